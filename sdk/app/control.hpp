@@ -1,0 +1,60 @@
+#pragma once
+// The daemons' Unix socket: a command line tool sends one line of JSON, and gets lines of JSON back
+// until the daemon closes. This file carries lines; what they say is the daemons' matter. An error
+// is
+// {"error":{"what":…,"where":…,"todo":…}}.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/loop.hpp"
+#include "base/result.hpp"
+
+namespace tallyman::app {
+
+/// Who asks, as the kernel vouches (SO_PEERCRED).
+struct Peer {
+  unsigned uid = 0;
+  std::vector<unsigned> groups;  ///< primary group first
+  std::string user;              ///< name of the uid, or its number
+};
+
+/// One client, at the daemon. Handed to the handler as a shared_ptr; while somebody holds it, the
+/// connection stays. On the loop's thread.
+class ControlSession {
+ public:
+  virtual ~ControlSession() = default;
+  /// Queues a line (without its newline). A client that does not read is cut off at 4 MiB.
+  virtual void send(std::string_view line) = 0;
+  virtual void fail(const Error& error) = 0;  ///< sends the error and closes
+  virtual void close() = 0;                   ///< once what is queued is sent
+  [[nodiscard]] virtual bool open() const = 0;
+  [[nodiscard]] virtual const Peer& peer() const = 0;
+};
+
+class ControlServer {
+ public:
+  using Handler = std::function<void(std::shared_ptr<ControlSession>, std::string_view request)>;
+
+  /// Listens at `path` with `mode`; a socket file that nobody listens on is replaced, a live one is
+  /// an error. The request is one line of at most 1 MiB.
+  static Result<std::unique_ptr<ControlServer>> listen(EventLoop& loop, const std::string& path,
+                                                       unsigned mode, Handler handler);
+  ~ControlServer();
+
+ private:
+  struct State;
+  explicit ControlServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Sends `request` and hands each line of the answer to `on_line` until the daemon closes or
+/// on_line returns false. An {"error":…} line becomes this function's Error; no daemon there is an
+/// Error that says so. Blocks.
+[[nodiscard]] Status control_call(const std::string& path, std::string_view request,
+                                  const std::function<bool(std::string_view)>& on_line);
+
+}  // namespace tallyman::app

@@ -1,0 +1,54 @@
+#pragma once
+// ZeroMQ sockets as both programs use them: single-frame messages, never blocking, bounded queues.
+// zmq.hpp is included by socket.cpp and loop.cpp only.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+
+namespace tallyman::app {
+
+/// A message and, at a router, whose it is or is for.
+struct Message {
+  Bytes peer;  ///< routing id the ROUTER gave; empty at a dealer
+  Bytes body;
+};
+
+struct SocketOptions {
+  std::size_t max_message = 8U << 20U;  ///< larger ones cut the peer's connection
+  int queue = 8;                        ///< high-water mark of either direction, per peer
+};
+
+/// A DEALER or ROUTER. Lives on one thread. Closing never waits for a peer (linger 0).
+class MessageSocket {
+ public:
+  /// Connects in the background, and again for ever after a loss.
+  static Result<MessageSocket> dealer(const std::string& endpoint, const SocketOptions& options);
+  /// Binds; port "*" or 0 lets the kernel choose: see endpoint().
+  static Result<MessageSocket> router(const std::string& endpoint, const SocketOptions& options);
+  MessageSocket(MessageSocket&&) noexcept;
+  MessageSocket& operator=(MessageSocket&&) noexcept;
+  ~MessageSocket();
+
+  /// False when the queue is full or the peer is gone: the message was not taken.
+  [[nodiscard]] bool send(const Message& message);
+  /// The next message that waits, if any. A message of several frames is dropped and counted.
+  [[nodiscard]] std::optional<Message> receive();
+  [[nodiscard]] const std::string& endpoint() const;  ///< as bound, with the real port
+  [[nodiscard]] std::uint64_t dropped() const;
+  [[nodiscard]] void* handle() const;  ///< for zmq_poll
+
+ private:
+  struct State;
+  explicit MessageSocket(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// True for tcp://127.…, tcp://[::1], tcp://localhost, ipc:// and inproc://.
+[[nodiscard]] bool is_loopback(const std::string& endpoint);
+
+}  // namespace tallyman::app
