@@ -1,0 +1,273 @@
+#include "app/control.hpp"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "base/fd.hpp"
+
+namespace tallyman::app {
+namespace {
+
+constexpr std::size_t kMaxRequest = 1U << 20U;
+constexpr std::size_t kMaxQueued = 4U << 20U;
+
+Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    return Error{"a socket path has 1 to 107 bytes", path, "choose a shorter `socket`"};
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  return address;
+}
+
+Fd stream_socket(bool blocking) {
+  return Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), 0));
+}
+
+int connect_to(const Fd& fd, const sockaddr_un& address) {
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+Peer peer_of(int fd) {
+  Peer out;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    out.uid = ~0U;
+    out.user = "unknown";
+    return out;
+  }
+  out.uid = credentials.uid;
+  out.user = std::to_string(credentials.uid);
+  out.groups.push_back(credentials.gid);
+  std::vector<char> buffer(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(credentials.uid, &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr) {
+    out.user = found->pw_name;
+    std::vector<gid_t> groups(64);
+    int count = static_cast<int>(groups.size());
+    if (getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) >= 0) {
+      groups.resize(static_cast<std::size_t>(count));
+      for (const gid_t group : groups) {
+        if (group != credentials.gid) out.groups.push_back(group);
+      }
+    }
+  }
+  return out;
+}
+
+std::string error_line(const Error& error) {
+  const nlohmann::json json = {
+      {"error", {{"what", error.what}, {"where", error.where}, {"todo", error.todo}}}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+class Session final : public ControlSession, public std::enable_shared_from_this<Session> {
+ public:
+  Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler)
+      : loop_(loop), fd_(std::move(fd)), handler_(handler), peer_(peer_of(fd_.get())) {}
+  ~Session() override { shut(); }
+
+  /// Registers with the loop, which then keeps the session alive.
+  void begin(std::function<void(Session*)> on_end) {
+    on_end_ = std::move(on_end);
+    watch_ = loop_.watch(fd_.get(), true, false, [self = shared_from_this()](Ready ready) {
+      if (ready.readable || ready.broken) self->read();
+      if (ready.writable && self->open()) self->flush();
+    });
+  }
+
+  void send(std::string_view line) override {
+    if (!open()) return;
+    if (out_.size() + line.size() > kMaxQueued) return shut();
+    out_.append(line).push_back('\n');
+    flush();
+  }
+  void fail(const Error& error) override {
+    send(error_line(error));
+    close();
+  }
+  void close() override {
+    closing_ = true;
+    if (open() && out_.empty()) shut();
+  }
+  [[nodiscard]] bool open() const override { return fd_.valid(); }
+  [[nodiscard]] const Peer& peer() const override { return peer_; }
+
+  void shut() {
+    if (!open()) return;
+    const auto keep = weak_from_this().lock();
+    loop_.unwatch(watch_);
+    fd_.reset();
+    if (on_end_) on_end_(this);
+  }
+
+ private:
+  void read() {
+    char buffer[4096];
+    const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) return shut();
+    if (asked_) return;  // one request a connection; what follows is ignored
+    in_.append(buffer, static_cast<std::size_t>(n));
+    const auto end = in_.find('\n');
+    if (end == std::string::npos) {
+      if (in_.size() > kMaxRequest) fail({"a request is one line of at most 1 MiB", "", ""});
+      return;
+    }
+    asked_ = true;
+    handler_(shared_from_this(), std::string_view(in_).substr(0, end));
+  }
+
+  void flush() {
+    while (!out_.empty()) {
+      const ssize_t n = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EAGAIN) break;
+      if (n <= 0) return shut();
+      out_.erase(0, static_cast<std::size_t>(n));
+    }
+    if (out_.empty() && closing_) return shut();
+    loop_.change(watch_, true, !out_.empty());
+  }
+
+  EventLoop& loop_;
+  Fd fd_;
+  ControlServer::Handler& handler_;
+  Peer peer_;
+  std::function<void(Session*)> on_end_;
+  WatchId watch_ = 0;
+  std::string in_, out_;
+  bool asked_ = false, closing_ = false;
+};
+
+}  // namespace
+
+struct ControlServer::State {
+  EventLoop& loop;
+  std::string path;
+  Handler handler;
+  Fd fd;
+  WatchId watch = 0;
+  std::set<Session*> sessions{};
+
+  void accept() {
+    while (true) {
+      Fd client(::accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (!client.valid()) return;
+      auto session = std::make_shared<Session>(loop, std::move(client), handler);
+      sessions.insert(session.get());
+      session->begin([this](Session* ended) { sessions.erase(ended); });
+    }
+  }
+
+  ~State() {
+    loop.unwatch(watch);
+    while (!sessions.empty()) (*sessions.begin())->shut();
+    ::unlink(path.c_str());
+  }
+};
+
+ControlServer::ControlServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ControlServer::~ControlServer() = default;
+
+Result<std::unique_ptr<ControlServer>> ControlServer::listen(EventLoop& loop,
+                                                             const std::string& path, unsigned mode,
+                                                             Handler handler) {
+  const auto address = address_of(path);
+  if (!address.ok()) return address.error();
+  if (connect_to(stream_socket(true), *address) == 0) {
+    return Error{"another daemon listens on this socket", path, "stop it, or set another `socket`"};
+  }
+  if (errno == ECONNREFUSED) ::unlink(path.c_str());
+  Fd fd = stream_socket(false);
+  // The socket must never be open to others than `mode` says, not even for a moment.
+  const mode_t mask = ::umask(0777U & ~mode);
+  const int bound =
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(sockaddr_un));
+  const int bind_errno = errno;
+  ::umask(mask);
+  if (bound != 0) {
+    return errno_error("cannot make the control socket", path, bind_errno,
+                       "does its directory exist, and may this user write there?");
+  }
+  if (::listen(fd.get(), 64) != 0) {
+    return errno_error("cannot listen on the control socket", path, errno);
+  }
+  auto state = std::unique_ptr<State>(new State{loop, path, std::move(handler), std::move(fd)});
+  State* raw = state.get();
+  state->watch = loop.watch(state->fd.get(), true, false, [raw](Ready) { raw->accept(); });
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));
+}
+
+namespace {
+
+Error cannot_connect(const std::string& path, int number) {
+  if (number == ENOENT || number == ECONNREFUSED) {
+    return {"no daemon listens here", path, "start it, or name its socket with --socket"};
+  }
+  if (number == EACCES) {
+    return {"this user may not use the daemon's socket", path,
+            "run as root, or as a member of the group that owns the socket"};
+  }
+  return errno_error("cannot connect", path, number);
+}
+
+/// The Error an {"error":…} line carries; nothing for any other line.
+std::unique_ptr<Error> error_in(std::string_view line) {
+  if (line.find("\"error\"") == std::string_view::npos) return nullptr;
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || json.size() != 1 || !json.contains("error")) return nullptr;
+  const auto& error = json["error"];
+  if (!error.is_object()) return nullptr;
+  return std::make_unique<Error>(
+      Error{error.value("what", ""), error.value("where", ""), error.value("todo", "")});
+}
+
+}  // namespace
+
+Status control_call(const std::string& path, std::string_view request,
+                    const std::function<bool(std::string_view)>& on_line) {
+  const auto address = address_of(path);
+  if (!address.ok()) return address.error();
+  const Fd fd = stream_socket(true);
+  if (connect_to(fd, *address) != 0) return cannot_connect(path, errno);
+  const std::string line = std::string(request) + "\n";
+  for (std::size_t sent = 0; sent < line.size();) {
+    const ssize_t n = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return errno_error("cannot send the request", path, errno);
+    sent += static_cast<std::size_t>(n);
+  }
+  std::string in;
+  char buffer[16384];
+  while (true) {
+    const ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("the daemon's answer broke off", path, errno);
+    if (n == 0) return {};
+    in.append(buffer, static_cast<std::size_t>(n));
+    std::size_t begin = 0;
+    for (auto end = in.find('\n'); end != std::string::npos; end = in.find('\n', begin)) {
+      const std::string_view answer = std::string_view(in).substr(begin, end - begin);
+      if (const auto error = error_in(answer)) return *error;
+      if (!on_line(answer)) return {};
+      begin = end + 1;
+    }
+    in.erase(0, begin);
+  }
+}
+
+}  // namespace tallyman::app
