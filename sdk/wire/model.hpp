@@ -156,6 +156,8 @@ struct Position {
 constexpr std::size_t kMaxNameBytes = 256;   ///< names, ids, label values are at most 4 × this
 constexpr std::size_t kMaxTextBytes = 1024;  ///< help, why
 constexpr std::size_t kMaxLabels = 32;       ///< identity or info labels of a metric
+/// Instants and lengths of time lie in [0, kMaxTime): until 2116, so that two of them can be added.
+constexpr Ns kMaxTime = Ns{1} << 62U;
 constexpr std::size_t kMaxBatchBytes = 4U << 20U;  ///< a batch; sealed at 64 KiB, so a wide margin
 
 }  // namespace tallyman::wire
