@@ -18,12 +18,23 @@ struct InfoSpan {
   std::map<std::string, std::string> labels;
 };
 
+/// An instant up to, not including, another.
+struct Span {
+  Ns from = 0;
+  Ns to = 0;
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
 /// One view's usage over the slots asked for: ascending by slot; a slot nothing is known of is
-/// absent.
+/// absent. `absent` spans are those in which the series is known not to exist: between a known end
+/// (a good poll without it, no gap) and its next reading or known start, at most as far as the
+/// view's polls tell. There nothing is unknown; usage is zero.
 struct ViewUsage {
   ViewKey view;
   std::vector<InfoSpan> info;  ///< ascending by `from`
   std::vector<SlotUsage> slots;
+  Ns resolution = 0;         ///< as the metric declares it; 0 = exact at the poll
+  std::vector<Span> absent;  ///< ascending; clipped to what was asked for, or not
 };
 
 /// How far one stream (agent and incarnation) has been derived: part of a close's cut.
