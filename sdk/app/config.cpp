@@ -41,10 +41,12 @@ struct ConfigTable::State {
 
 namespace {
 
+/// "a string", "an integer": what stands there.
 std::string kind_of(const toml::node& node) {
   std::ostringstream out;
   out << node.type();
-  return out.str();
+  const std::string kind = out.str();
+  return (kind[0] == 'i' || kind[0] == 'a' ? "an " : "a ") + kind;
 }
 
 std::optional<Ns> to_instant(const toml::date_time& value) {
@@ -99,7 +101,7 @@ std::string ConfigTable::text(std::string_view key, std::string_view fallback) {
   const toml::node* node = state_->find(key);
   if (node == nullptr) return std::string(fallback);
   if (const auto* text = node->as_string()) return text->get();
-  state_->add(*node, quoted(key) + " is a " + kind_of(*node), "a text in quotes");
+  state_->add(*node, quoted(key) + " is " + kind_of(*node), "a text in quotes");
   return std::string(fallback);
 }
 
@@ -120,7 +122,7 @@ bool ConfigTable::boolean(std::string_view key, bool fallback) {
   const toml::node* node = state_->find(key);
   if (node == nullptr) return fallback;
   if (const auto* truth = node->as_boolean()) return truth->get();
-  state_->add(*node, quoted(key) + " is a " + kind_of(*node), "true or false");
+  state_->add(*node, quoted(key) + " is " + kind_of(*node), "true or false");
   return fallback;
 }
 
@@ -131,7 +133,7 @@ std::int64_t ConfigTable::integer(std::string_view key, std::int64_t fallback, s
   const std::string range = "an integer from " + std::to_string(min) + " to " + std::to_string(max);
   const auto* number = node->as_integer();
   if (number == nullptr) {
-    state_->add(*node, quoted(key) + " is a " + kind_of(*node), range);
+    state_->add(*node, quoted(key) + " is " + kind_of(*node), range);
     return fallback;
   }
   if (number->get() >= min && number->get() <= max) return number->get();
@@ -146,8 +148,7 @@ Ns ConfigTable::duration(std::string_view key, Ns fallback, Ns min, Ns max) {
   const auto value = text != nullptr ? duration_from_text(text->get()) : std::nullopt;
   if (value && *value >= min && *value <= max) return *value;
   state_->add(
-      *node,
-      quoted(key) + " is " + (text != nullptr ? "\"" + text->get() + "\"" : "a " + kind_of(*node)),
+      *node, quoted(key) + " is " + (text != nullptr ? "\"" + text->get() + "\"" : kind_of(*node)),
       "a duration from \"" + to_duration_text(min) + "\" to \"" + to_duration_text(max) + "\"");
   return fallback;
 }
@@ -162,7 +163,7 @@ std::uint64_t ConfigTable::size(std::string_view key, std::uint64_t fallback, st
     value = static_cast<std::uint64_t>(number->get());
   }
   if (value && *value >= min && *value <= max) return *value;
-  state_->add(*node, quoted(key) + " is " + scalar_text(*node).value_or("a " + kind_of(*node)),
+  state_->add(*node, quoted(key) + " is " + scalar_text(*node).value_or(kind_of(*node)),
               "a size like \"64KiB\" from " + std::to_string(min) + " to " + std::to_string(max) +
                   " bytes");
   return fallback;
@@ -175,14 +176,14 @@ std::vector<std::string> ConfigTable::texts(std::string_view key,
   std::vector<std::string> out;
   const auto* array = node->as_array();
   if (array == nullptr) {
-    state_->add(*node, quoted(key) + " is a " + kind_of(*node), "a list of texts");
+    state_->add(*node, quoted(key) + " is " + kind_of(*node), "a list of texts");
     return fallback;
   }
   for (const auto& element : *array) {
     if (const auto* text = element.as_string()) {
       out.push_back(text->get());
     } else {
-      state_->add(element, quoted(key) + " holds a " + kind_of(element), "a text in quotes");
+      state_->add(element, quoted(key) + " holds " + kind_of(element), "a text in quotes");
     }
   }
   return out;
@@ -221,8 +222,7 @@ ConfigTable ConfigTable::table(std::string_view key) {
     return ConfigTable(it->second.front());
   }
   if (node != nullptr && !node->is_table()) {
-    state_->add(*node, quoted(key) + " is a " + kind_of(*node),
-                "a table [" + std::string(key) + "]");
+    state_->add(*node, quoted(key) + " is " + kind_of(*node), "a table [" + std::string(key) + "]");
   }
   auto child = state_->child(node != nullptr ? node->as_table() : nullptr);
   state_->children[std::string(key)] = {child};
@@ -237,7 +237,7 @@ std::vector<ConfigTable> ConfigTable::tables(std::string_view key) {
   if (children.empty()) {
     const auto* array = node->as_array();
     if (array == nullptr || !array->is_homogeneous(toml::node_type::table)) {
-      state_->add(*node, quoted(key) + " is a " + kind_of(*node),
+      state_->add(*node, quoted(key) + " is " + kind_of(*node),
                   "tables [[" + std::string(key) + "]]");
       return out;
     }

@@ -1,0 +1,214 @@
+// The event loop, the control socket and the ZeroMQ sockets, each against its real peer in this
+// process.
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "app/control.hpp"
+#include "app/loop.hpp"
+#include "app/socket.hpp"
+#include "base/fd.hpp"
+
+namespace tallyman::app {
+namespace {
+
+struct TempDirectory {
+  std::string path;
+  TempDirectory() {
+    char name[] = "/tmp/tallyman-test-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~TempDirectory() { std::filesystem::remove_all(path); }
+};
+
+/// Ends a loop whose condition never comes, so that a broken test fails instead of hanging.
+void give_up_after(EventLoop& loop, Ns delay) {
+  loop.after(delay, [&loop] {
+    ADD_FAILURE() << "the condition did not come";
+    loop.stop();
+  });
+}
+
+// Given timers set out of order, when the loop runs, then they fire in the order of their instants,
+// a cancelled one never.
+TEST(Loop, fires_timers_in_order) {
+  const RealClock clock;
+  EventLoop loop(clock);
+  std::string order;
+  loop.after(3 * kMillisecond, [&] { order += "c", loop.stop(); });
+  loop.after(1 * kMillisecond, [&] { order += "a"; });
+  const TimerId cancelled = loop.after(2 * kMillisecond, [&] { order += "x"; });
+  loop.after(2 * kMillisecond, [&] { order += "b"; });
+  loop.cancel(cancelled);
+  loop.run();
+  EXPECT_EQ(order, "abc");
+}
+
+// Given a readable pipe, when its handler unwatches itself, then it is called once and nothing
+// breaks.
+TEST(Loop, lets_a_handler_unwatch_itself) {
+  const RealClock clock;
+  EventLoop loop(clock);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const Fd read_end(ends[0]);
+  const Fd write_end(ends[1]);
+  int calls = 0;
+  WatchId id = 0;
+  id = loop.watch(read_end.get(), true, false, [&](Ready ready) {
+    EXPECT_TRUE(ready.readable);
+    ++calls;
+    loop.unwatch(id);
+    loop.after(5 * kMillisecond, [&] { loop.stop(); });
+  });
+  ASSERT_EQ(write(write_end.get(), "x", 1), 1);
+  loop.run();
+  EXPECT_EQ(calls, 1);
+}
+
+// Given a handled signal, when it is raised, then its handler runs on the loop.
+TEST(Loop, hands_signals_to_handlers) {
+  const RealClock clock;
+  EventLoop loop(clock);
+  give_up_after(loop, 10 * kSecond);
+  bool seen = false;
+  loop.on_signal(SIGUSR1, [&] { seen = true, loop.stop(); });
+  ASSERT_EQ(kill(getpid(), SIGUSR1), 0);
+  loop.run();
+  EXPECT_TRUE(seen);
+}
+
+// Given a dealer and a router, when a message goes each way, then bodies arrive whole and the
+// router knows whose it is.
+TEST(Socket, carries_messages_both_ways) {
+  const RealClock clock;
+  EventLoop loop(clock);
+  give_up_after(loop, 10 * kSecond);
+  auto router = MessageSocket::router("tcp://127.0.0.1:*", {});
+  ASSERT_TRUE(router.ok()) << router.error().text();
+  auto dealer = MessageSocket::dealer(router->endpoint(), {});
+  ASSERT_TRUE(dealer.ok());
+  const Bytes hello{1, 2, 3};
+  std::function<void()> ask = [&] {
+    if (!dealer->send({{}, hello})) loop.after(kMillisecond, ask);
+  };
+  loop.watch(*router, [&] {
+    auto message = router->receive();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->body, hello);
+    message->body.push_back(4);
+    EXPECT_TRUE(router->send(*message));
+  });
+  Bytes answer;
+  loop.watch(*dealer, [&] {
+    answer = dealer->receive().value_or(Message{}).body;
+    loop.stop();
+  });
+  ask();
+  loop.run();
+  EXPECT_EQ(answer, (Bytes{1, 2, 3, 4}));
+  EXPECT_FALSE(router->send({{9, 9, 9}, hello})) << "an unknown peer is a failed send, not a loss";
+}
+
+// Given an endpoint in use or not an endpoint, then the error names it and what to do.
+TEST(Socket, refuses_bad_endpoints_in_words) {
+  auto first = MessageSocket::router("tcp://127.0.0.1:*", {});
+  ASSERT_TRUE(first.ok());
+  const auto second = MessageSocket::router(first->endpoint(), {});
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().text().find("another program listens there"), std::string::npos);
+  EXPECT_FALSE(MessageSocket::dealer("not an endpoint", {}).ok());
+  EXPECT_TRUE(is_loopback("tcp://127.0.0.1:5580"));
+  EXPECT_FALSE(is_loopback("tcp://0.0.0.0:5580"));
+  EXPECT_FALSE(is_loopback("tcp://localhostile.example:1"));
+}
+
+/// A daemon on a thread of its own, answering with `handler`.
+class Daemon {
+ public:
+  Daemon(const std::string& path, ControlServer::Handler handler) : loop_(clock_) {
+    auto server = ControlServer::listen(loop_, path, 0600, std::move(handler));
+    EXPECT_TRUE(server.ok()) << server.error().text();
+    server_ = std::move(*server);
+    // Woken through a pipe: the loop itself belongs to its thread.
+    EXPECT_EQ(pipe(ends_.data()), 0);
+    loop_.watch(ends_[0], true, false, [this](Ready) { loop_.stop(); });
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+  ~Daemon() {
+    EXPECT_EQ(write(ends_[1], "x", 1), 1);
+    thread_.join();
+    server_.reset();
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+
+ private:
+  RealClock clock_;
+  EventLoop loop_;
+  std::unique_ptr<ControlServer> server_;
+  std::array<int, 2> ends_{};
+  std::thread thread_;
+};
+
+// Given a daemon, when a client asks, then it gets the lines, the daemon knows who asks, and an
+// error answer becomes the client's error.
+TEST(Control, answers_lines_and_errors) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  const Daemon daemon(path, [](const auto& session, std::string_view request) {
+    if (request == "bad") return session->fail({"no such thing", "here", "ask for another"});
+    EXPECT_EQ(session->peer().uid, getuid());
+    for (int i = 0; i < 1000; ++i) session->send(std::string(request) + std::to_string(i));
+    session->close();
+  });
+  std::vector<std::string> lines;
+  const Status status = control_call(path, "n", [&](std::string_view line) {
+    lines.emplace_back(line);
+    return true;
+  });
+  EXPECT_TRUE(status.ok()) << status.error().text();
+  ASSERT_EQ(lines.size(), 1000U);
+  EXPECT_EQ(lines.back(), "n999");
+  const Status bad = control_call(path, "bad", [](std::string_view) { return true; });
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.error().text(), "here: no such thing; ask for another");
+}
+
+// Given a live daemon, then a second one is refused; given the file of a dead one, then it is
+// replaced.
+TEST(Control, replaces_a_dead_socket_never_a_live_one) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  const RealClock clock;
+  EventLoop loop(clock);
+  const auto nothing = [](const auto&, std::string_view) {};
+  {
+    auto first = ControlServer::listen(loop, path, 0600, nothing);
+    ASSERT_TRUE(first.ok());
+    const auto second = ControlServer::listen(loop, path, 0600, nothing);
+    ASSERT_FALSE(second.ok());
+    EXPECT_NE(second.error().text().find("another daemon"), std::string::npos);
+  }
+  EXPECT_FALSE(control_call(path, "x", [](std::string_view) { return true; }).ok());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  {
+    const Fd dead(socket(AF_UNIX, SOCK_STREAM, 0));
+    ASSERT_EQ(bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  EXPECT_TRUE(ControlServer::listen(loop, path, 0600, nothing).ok());
+}
+
+}  // namespace
+}  // namespace tallyman::app
