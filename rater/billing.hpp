@@ -1,0 +1,80 @@
+#pragma once
+// Billing as the daemon sees it: one object that derives, closes, releases and publishes in bounded
+// steps, and answers the command line.
+//
+// Tables: catalogue(n, version, applied, text), append-only · period(id, start, end, state, …) with
+// period_stream (its cut) and record (its records, drafts until the period is released) ·
+// outbox(n, id, …): what has to go onto the bus, in order.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "rater/intake.hpp"
+#include "rater/ledger.hpp"
+
+namespace tallyman::rater {
+
+struct BillingOptions {
+  Ns slot = 5 * kMinute;
+  bool close_automatically = false;
+  Ns grace = kHour;  ///< after a period's end, before it closes without those still awaited
+  bool release_automatically = false;
+  std::string bus_type = "file";  ///< the only one yet
+  std::string bus_file;           ///< file bus: where records are appended
+  std::string catalogue_path;     ///< may be empty: nothing is rated
+  std::size_t batches_per_tick = 64;
+  std::size_t messages_per_tick = 256;
+};
+
+/// Owned by the daemon, on the loop's thread, between transactions. Ledger, Intake and Clock
+/// outlive it. Everything it answers is one JSON document.
+class Billing {
+ public:
+  /// Makes its tables, reads the catalogue (an Error lists every mistake in it, a line each) and
+  /// opens the bus, finishing what a crash left half-published.
+  static Result<std::unique_ptr<Billing>> open(Ledger& ledger, Intake& intake,
+                                               BillingOptions options, const Clock& clock);
+  ~Billing();
+  Billing(const Billing&) = delete;
+  Billing& operator=(const Billing&) = delete;
+
+  /// Reads the catalogue again; on any mistake the one in force stays.
+  [[nodiscard]] Status reload_catalogue();
+  /// A bounded step: derive, close what is due, release when automatic, publish. A failure is
+  /// logged once, shown by status_json() and tried again at the next tick.
+  void tick();
+  /// True when the last tick left work behind: call it again soon, else once a second.
+  [[nodiscard]] bool more_to_do() const;
+
+  /// Makes drafts of a period that has ended, and remakes those of a draft; "" = the earliest one
+  /// that is not released. It does not wait: who is missing stands on the records and in the
+  /// answer.
+  [[nodiscard]] Result<std::string> close(const std::string& period);
+  /// Makes a draft immutable and queues it for the bus; "" = the earliest draft.
+  [[nodiscard]] Result<std::string> release(const std::string& period);
+  /// Every customer of a period with quantity, coverage and amount; unattributed usage; conflicts;
+  /// who is awaited. "" = the latest one that is closed.
+  [[nodiscard]] Result<std::string> review(const std::string& period);
+
+  /// Running figures of one customer, or "" = all of them, for a period ("" = the running one).
+  [[nodiscard]] Result<std::string> usage_json(const std::string& customer,
+                                               const std::string& period);
+  /// {"periods":[{"id","start","end","state","records",…}]}, earliest first.
+  [[nodiscard]] Result<std::string> periods_json();
+  /// {"records":[…]} of one period, as they stand on the bus or would.
+  [[nodiscard]] Result<std::string> records_json(const std::string& period);
+  /// {"outbox":[{"n","id","routing_key","period","state"}]}: what has not been confirmed yet.
+  [[nodiscard]] Result<std::string> outbox_json();
+  /// For `tallyman-rater status`: catalogue, running period, who is awaited, outbox, bus, error.
+  [[nodiscard]] Result<std::string> status_json();
+
+ private:
+  struct State;
+  explicit Billing(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tallyman::rater
