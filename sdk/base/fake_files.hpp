@@ -1,0 +1,62 @@
+#pragma once
+// The fake beside files.hpp: a file system in memory whose every changing call can be made to fail,
+// that can fill up, and that knows what a power loss would leave. For tests; not thread-safe.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.hpp"
+
+namespace tallyman {
+
+/// What is left of writes that no completed sync covers.
+enum class Crash {
+  process,  ///< everything written: the kernel lives on
+  lost,     ///< nothing but what was synced, names included
+  torn,     ///< each unsynced block and each unsynced name at random: reordered, partial writes
+};
+
+class FakeFiles final : public Files {
+ public:
+  FakeFiles();
+
+  // ---- steering --------------------------------------------------------------------------------
+  /// Changing calls so far: open that creates or empties, write, truncate, sync, rename, remove,
+  /// mkdir, sync_directory.
+  [[nodiscard]] std::uint64_t calls() const;
+  /// The call numbered `call` (from 0) and `count` − 1 after it fail with this errno, having done
+  /// nothing, or for a write having done its first half.
+  void fail(std::uint64_t call, int number, std::uint64_t count = 1);
+  void heal();
+  /// Every sync of file or directory fails with EIO while set; what it covered is then lost for
+  /// good as after a failed fsync: later syncs succeed without making it durable.
+  void fail_syncs(bool failing);
+  void set_space(std::uint64_t total, std::uint64_t free);
+  /// The state after a crash at this moment, as a file system of its own.
+  [[nodiscard]] std::unique_ptr<FakeFiles> after(Crash crash, std::uint64_t seed = 1) const;
+  [[nodiscard]] std::vector<std::string> paths() const;
+  /// A file's bytes as they are now, to read or to damage; nothing when there is no such file.
+  [[nodiscard]] Bytes* bytes_of(const std::string& path);
+
+  // ---- Files -----------------------------------------------------------------------------------
+  Result<std::shared_ptr<File>> open(const std::string& path, OpenMode mode) override;
+  bool exists(const std::string& path) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  Status remove(const std::string& path) override;
+  Result<std::vector<std::string>> list(const std::string& directory) override;
+  Status make_directories(const std::string& directory) override;
+  Status sync_directory(const std::string& directory) override;
+  Result<DiskSpace> space(const std::string& directory) override;
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
+
+  struct State;
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace tallyman
