@@ -8,8 +8,12 @@
 //
 // Readings name series by handles: the first time a poll emits a (metric, source, identity, info,
 // epoch, start) the host sends Define with a fresh handle, afterwards only the handle and the
-// value. A handle lives until the end of the first good poll that did not use it
-// (PollDone.forgotten), and is never reused, so a plugin costs strings once, not at every poll.
+// value. A handle lives until the end of a good poll that did not use it and names it in
+// PollDone.forgotten (all such, up to kMaxForgotten; what is over follows with later good polls),
+// and is never reused, so a plugin costs strings once, not at every poll. A poll that fails counts
+// for nothing, but the handles it defined are defined: later polls may use them.
+//
+// All text is UTF-8 without control characters; a body has nothing behind its last field.
 //
 //   agent → host                 host → agent
 //   (start)                      Described
@@ -32,6 +36,10 @@ namespace tallyman::agent {
 
 constexpr std::size_t kMaxFrame = 256U << 10U;
 constexpr std::size_t kMaxState = 64U << 10U;
+constexpr std::size_t kMaxForgotten = 40'000;                    ///< in one PollDone
+constexpr std::size_t kMaxMetrics = 1024;                        ///< a plugin's; its options too
+constexpr std::size_t kMaxOptionBytes = 4096;                    ///< one value of an option
+constexpr std::size_t kMaxLabelBytes = 4 * wire::kMaxNameBytes;  ///< a label value, a source's id
 constexpr int kHostSocket = 3;  ///< the descriptor the host inherits
 
 // ---- agent → host -------------------------------------------------------------------------------
@@ -163,11 +171,27 @@ struct PollDone {
   friend bool operator==(const PollDone&, const PollDone&) = default;
 };
 
+// Type bytes. A body's layout is the order of its fields; numbers are varints, instants of Poll
+// i64, epochs u64, lists a count and their items (host_protocol.cpp).
+enum class FrameType : std::uint8_t {
+  configure = 1,
+  poll = 2,
+  stop = 3,
+  described = 16,
+  created = 17,
+  define = 18,
+  readings = 19,
+  part_gap = 20,
+  log_line = 21,
+  state = 22,
+  poll_done = 23,
+};
+
 using ToHost = std::variant<Configure, PollRequest, Stop>;
 using FromHost =
     std::variant<Described, Created, Define, Readings, PartGap, LogLine, State, PollDone>;
 
-/// A whole frame, with its length.
+/// A whole frame, with its length. The caller keeps it within kMaxFrame.
 [[nodiscard]] Bytes encode_frame(const ToHost& frame);
 [[nodiscard]] Bytes encode_frame(const FromHost& frame);
 /// The body of one frame: type byte onwards.
