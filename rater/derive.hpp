@@ -4,6 +4,29 @@
 // A Deriver is a fold: state × batch → state × slot contributions. It holds no clock, no file and
 // no thread; the same batches in the same order give the same contributions, byte for byte.
 
+//
+// How a reading counts (model.md in words; the rules are derive_counter.cpp's):
+//   * A counter is (instance, series, epoch), whatever number or incarnation names it. Its first
+//     reading counts from zero over [start, reading) when the start is known; else it is a
+//     baseline.
+//   * A further reading counts what the counter grew by, over the time since the one before; a
+//     decrease is a reset: it counts from zero, estimated. Nothing is ever subtracted.
+//   * An interval is split over slots in proportion, by cumulative floors: the remainder goes to
+//     the later part and the sum is exact. Growth learnt at an instant where the counter already
+//     stands belongs to the interval that ended there.
+//   * An interval is estimated when its shape is a guess: it crosses a slot boundary and is longer
+//     than two beats, or a gap or a lost batch lies in it; or it ends at a position that a clock
+//     step forced; or it holds a reset. Within one slot there is no shape to guess. An instance
+//     whose beat is unknown (an import) is taken to beat once a slot.
+//   * A gauge holds for at most two beats, then it is unknown.
+//   * A reading from another incarnation that stands before what is counted already adds nothing:
+//     the counter went on, and its total is in.
+//   * More than the line can carry (physical interfaces with a known speed, in bytes) is an
+//     anomaly: not counted, not covered, told with its value.
+//   * An ended counter is forgotten a day of positions after its end, a silent one after a hundred
+//     days. A counter that then shows up in the forgotten past is an anomaly, as nothing tells it
+//     from what was counted.
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -42,6 +65,92 @@ struct SlotUsage {
   Ns covered = 0;          ///< nanoseconds of the slot that readings account for
   Ns estimated = 0;        ///< of those, how many are spread over an interval longer than its beat
   std::uint64_t peak = 0;  ///< gauge: highest value held; counter: 0
+};
+
+/// An instant up to, not including, another.
+struct Span {
+  Ns from = 0;
+  Ns to = 0;
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
+/// An interval whose count cannot be believed: kept out of usage until a person decides.
+struct Anomaly {
+  std::uint64_t view = 0;
+  Ns from = 0, to = 0;
+  u128 value = 0;  ///< at risk: what it would have added
+  std::string why;
+  friend bool operator==(const Anomaly&, const Anomaly&) = default;
+};
+
+/// What a Deriver found since it was last asked. Views stand by their number, which is the
+/// Deriver's own, ascending, never reused.
+struct Derived {
+  struct View {
+    std::uint64_t id = 0;
+    ViewKey key;
+    Ns resolution = 0;
+  };
+  struct Contribution {
+    std::uint64_t view = 0;
+    SlotUsage usage;
+  };
+  struct Info {
+    std::uint64_t view = 0;
+    Ns from = 0;
+    std::map<std::string, std::string> labels;
+  };
+  /// From `at` on the series is known to exist, or known not to.
+  struct Presence {
+    std::uint64_t view = 0;
+    Ns at = 0;
+    bool present = true;
+  };
+  /// The instance polled without interruption from `from` to `to`: one row for each `from`.
+  struct Run {
+    std::string instance;
+    Ns from = 0, to = 0;
+  };
+  std::vector<View> views;  ///< every view named below at least once in the Deriver's life
+  std::vector<Contribution> usage;
+  std::vector<Info> info;
+  std::vector<Presence> presence;  ///< in order
+  std::vector<Run> runs;
+  std::vector<Anomaly> anomalies;
+  std::uint64_t unknown = 0;  ///< values whose definition is not held
+};
+
+/// Folds the batches of one agent, of all its incarnations. Owned by the usage store; one thread.
+class Deriver {
+ public:
+  /// Slot length in nanoseconds, above zero: fixed for the Deriver's life.
+  Deriver(std::string agent, Ns slot);
+  ~Deriver();
+  Deriver(Deriver&&) noexcept;
+  Deriver& operator=(Deriver&&) noexcept;
+
+  [[nodiscard]] const std::string& agent() const;
+  [[nodiscard]] Ns slot() const;
+  /// A definition of a stream, ascending by number; one that is known already changes nothing.
+  /// Those of a stream must be given again after restore(): a snapshot does not hold them.
+  void define(std::uint64_t stream, const wire::Definition& definition);
+  /// The next batch of a stream. Streams are numbered by the caller; definitions in the batch need
+  /// not be given beforehand.
+  void apply(std::uint64_t stream, const wire::Batch& batch);
+  /// Everything the fold added since the last take().
+  [[nodiscard]] Derived take();
+  /// Everything before this instant is in, as far as this stream tells; 0 = unknown.
+  [[nodiscard]] Ns watermark(std::uint64_t stream) const;
+
+  /// The whole state but the definitions, versioned. Only right after a take().
+  [[nodiscard]] Bytes snapshot() const;
+  /// Total: any bytes give a Deriver or an error.
+  [[nodiscard]] static Result<Deriver> restore(ByteView bytes);
+
+ private:
+  struct State;
+  explicit Deriver(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace tallyman::rater

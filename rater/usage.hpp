@@ -18,13 +18,6 @@ struct InfoSpan {
   std::map<std::string, std::string> labels;
 };
 
-/// An instant up to, not including, another.
-struct Span {
-  Ns from = 0;
-  Ns to = 0;
-  friend bool operator==(const Span&, const Span&) = default;
-};
-
 /// One view's usage over the slots asked for: ascending by slot; a slot nothing is known of is
 /// absent. `absent` spans are those in which the series is known not to exist: between a known end
 /// (a good poll without it, no gap) and its next reading or known start, at most as far as the
