@@ -1,0 +1,234 @@
+// `tallyman`: the agent's command line. Everything but `config check` asks the running agent over
+// its Unix socket.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <deque>
+#include <string>
+#include <variant>
+
+#include "agent/cli/status_view.hpp"
+#include "agent/config.hpp"
+#include "app/control.hpp"
+#include "app/exit.hpp"
+#include "app/table.hpp"
+#include "base/time_text.hpp"
+#include "wire/reading_json.hpp"
+
+namespace tallyman::cli {
+namespace {
+
+struct Options {
+  std::string config;
+  std::string socket;
+  bool follow = false;
+  bool json = false;
+  bool check = false;
+  std::string plugin;
+  std::string file;
+};
+
+constexpr const char* kDefaultConfig = "/etc/tallyman/agent.toml";
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+/// --socket, else what --config says, else what the default configuration says if it is there, else
+/// the default path. A configuration with errors elsewhere still names its socket.
+std::string socket_of(const Options& options) {
+  if (!options.socket.empty()) return options.socket;
+  app::ConfigErrors ignored;
+  const std::string file = options.config.empty() ? kDefaultConfig : options.config;
+  return agent::load_config(file, agent::ConfigDefaults::of_this_process(), ignored).socket;
+}
+
+int call(const Options& options, const std::string& request,
+         const std::function<bool(std::string_view)>& on_line) {
+  const Status status = app::control_call(socket_of(options), request, on_line);
+  if (status.ok()) return app::kDone;
+  app::complain("tallyman", status.error());
+  return app::kFound;
+}
+
+int check_health(const Options& options) {
+  Health health;
+  const Status status =
+      app::control_call(socket_of(options), R"({"command":"status"})", [&](std::string_view line) {
+        health = health_of(line);
+        return false;
+      });
+  if (!status.ok()) health.line = "CRITICAL: " + status.error().text();
+  print(health.line + "\n");
+  return health.well ? app::kDone : app::kFound;
+}
+
+/// A live screen: the newest snapshot with the latest events below it.
+int follow_on_terminal(const Options& options) {
+  const bool colour = app::stdout_has_colour();
+  std::string snapshot;
+  std::deque<std::string> events;
+  return call(options, R"({"command":"status","follow":true})", [&](std::string_view line) {
+    if (line.rfind("{\"event\"", 0) == 0) {
+      events.push_back(event_line(line, colour));
+      if (events.size() > 12) events.pop_front();
+    } else {
+      snapshot = status_text(line, colour);
+    }
+    std::string screen = "\x1b[H\x1b[2J" + snapshot + "\n";
+    for (const std::string& event : events) screen += event + "\n";
+    print(screen + app::paint("Ctrl-C ends", app::Colour::faint, colour) + "\n");
+    return true;
+  });
+}
+
+int follow_on_pipe(const Options& options) {
+  bool first = true;
+  return call(options, R"({"command":"status","follow":true})", [&](std::string_view line) {
+    if (options.json) {
+      print(std::string(line) + "\n");
+    } else if (line.rfind("{\"event\"", 0) == 0) {
+      print(event_line(line, false) + "\n");
+    } else if (std::exchange(first, false)) {
+      print(status_lines(line));
+    }
+    return true;
+  });
+}
+
+int status(const Options& options) {
+  if (options.check) return check_health(options);
+  if (options.follow) {
+    return app::stdout_is_terminal() && !options.json ? follow_on_terminal(options)
+                                                      : follow_on_pipe(options);
+  }
+  return call(options, R"({"command":"status"})", [&](std::string_view line) {
+    print(options.json ? std::string(line) + "\n" : status_text(line, app::stdout_has_colour()));
+    return true;
+  });
+}
+
+std::string series_text(const wire::ReadingLine& reading) {
+  std::string out;
+  for (const auto* labels : {&reading.labels, &reading.info}) {
+    for (const auto& [name, value] : *labels) {
+      if (!value.empty()) out += (out.empty() ? "" : ",") + name + "=\"" + value + "\"";
+    }
+  }
+  return reading.metric + "{" + out + "}";
+}
+
+/// Plain texts only go into the request: a name has no character that JSON would escape.
+std::string readings_request(const Options& options) {
+  std::string out = R"({"command":"readings")";
+  if (options.follow) out += R"(,"follow":true)";
+  if (!options.plugin.empty()) out += R"(,"plugin":")" + options.plugin + "\"";
+  return out + "}";
+}
+
+int readings(const Options& options) {
+  if (!options.plugin.empty() && !agent::is_name(options.plugin)) {
+    app::complain("tallyman", {"not a plugin instance's name", options.plugin,
+                               "`tallyman plugin list` shows them"});
+    return app::kUsage;
+  }
+  app::Table table({"TIME", "PLUGIN", ">VALUE", "UNIT", "SERIES"});
+  const int code = call(options, readings_request(options), [&](std::string_view line) {
+    if (options.json) return print(std::string(line) + "\n"), true;
+    const auto parsed = wire::parse_reading_line(line);
+    if (!parsed.ok()) return true;
+    if (const auto* gap = std::get_if<wire::GapLine>(&*parsed)) {
+      print(to_rfc3339_short(gap->to) + " " + gap->instance + " gap: " + gap->gap + "\n");
+      return true;
+    }
+    const auto& reading = std::get<wire::ReadingLine>(*parsed);
+    const std::string value = std::to_string(reading.value);
+    const std::string time = to_rfc3339_short(reading.time);
+    if (options.follow) {
+      print(time + " " + reading.instance + " " + series_text(reading) + " " + value + " " +
+            reading.unit + "\n");
+    } else {
+      table.row({{time}, {reading.instance}, {value}, {reading.unit}, {series_text(reading)}});
+    }
+    return true;
+  });
+  if (code == app::kDone && !options.json && !options.follow) {
+    print(table.empty() ? "no readings yet\n" : table.text(app::stdout_has_colour()));
+  }
+  return code;
+}
+
+int list_plugins(const Options& options) {
+  return call(options, R"({"command":"plugin list"})", [&](std::string_view line) {
+    print(options.json ? std::string(line) + "\n" : plugin_table(line, app::stdout_has_colour()));
+    return true;
+  });
+}
+
+int check_config(const Options& options) {
+  std::string file = options.file.empty() ? options.config : options.file;
+  if (file.empty()) file = kDefaultConfig;
+  app::ConfigErrors errors;
+  const auto config = agent::load_config(file, agent::ConfigDefaults::of_this_process(), errors);
+  agent::check_files(config, errors);
+  if (!errors.empty()) {
+    std::fputs(errors.text().c_str(), stderr);
+    return app::kUsage;
+  }
+  print(file + ": good, " + std::to_string(config.instances.size()) + " plugin instances\n");
+  return app::kDone;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  Options options;
+  int code = app::kDone;
+  CLI::App cli{"See and steer the Tallyman agent of this host."};
+  cli.set_version_flag("--version", "tallyman " TALLYMAN_VERSION);
+  cli.require_subcommand(1);
+  cli.fallthrough();
+  cli.add_option("--config", options.config, "The agent's configuration")->type_name("FILE");
+  cli.add_option("--socket", options.socket,
+                 "The agent's socket (default: as the configuration says)")
+      ->type_name("PATH");
+
+  auto* show = cli.add_subcommand("status", "Plugins, spool and link");
+  show->add_flag("-f,--follow", options.follow,
+                 "Follow: a live screen, or a line per event on a pipe");
+  show->add_flag("--json", options.json, "One JSON document; with -f, JSON lines");
+  show->add_flag("--check", options.check, "One line, exit 0 when all is well and 1 when not");
+  show->callback([&] { code = status(options); });
+
+  auto* values = cli.add_subcommand("readings", "The latest readings");
+  values->add_flag("-f,--follow", options.follow, "Each as it comes");
+  values->add_flag("--json", options.json, "JSON lines");
+  values->add_option("--plugin", options.plugin, "Of this plugin instance only")->type_name("P");
+  values->callback([&] { code = readings(options); });
+
+  auto* plugin = cli.add_subcommand("plugin", "See plugins");
+  plugin->require_subcommand(1);
+  plugin->fallthrough();
+  auto* list = plugin->add_subcommand("list", "Instances, and what else is installed");
+  list->add_flag("--json", options.json, "One JSON document");
+  list->callback([&] { code = list_plugins(options); });
+
+  auto* config = cli.add_subcommand("config", "See to the configuration");
+  config->require_subcommand(1);
+  config->fallthrough();
+  auto* check = config->add_subcommand("check", "Every error at once, as file:line:column");
+  check->add_option("file", options.file, "The agent's configuration")->type_name("FILE");
+  check->callback([&] { code = check_config(options); });
+
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? app::kDone : app::kUsage;
+  }
+  return code;
+}
+
+}  // namespace tallyman::cli
+
+int main(int argc, char** argv) { return tallyman::cli::run(argc, argv); }
