@@ -16,10 +16,14 @@
 // All text is UTF-8 without control characters; a body has nothing behind its last field.
 //
 //   agent → host                 host → agent
-//   (start)                      Described
-//   Configure                    Created
-//   Poll                         Define* Readings* PartGap* Log* [State] PollDone
-//   Stop                         (exits 0)
+//   (start)                      Described; or, when the file is no plugin that can be loaded,
+//                                Created{bad_config, why}, and it exits 1
+//   Configure                    Created; when not ok another Configure may follow. A refused state
+//                                leaves an instance without it: ok, restored false, why
+//   Poll                         Define* Readings* PartGap* [State] PollDone
+//   Stop, or end of file         (exits 0)
+// LogLine may come at any time. Within a poll, Define, Readings and PartGap come in any order, but
+// a handle's Define before its first use.
 
 #include <cstdint>
 #include <optional>
