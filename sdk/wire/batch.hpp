@@ -19,9 +19,10 @@
 //   varint instance · svarint scheduled − (scheduled of the poll before it in the batch, of
 //   whichever instance; at first: opened) · svarint wall − scheduled · svarint skew − (skew of the
 //   poll before; at first: 0), skew being boot − wall
-//   flag 0x10 not set: the list of epochs, ascending, as runs of consecutive numbers: varint
-//     number of runs · per run: varint first − (last of the run before; at first: 0) · varint
-//     length − 1. A step of 0 names an epoch again. Set: the list of the instance's poll before.
+//   flag 0x10 not set: the list of epochs, ascending, as evenly spaced runs: varint number of runs
+//     · per run: varint first − (last of the run before; at first: 0) · varint length − 1 · unless
+//     that is 0: varint stride. A step or stride of 0 names an epoch again. Set: the list of the
+//     instance's poll before.
 //   values: bitmap of differences that are not zero (least significant bit first) · a nibble (low
 //     half first) for each of these, its length in bytes, 1 to 8 · the zigzag differences, so many
 //     bytes each. The difference is to the value of the same epoch in the instance's poll before

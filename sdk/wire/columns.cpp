@@ -47,6 +47,15 @@ ByteView take_lengths(ByteReader& in, std::size_t count, std::size_t& total) {
   return nibbles;
 }
 
+/// Behind the longest run of evenly spaced epochs that begins at `begin`.
+std::size_t run_end(std::span<const Value> values, std::size_t begin) {
+  std::size_t end = begin + 1;
+  if (end == values.size()) return end;
+  const std::uint64_t stride = values[end].epoch - values[begin].epoch;
+  while (end < values.size() && values[end].epoch - values[end - 1].epoch == stride) ++end;
+  return end;
+}
+
 }  // namespace
 
 bool same_epochs(std::span<const Value> a, std::span<const Value> b) {
@@ -56,16 +65,14 @@ bool same_epochs(std::span<const Value> a, std::span<const Value> b) {
 
 void put_epochs(ByteWriter& out, std::span<const Value> values) {
   std::size_t runs = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i == 0 || values[i].epoch != values[i - 1].epoch + 1) ++runs;
-  }
+  for (std::size_t i = 0; i < values.size(); i = run_end(values, i)) ++runs;
   out.varint(runs);
   DefNo last = 0;
   for (std::size_t i = 0; i < values.size();) {
-    std::size_t end = i + 1;
-    while (end < values.size() && values[end].epoch == values[end - 1].epoch + 1) ++end;
+    const std::size_t end = run_end(values, i);
     out.varint(values[i].epoch - last);
     out.varint(end - i - 1);
+    if (end - i > 1) out.varint(values[i + 1].epoch - values[i].epoch);
     last = values[end - 1].epoch;
     i = end;
   }
@@ -78,15 +85,19 @@ std::vector<Value> take_epochs(ByteReader& in, std::size_t max) {
   for (std::size_t run = 0; run < runs && in.ok(); ++run) {
     const DefNo step = in.varint();
     const std::uint64_t more = in.varint();  // after the run's first
+    const std::uint64_t stride = more == 0 ? 0 : in.varint();
     DefNo first = 0;
+    DefNo length = 0;
     DefNo end = 0;
     // Each value takes a bit of the bitmap to come: what the input cannot hold is refused here.
-    if (__builtin_add_overflow(last, step, &first) || __builtin_add_overflow(first, more, &end) ||
-        more >= max - values.size() || (values.size() + more) / 8 > in.left()) {
+    if (__builtin_add_overflow(last, step, &first) ||
+        __builtin_mul_overflow(stride, more, &length) ||
+        __builtin_add_overflow(first, length, &end) || more >= max - values.size() ||
+        (values.size() + more) / 8 > in.left()) {
       in.fail();
       return {};
     }
-    for (std::uint64_t i = 0; i <= more; ++i) values.push_back({.epoch = first + i});
+    for (std::uint64_t i = 0; i <= more; ++i) values.push_back({.epoch = first + i * stride});
     last = end;
   }
   return values;

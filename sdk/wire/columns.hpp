@@ -14,7 +14,7 @@ namespace tallyman::wire {
 /// Whether both name the same epochs in the same order.
 [[nodiscard]] bool same_epochs(std::span<const Value> a, std::span<const Value> b);
 
-/// The list of epoch numbers, ascending, as runs of consecutive ones.
+/// The list of epoch numbers, ascending, as evenly spaced runs.
 void put_epochs(ByteWriter& out, std::span<const Value> values);
 /// Fills in the epochs of as many values as the list names, at most `max`; fails the reader on a
 /// list that is longer, or that the rest of the input is too short for.
