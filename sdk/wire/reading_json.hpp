@@ -39,8 +39,11 @@ struct GapLine {
 
 [[nodiscard]] std::string to_json_line(const ReadingLine& reading);
 [[nodiscard]] std::string to_json_line(const GapLine& gap);
-/// `value` and `epoch` as decimal strings or numbers (a number above 2^53 is refused as inexact);
-/// the error's `where` is the column.
+/// `value` and `epoch` as decimal strings or numbers: integers exactly, up to 2^64 − 1; a number
+/// with a fraction or exponent only if it is whole and below 2^53. What may be left out: instance
+/// (then = plugin), labels, info, epoch, start; of a gap also source. A member that is not known,
+/// or stands there twice, is an error. The first error found; its `where` is the column, in bytes
+/// from 1.
 [[nodiscard]] Result<std::variant<ReadingLine, GapLine>> parse_reading_line(std::string_view line);
 
 }  // namespace tallyman::wire
