@@ -3,28 +3,26 @@
  *
  * A plugin is a shared object that exports ONE data symbol, `tm_plugin_v1_entry`. The table behind
  * it declares everything as data (metrics, options, needs), so that it can be read without calling
- * plugin code, and names six functions. The plugin host loads exactly one plugin, never unloads it,
- * and makes one instance of it.
+ * plugin code, and names its functions. The plugin host loads exactly one plugin, never unloads
+ * it, and has one instance of it at a time.
  *
- * Rules that hold for every function here, in both directions
+ * Rules that hold for every function here, in both directions:
  *  - Threads: the host calls the plugin on one thread, one call at a time. The plugin calls the
- * host only on that thread and only from inside a call that names it: [in: create, poll] means
- * these and no other.
+ *    host only on that thread and only from inside a call that names it: [in: create, poll] means
+ *    from these and no other.
  *  - Memory: nobody frees what the other side made. What is passed is valid until the call returns
- * unless its comment says longer; whoever needs it longer copies it.
- *  - Errors: no C++ exception and no longjmp crosses. A failure is a tm_status; fail() says why, in
- * words.
- *  - Text is UTF-8, zero-terminated, without control characters, never NULL unless its comment says
- * so.
- *  - Time: int64_t nanoseconds. Instants are CLOCK_REALTIME since the Unix epoch, except where
- * `boot` is said.
+ *    unless its comment says longer; whoever needs it longer copies it.
+ *  - Errors: no C++ exception and no longjmp crosses. A failure is a tm_status; fail() says why.
+ *  - Text is UTF-8 without control characters, zero-terminated, never NULL unless its comment says
+ *    so. Names, keys and units have at most 256 bytes, label values, help and reasons 1024.
+ *  - Time: int64_t nanoseconds. Instants are CLOCK_REALTIME since 1970, unless `boot` is said.
  *  - Growth: a struct that may grow begins with `size` (its sizeof where it was compiled) or has
- * its stride named beside its array. Fields are only ever appended, and never change their meaning;
- * a reader uses what `size` covers, and takes what is beyond it as zero. `minor` counts appended
- * fields. Reserved fields are zero. Anything incompatible is a new symbol (tm_plugin_v2_entry);
- * anything optional is an extension.
+ *    its stride named beside its array. Fields are only ever appended and never change meaning; a
+ *    reader uses what `size` covers, and takes what is beyond it as zero. `minor` counts appended
+ *    fields. Reserved fields are zero. What is incompatible is a new symbol (tm_plugin_v2_entry),
+ *    what is optional an extension.
  *
- * The life of an instance:  create → [restore] → (poll → [save])* → destroy → exit of the process
+ * The life of an instance:  create → [restore] → (poll → [save])* → destroy
  */
 #ifndef TALLYMAN_PLUGIN_H
 #define TALLYMAN_PLUGIN_H
@@ -42,74 +40,75 @@ typedef int32_t tm_status;
 enum {
   TM_OK = 0,
   TM_RETRY = 1,      /* not this time; call again at the next instant */
-  TM_BAD_CONFIG = 2, /* the configuration cannot work until somebody changes it (create) */
-  TM_BAD_STATE =
-      3,        /* these bytes cannot be restored; a fresh instance may go on without (restore) */
-  TM_BROKEN = 4 /* this instance is of no further use: end the process and start anew */
+  TM_BAD_CONFIG = 2, /* cannot work until somebody changes the configuration (create) */
+  TM_BAD_STATE = 3,  /* cannot restore these bytes; a fresh instance goes on without (restore) */
+  TM_BROKEN = 4      /* of no further use: end the process and start anew */
 };
 
 enum { TM_COUNTER = 1, TM_GAUGE = 2 };
 enum { TM_SCOPE_HOST = 1, TM_SCOPE_SHARED = 2 };
 enum { TM_DEBUG = 0, TM_INFO = 1, TM_WARNING = 2, TM_ERROR = 3 };
 
-#define TM_THIS_HOST 0u /* the source that need not be declared: the host the plugin runs on */
-#define TM_NO_SOURCE UINT32_MAX   /* what source() gives when it refuses */
-#define TM_ALL_METRICS UINT32_MAX /* in a gap */
+/* The source that need not be asked for: the host that the plugin runs on. */
+#define TM_THIS_HOST 0u
+/* What source() gives when it refuses. */
+#define TM_NO_SOURCE UINT32_MAX
+/* In a gap: every metric of the source. */
+#define TM_ALL_METRICS UINT32_MAX
 
-/* ---- What a plugin declares
- * ------------------------------------------------------------------------------ */
+/* ---- What a plugin declares -------------------------------------------------------------------
+ */
 
 /* A metric. Counter: a cumulative uint64 that never falls within an epoch. Gauge: a level. Integers
  * only; the unit carries the scale. Label names are NULL-terminated arrays, or NULL for none, at
  * most 32 of each. */
 struct tm_metric {
-  const char* name; /* [a-zA-Z_][a-zA-Z0-9_]*, Prometheus style: "netif_transmit_bytes_total" */
+  const char* name; /* [a-zA-Z_][a-zA-Z0-9_]*: "netif_transmit_bytes_total", as Prometheus does */
   const char* unit; /* base unit: "bytes", "packets", "seconds" */
   const char* help; /* one line */
   uint32_t kind;    /* TM_COUNTER or TM_GAUGE */
   uint32_t reserved;
-  uint64_t resolution_ns; /* how coarse the source itself counts in time; 0 = exact at the poll */
-  const char* const* identity; /* labels that say which series it is: their values never change */
-  const char* const* info;     /* labels that describe it: their values may change at any poll */
+  uint64_t resolution_ns;      /* how coarsely the source itself counts; 0 = exact at the poll */
+  const char* const* identity; /* labels that say which series it is: values never change */
+  const char* const* info;     /* labels that describe it: values may change at any poll */
 };
 
 /* A configuration option. The host refuses options that are not declared, and those missing. */
 struct tm_option {
-  const char* key; /* [a-z][a-z0-9_.-]*; tables of the configuration are flattened with dots */
-  const char*
-      fallback; /* value when it is not configured; "" = it then has no value; NULL = required */
-  const char* help; /* one line */
+  const char* key;      /* [a-z][a-z0-9_.-]*; nested tables are flattened with dots */
+  const char* fallback; /* when not configured; "" = it then has no value; NULL = required */
+  const char* help;     /* one line */
 };
 
-/* What the plugin wants from the system. It gets no more than this, and no more than is granted. */
+/* What the plugin wants from the system. It gets no more than this, and no more than is granted.
+ * Paths: "/run/x" is read, "+/run/x" written or connected to as well; "@key" and "+@key" mean the
+ * path that the option `key` holds. Lists are NULL-terminated arrays, or NULL. */
 struct tm_needs {
   uint32_t size;
   uint32_t network;                /* 1 = opens IPv4 or IPv6 sockets */
   const char* user;                /* a system user to run as; NULL = any unprivileged one */
-  const char* const* capabilities; /* NULL-terminated ("CAP_NET_ADMIN"), or NULL */
-  const char* const*
-      paths; /* NULL-terminated, or NULL. "/run/x": read; "+/run/x": written or connected to
-                as well; "@key", "+@key": the path that option `key` holds */
+  const char* const* capabilities; /* "CAP_NET_ADMIN" */
+  const char* const* paths;
 };
 
-/* ---- What passes at a poll
- * ------------------------------------------------------------------------------- */
+/* ---- What passes at a poll --------------------------------------------------------------------
+ */
 
 struct tm_poll {
   uint32_t size;
   uint32_t reserved;
-  int64_t
-      scheduled_ns;    /* the instant this poll is due at: that of the readings that name no time */
-  int64_t deadline_ns; /* boot clock (CLOCK_BOOTTIME): the process is killed when it is over */
+  int64_t scheduled_ns; /* when it is due: the instant of readings that name no time */
+  int64_t deadline_ns;  /* boot clock (CLOCK_BOOTTIME): then the process is killed */
 };
 
 /* One value of a series of a source. The host copies it all before emit() returns.
- * `epoch`: an opaque number that is the same for as long as it is the same counter; another number
- * says that the counter began anew. Several epochs of one series may be emitted in one poll.
- * Gauges: 0. `start_ns`: an instant at or after which this counter was known to be zero; 0 = not
- * known. With a start, the first reading counts from zero; without, it is a baseline. It is part of
- * the epoch: the same in all its readings. For a thing that the last good poll did not see, that
- * poll's scheduled_ns is such an instant. */
+ *  - epoch: an opaque number, the same for as long as it is the same counter; another one says that
+ *    the counter began anew. Several epochs of a series may be emitted in one poll. Gauges: 0.
+ *  - start_ns: an instant at or after which this counter was known to be zero; 0 = not known. With
+ *    a start the first reading counts from zero; without, it is a baseline. It belongs to the
+ * epoch: the same in all its readings. For a thing that the last good poll did not see, that poll's
+ *    scheduled_ns is such an instant. Gauges: 0.
+ *  - A series that a good poll lacks, and that no gap names, has ended. */
 struct tm_reading {
   uint32_t size;
   uint32_t metric;             /* index into tm_plugin_v1.metrics */
@@ -135,8 +134,8 @@ struct tm_gap {
   const char* why;             /* in words: "export 7: no answer within 2 s" */
 };
 
-/* ---- What the host offers
- * -------------------------------------------------------------------------------- */
+/* ---- What the host offers ---------------------------------------------------------------------
+ */
 
 /* Handed to create(), valid until destroy() has returned. `ctx` goes first into every call. */
 struct tm_host_v1 {
@@ -178,8 +177,8 @@ struct tm_host_v1 {
   const void* (*extension)(void* ctx, const char* id);
 };
 
-/* ---- What the plugin offers
- * ------------------------------------------------------------------------------ */
+/* ---- What the plugin offers -------------------------------------------------------------------
+ */
 
 struct tm_plugin_v1 {
   uint32_t size;
@@ -213,8 +212,8 @@ struct tm_plugin_v1 {
   tm_status (*save)(void* self);
 
   /* At most once, right after create: the state of the last poll that became durable, written by
-   * this version of the plugin or another one; `from_version` is its state_version. TM_BAD_STATE
-   * refuses it. */
+   * this version of the plugin or another one; `from_version` is its state_version. When it fails
+   * the instance is destroyed; after TM_BAD_STATE a fresh one goes on without the state. */
   tm_status (*restore)(void* self, uint32_t from_version, const void* bytes, uint64_t n);
 
   /* Last, if create succeeded. The process may also be killed without it. */
@@ -231,8 +230,8 @@ struct tm_plugin_v1 {
 #define TM_EXPORT
 #endif
 
-/* The one exported symbol. Defined by the plugin: const struct tm_plugin_v1 tm_plugin_v1_entry = {
- * … }; */
+/* The one exported symbol, defined by the plugin:
+ *   const struct tm_plugin_v1 tm_plugin_v1_entry = {sizeof(struct tm_plugin_v1), …}; */
 extern TM_EXPORT const struct tm_plugin_v1 tm_plugin_v1_entry;
 
 #ifdef __cplusplus
