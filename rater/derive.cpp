@@ -22,7 +22,7 @@ void Deriver::define(std::uint64_t stream, const wire::Definition& definition) {
 }
 
 void Deriver::apply(std::uint64_t stream_id, const wire::Batch& batch) {
-  Stream& stream = state_->stream(stream_id);
+  fold::Stream& stream = state_->stream(stream_id);
   if (batch.head.kind == wire::BatchKind::stand_in) state_->lost(stream);
   for (const wire::Entry& entry : batch.entries) {
     if (const auto* definition = std::get_if<wire::Definition>(&entry)) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 namespace {
 
 /// Fastest line the info labels told of for any part of [from, to), in Mbit/s; 0 = unknown.
@@ -188,4 +188,4 @@ void Reader::end(const Target& target, Ns at) {
   c.ended = std::max(at, c.position);
 }
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold

@@ -6,7 +6,7 @@
 #include "rater/derive_spread.hpp"
 #include "rater/derive_state.hpp"
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 
 /// One value, placed in time.
 struct Placed {
@@ -55,4 +55,4 @@ class Reader {
   std::vector<Anomaly>& anomalies_;
 };
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold

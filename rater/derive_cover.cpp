@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 
 std::vector<Span> CoverSet::insert(Ns from, Ns to) {
   std::vector<Span> fresh;
@@ -41,4 +41,4 @@ bool CoverSet::assign(Ns floor, std::vector<Span> spans) {
   return true;
 }
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold

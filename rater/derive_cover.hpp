@@ -7,7 +7,7 @@
 
 #include "rater/derive.hpp"
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 
 /// A set of instants: disjoint spans, ascending, not touching. In order of time, the usual case, it
 /// is one span that grows. Beyond kMaxSpans the earliest is given up: from then on everything up to
@@ -38,4 +38,4 @@ class CoverSet {
   std::vector<Span> spans_;
 };
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold

@@ -5,20 +5,20 @@
 
 namespace tallyman::rater {
 
-Stream& Deriver::State::stream(std::uint64_t id) {
+fold::Stream& Deriver::State::stream(std::uint64_t id) {
   Stream& stream = streams[id];
   stream.id = id;
   return stream;
 }
 
-Instance* Deriver::State::instance_of(const Stream& stream, wire::DefNo number) {
+fold::Instance* Deriver::State::instance_of(const Stream& stream, wire::DefNo number) {
   const auto it = stream.definitions.find(number);
   if (it == stream.definitions.end()) return nullptr;
   const auto* def = std::get_if<wire::InstanceDef>(&it->second);
   if (def == nullptr) return nullptr;
   Instance& instance = instances[def->instance];
   if (instance.name.empty()) instance.name = def->instance;
-  instance.interval = std::clamp<Ns>(def->interval, 0, kLongestBeat);
+  instance.interval = std::clamp<Ns>(def->interval, 0, fold::kLongestBeat);
   return &instance;
 }
 
@@ -38,7 +38,7 @@ void Deriver::State::poll(Stream& stream, const wire::Poll& poll) {
   for (const wire::Value& each : poll.values) value(stream, poll, each, position);
   for (const wire::DefNo epoch : poll.ended) {
     Target* ended = target(stream, epoch, poll.instance);
-    if (ended == nullptr || ended->counter->position == kNever) continue;
+    if (ended == nullptr || ended->counter->position == fold::kNever) continue;
     Reader(spreader, out.anomalies).end(*ended, position.at);
     View& view = *ended->view;
     if (view.absent || view.seen >= position.at) continue;
@@ -54,11 +54,11 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
     ++out.unknown;
     return;
   }
-  Placed placed{.value = value.value,
-                .raw = poll.in_time ? poll.scheduled : poll.wall,
-                .at = position.at,
-                .read = poll.wall,
-                .estimated = position.estimated};
+  fold::Placed placed{.value = value.value,
+                      .raw = poll.in_time ? poll.scheduled : poll.wall,
+                      .at = position.at,
+                      .read = poll.wall,
+                      .estimated = position.estimated};
   if (value.time != 0) {
     placed.raw = placed.read = value.time;
     placed.at = std::clamp<Ns>(value.time, 1, position.at);
@@ -67,7 +67,7 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
   }
   View& view = *to->view;
   if (view.absent || view.seen == 0) {
-    const bool begun = to->counter->position == kNever && to->start != 0;
+    const bool begun = to->counter->position == fold::kNever && to->start != 0;
     out.presence.push_back({view.id, begun ? std::min(to->start, placed.at) : placed.at, true});
     view.absent = false;
   }
@@ -101,12 +101,12 @@ void Deriver::State::lost(Stream& stream) {
 
 void Deriver::State::run(Instance& instance, Ns at) {
   const bool late = instance.interval > 0 && at - instance.run_to > 2 * instance.interval;
-  if (instance.run_from != kNever && (instance.interrupted || late)) {
+  if (instance.run_from != fold::kNever && (instance.interrupted || late)) {
     out.runs.push_back({instance.name, instance.run_from, instance.run_to});
-    instance.run_from = kNever;
+    instance.run_from = fold::kNever;
   }
   instance.interrupted = false;
-  if (instance.run_from == kNever)
+  if (instance.run_from == fold::kNever)
     instance.run_from = instance.run_to = std::max(at, instance.run_to);
   instance.run_to = std::max(instance.run_to, at);
   instance.run_dirty = true;
@@ -150,9 +150,9 @@ void Deriver::State::forget(Instance& instance, Ns at) {
     View& view = *it->second;
     if (view.instance == &instance) {
       any |= std::erase_if(view.counters, [&](const auto& entry) {
-               const Counter& c = entry.second;
-               const bool over =
-                   (c.ended != 0 && c.ended + kKeepEnded <= at) || c.position + kKeepSilent <= at;
+               const fold::Counter& c = entry.second;
+               const bool over = (c.ended != 0 && c.ended + fold::kKeepEnded <= at) ||
+                                 c.position + fold::kKeepSilent <= at;
                if (over) instance.forgotten = std::max(instance.forgotten, c.position);
                return over;
              }) > 0;
@@ -172,7 +172,7 @@ void Deriver::State::forget(Instance& instance, Ns at) {
 Derived Deriver::State::take() {
   spreader.take(out.usage);
   for (auto& [name, instance] : instances) {
-    if (!std::exchange(instance.run_dirty, false) || instance.run_from == kNever) continue;
+    if (!std::exchange(instance.run_dirty, false) || instance.run_from == fold::kNever) continue;
     out.runs.push_back({name, instance.run_from, instance.run_to});
   }
   return std::exchange(out, {});

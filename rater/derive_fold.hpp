@@ -12,6 +12,14 @@
 namespace tallyman::rater {
 
 struct Deriver::State {
+  using Beat = fold::Beat;
+  using Instance = fold::Instance;
+  using Reader = fold::Reader;
+  using Spreader = fold::Spreader;
+  using Stream = fold::Stream;
+  using Target = fold::Target;
+  using View = fold::View;
+
   State(std::string agent_name, Ns slot) : agent(std::move(agent_name)), spreader(slot) {}
 
   std::string agent;

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kSpeedsKept = 8;
 
 template <typename T>
-const T* find(const Stream& stream, wire::DefNo number) {
+const T* find(const fold::Stream& stream, wire::DefNo number) {
   const auto it = stream.definitions.find(number);
   return it == stream.definitions.end() ? nullptr : std::get_if<T>(&it->second);
 }
@@ -51,7 +51,7 @@ void Deriver::State::define(Stream& stream, const wire::Definition& definition) 
   for (View* view : views_of->second) tell_info(stream, *view, info->series);
 }
 
-Target* Deriver::State::target(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
+fold::Target* Deriver::State::target(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
   const bool small = epoch <= 4 * stream.definitions.size() + 1024;
   if (small && epoch < stream.targets.size() && stream.targets[epoch].instance == instance) {
     return &stream.targets[epoch];
@@ -67,7 +67,7 @@ Target* Deriver::State::target(Stream& stream, wire::DefNo epoch, wire::DefNo in
   return &(stream.other_targets[{epoch, instance}] = found);
 }
 
-Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
+fold::Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
   Target to;
   const auto* epoch_def = find<wire::EpochDef>(stream, epoch);
   if (epoch_def == nullptr || find<wire::InstanceDef>(stream, instance) == nullptr) return to;
@@ -95,7 +95,8 @@ Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::DefNo in
   return to;
 }
 
-View& Deriver::State::view_of(Stream& stream, const Target& target, const wire::SeriesDef& series) {
+fold::View& Deriver::State::view_of(Stream& stream, const Target& target,
+                                    const wire::SeriesDef& series) {
   const auto& metric = *find<wire::MetricDef>(stream, target.metric);
   const auto& source = *find<wire::SourceDef>(stream, target.source);
   Instance& instance = *instance_of(stream, target.instance);
@@ -138,7 +139,7 @@ void Deriver::State::tell_info(Stream& stream, View& view, wire::DefNo series) {
         find<wire::MetricDef>(stream, find<wire::SeriesDef>(stream, series)->metric);
     auto labels = labels_of(metric->info, info.values);
     const bool later = info.from >= view.info_from;
-    if (later && view.info_from != kNever && labels == view.info) continue;
+    if (later && view.info_from != fold::kNever && labels == view.info) continue;
     out.info.push_back({view.id, info.from, labels});
     if (!later) continue;
     view.info = std::move(labels);

@@ -21,6 +21,12 @@
 namespace tallyman::rater {
 namespace {
 
+using fold::Counter;
+using fold::CoverSet;
+using fold::Instance;
+using fold::Speed;
+using fold::View;
+
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kMaxText = 8 * wire::kMaxNameBytes;
 
@@ -140,7 +146,7 @@ void pack(Packer& out, const Instance& instance) {
 }
 
 void unpack(Unpacker& in, Instance& instance) {
-  instance.interval = std::clamp<Ns>(in.instant(), 0, kLongestBeat);
+  instance.interval = std::clamp<Ns>(in.instant(), 0, fold::kLongestBeat);
   instance.forgotten = in.instant();
   instance.day = in.instant();
   instance.run_from = in.instant();
@@ -239,7 +245,7 @@ void unpack(Unpacker& in, View& view) {
   }
 }
 
-void pack(Packer& out, const Stream& stream) {
+void pack(Packer& out, const fold::Stream& stream) {
   out.number(stream.id);
   out.number(stream.losses);
   out.instant(stream.sealed);
@@ -306,14 +312,14 @@ Result<Deriver> Deriver::restore(ByteView bytes) {
     state->views[key] = std::move(view);
   }
   for (std::size_t n = in.count(); n > 0; --n) {
-    Stream& stream = state->stream(in.number());
+    fold::Stream& stream = state->stream(in.number());
     stream.losses = in.number();
     stream.sealed = in.instant();
     stream.watermark = in.instant();
     for (std::size_t beats = in.count(); beats > 0; --beats) {
       const std::string name = in.text();
       if (!state->instances.contains(name)) in.fail();
-      Beat& beat = stream.beats[name];
+      fold::Beat& beat = stream.beats[name];
       beat.last = in.instant();
       beat.instant = in.instant();
     }

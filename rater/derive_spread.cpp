@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 namespace {
 
 /// amount × part / whole, rounded down; part ≤ whole.
@@ -88,4 +88,4 @@ void Spreader::take(std::vector<Derived::Contribution>& usage) {
   done_.clear();
 }
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold

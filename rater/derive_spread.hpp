@@ -6,7 +6,7 @@
 
 #include "rater/derive_state.hpp"
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 
 /// Adds to the views' slots and collects what becomes of them. Owned by the Deriver.
 class Spreader {
@@ -43,4 +43,4 @@ class Spreader {
   std::vector<Derived::Contribution> done_;
 };
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold

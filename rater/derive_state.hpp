@@ -13,7 +13,7 @@
 #include "rater/derive.hpp"
 #include "rater/derive_cover.hpp"
 
-namespace tallyman::rater {
+namespace tallyman::rater::fold {
 
 constexpr Ns kNever = -1;
 constexpr Ns kLongestBeat = 366 * kDay;
@@ -110,4 +110,4 @@ struct Stream {
   std::map<std::pair<wire::DefNo, wire::DefNo>, Target> other_targets;  ///< epoch, instance
 };
 
-}  // namespace tallyman::rater
+}  // namespace tallyman::rater::fold
