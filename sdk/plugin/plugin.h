@@ -56,8 +56,7 @@ enum { TM_DEBUG = 0, TM_INFO = 1, TM_WARNING = 2, TM_ERROR = 3 };
 /* In a gap: every metric of the source. */
 #define TM_ALL_METRICS UINT32_MAX
 
-/* ---- What a plugin declares -------------------------------------------------------------------
- */
+/* ---- What a plugin declares ---------------------------------------------------------------- */
 
 /* A metric. Counter: a cumulative uint64 that never falls within an epoch. Gauge: a level. Integers
  * only; the unit carries the scale. Label names are NULL-terminated arrays, or NULL for none, at
@@ -91,8 +90,7 @@ struct tm_needs {
   const char* const* paths;
 };
 
-/* ---- What passes at a poll --------------------------------------------------------------------
- */
+/* ---- What passes at a poll ----------------------------------------------------------------- */
 
 struct tm_poll {
   uint32_t size;
@@ -105,9 +103,9 @@ struct tm_poll {
  *  - epoch: an opaque number, the same for as long as it is the same counter; another one says that
  *    the counter began anew. Several epochs of a series may be emitted in one poll. Gauges: 0.
  *  - start_ns: an instant at or after which this counter was known to be zero; 0 = not known. With
- *    a start the first reading counts from zero; without, it is a baseline. It belongs to the
- * epoch: the same in all its readings. For a thing that the last good poll did not see, that poll's
- *    scheduled_ns is such an instant. Gauges: 0.
+ *    a start the first reading counts from zero; without, it is a baseline. It is part of the
+ *    epoch: the same in all its readings. For a thing that the last good poll did not see, that
+ *    poll's scheduled_ns is such an instant. Gauges: 0.
  *  - A series that a good poll lacks, and that no gap names, has ended. */
 struct tm_reading {
   uint32_t size;
@@ -134,8 +132,7 @@ struct tm_gap {
   const char* why;             /* in words: "export 7: no answer within 2 s" */
 };
 
-/* ---- What the host offers ---------------------------------------------------------------------
- */
+/* ---- What the host offers ------------------------------------------------------------------ */
 
 /* Handed to create(), valid until destroy() has returned. `ctx` goes first into every call. */
 struct tm_host_v1 {
@@ -177,8 +174,7 @@ struct tm_host_v1 {
   const void* (*extension)(void* ctx, const char* id);
 };
 
-/* ---- What the plugin offers -------------------------------------------------------------------
- */
+/* ---- What the plugin offers ---------------------------------------------------------------- */
 
 struct tm_plugin_v1 {
   uint32_t size;
