@@ -20,6 +20,12 @@ Error sqlite_error(sqlite3* db, const std::string& where, int code) {
           where, todo};
 }
 
+/// The file a connection has open, empty for ":memory:".
+std::string file_of(sqlite3* db) {
+  const char* name = db != nullptr ? sqlite3_db_filename(db, "main") : nullptr;
+  return name != nullptr ? name : "";
+}
+
 }  // namespace
 
 Statement::Statement(sqlite3* db, std::string_view sql) : db_(db) {
@@ -87,7 +93,7 @@ Result<bool> Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  Error out = sqlite_error(db_, sqlite3_sql(statement_), code);
+  Error out = sqlite_error(db_, file_of(db_), code);
   sqlite3_reset(statement_);
   return out;
 }
@@ -138,10 +144,7 @@ bool Statement::null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-Error Statement::error() const {
-  const char* sql = statement_ != nullptr ? sqlite3_sql(statement_) : "a statement";
-  return sqlite_error(db_, sql, failed_);
-}
+Error Statement::error() const { return sqlite_error(db_, file_of(db_), failed_); }
 
 Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
   sqlite3* raw = nullptr;
@@ -168,7 +171,7 @@ Database::~Database() { sqlite3_close_v2(db_); }
 Status Database::run(const std::string& sql) {
   const int code = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
-  return sqlite_error(db_, sql, code);
+  return sqlite_error(db_, path_, code);
 }
 
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(db_); }
