@@ -120,10 +120,16 @@ class Intake {
   Intake(Ledger& ledger, const Clock& clock) : ledger_(ledger), clock_(clock) {}
   Result<References*> references(std::int64_t stream);
   Result<std::optional<HeldBatch>> held_at(std::int64_t stream, std::uint64_t sequence);
-  Result<Bytes> raw_bytes(std::int64_t day, std::int64_t stream, std::uint64_t sequence);
-  Status store(const Stream& stream, const wire::Batch& batch, ByteView bytes, const Hash& hash);
-  Status store_definition(std::int64_t stream, const wire::Definition& definition);
-  Status store_highest(std::int64_t stream, wire::DefNo highest);
+  Result<bool> same_definition(std::int64_t stream, const wire::Definition& definition);
+  Result<Accepted> stage(std::int64_t stream, const wire::Definition& definition,
+                         const std::vector<const wire::Definition*>& staged,
+                         const References& references);
+  Result<Accepted> apply(const Stream& to, const wire::Batch& batch, ByteView bytes,
+                         const Hash& hash);
+  Status store(const Stream& to, const wire::Batch& batch, ByteView bytes, const Hash& hash);
+  Status store_definitions(const Stream& stream,
+                           const std::vector<const wire::Definition*>& definitions,
+                           const References& references);
 
   Ledger& ledger_;
   const Clock& clock_;

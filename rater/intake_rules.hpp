@@ -68,6 +68,9 @@ class References {
     wire::DefNo refers = 0;
     std::size_t identity = 0, info = 0;  ///< of a metric: how many labels
   };
+  [[nodiscard]] std::string wrong_in(const std::string& who, const wire::SeriesDef& series) const;
+  [[nodiscard]] std::string wrong_in(const std::string& who, const wire::EpochDef& epoch) const;
+  [[nodiscard]] std::string wrong_in(const std::string& who, const wire::InfoDef& info) const;
   [[nodiscard]] const Known* find(wire::DefNo number, std::size_t kind) const;
   std::map<wire::DefNo, Known> known_;
 };
