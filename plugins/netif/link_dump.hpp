@@ -2,6 +2,7 @@
 // rtnetlink's bytes → interfaces, pure. The bytes are not trusted: parsing reads nothing outside
 // them, and gives values or a fault. Any thread.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -19,6 +20,12 @@ struct Counters {
   std::uint64_t receive_drops = 0, transmit_drops = 0;
   friend bool operator==(const Counters&, const Counters&) = default;
 };
+
+/// All of them, to go through: bytes and packets first.
+inline constexpr std::array<std::uint64_t Counters::*, 8> kCounterFields{
+    &Counters::receive_bytes,    &Counters::transmit_bytes, &Counters::receive_packets,
+    &Counters::transmit_packets, &Counters::receive_errors, &Counters::transmit_errors,
+    &Counters::receive_drops,    &Counters::transmit_drops};
 
 /// One interface as the kernel describes it. Texts are UTF-8 without control characters, whatever
 /// bytes the kernel had; empty = unknown or none.

@@ -14,7 +14,6 @@
 
 namespace {
 
-using netif::Counters;
 using netif::Link;
 using netif::Sample;
 using namespace tallyman::plugin;
@@ -45,6 +44,7 @@ class Netif {
  public:
   static constexpr const char* name = "netif";
   static constexpr const char* version = TALLYMAN_VERSION;
+  // In the order of kCounterFields.
   static constexpr tm_metric metrics[] = {
       metric("netif_receive_bytes_total", "bytes", "Bytes received, without the frame check"),
       metric("netif_transmit_bytes_total", "bytes", "Bytes sent, without the frame check"),
@@ -54,11 +54,7 @@ class Netif {
       metric("netif_transmit_errors_total", "packets", "Packets that could not be sent"),
       metric("netif_receive_drops_total", "packets", "Packets received and dropped"),
       metric("netif_transmit_drops_total", "packets", "Packets dropped instead of sent")};
-  static constexpr std::uint64_t Counters::*fields[] = {
-      &Counters::receive_bytes,    &Counters::transmit_bytes, &Counters::receive_packets,
-      &Counters::transmit_packets, &Counters::receive_errors, &Counters::transmit_errors,
-      &Counters::receive_drops,    &Counters::transmit_drops};
-  static_assert(std::size(fields) == std::size(metrics));
+  static_assert(std::size(metrics) == netif::kCounterFields.size());
 
   static constexpr tm_option options[] = {
       option("include", "*", "Globs: interfaces whose name matches one of them are metered"),
@@ -119,8 +115,9 @@ class Netif {
               state_.place.netns, link.ifindex, sample.life.creation);
     const std::string& link_speed = speed(link, !names.contains(link.ifindex));
     for (std::uint32_t i = 0; i < std::size(metrics); ++i) {
+      if (!sample.told[i]) continue;
       poll.emit({.metric = i,
-                 .value = link.counters.*fields[i],
+                 .value = link.counters.*netif::kCounterFields[i],
                  .epoch = life,
                  .start = sample.life.start(),
                  .time = sample.time,

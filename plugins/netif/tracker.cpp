@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
+const auto kAll = decltype(Sample::told)().set();
+
 enum class Verdict { same, from_zero, unclear };
 
 Verdict judge(const Tracked& before, const Link& now, unsigned coarse) {
@@ -60,13 +62,24 @@ class Walk {
   void take_event(const LinkEvent& event) {
     const Link& link = event.link;
     if (event.deleted) {
-      sample(link, follow(link).life, 0);
-      links().erase(link.ifindex);
+      take_deletion(link);
     } else if (!links().contains(link.ifindex)) {
       const bool counted_elsewhere = seen_.complete && link.counters != Counters{};
       const Tracked& tracked = begin(link, !counted_elsewhere);
       if (counted_elsewhere) sample(link, tracked.life, last_instant_);
     }
+  }
+
+  void take_deletion(const Link& link) {
+    const auto it = links().find(link.ifindex);
+    const bool known = it != links().end() && (!it->second.kind || *it->second.kind == link.kind);
+    const Counters last = known ? it->second.last : Counters{};
+    sample(link, known ? it->second.life : begin(link, true).life, 0);
+    for (std::size_t i = 0; i < kCounterFields.size(); ++i) {
+      const std::uint64_t value = link.counters.*kCounterFields[i];
+      step_.samples.back().told[i] = value != 0 && value >= last.*kCounterFields[i];
+    }
+    links().erase(link.ifindex);
   }
 
   /// The life that these counters belong to: the one known, or a new one.
@@ -96,7 +109,7 @@ class Walk {
   }
 
   void sample(const Link& link, const Life& life, std::int64_t time) {
-    step_.samples.push_back({link, life, time});
+    step_.samples.push_back({link, life, kAll, time});
   }
 
   const std::int64_t last_instant_;

@@ -19,13 +19,18 @@
 //                                             unknown. Never counts twice; what is lost is one
 //                                             interval
 //   the kind changed                          made again: as not seen
-// A second life within one interval has its creation one nanosecond later, so it is another epoch.
-// Name, alias, MAC, master … change nothing. Errors and drops decide nothing: drivers revise them.
+// A deletion tells final counters, but a veth's do not know what came in (its peer is cut off
+// first): a final counter that is zero, or below what was known, is not told. What cannot be known,
+// after a restart or lost events: that an interface unseen before was moved in; then what it
+// brought counts as this host's. A second life within one interval has its creation one nanosecond
+// later, so it is another epoch. Name, alias, MAC, master … change nothing. Errors and drops decide
+// nothing: drivers revise them.
 //
 // After a reboot every counter began at zero at boot: that is a virtual good poll which saw nothing
 // (first_state). A change of network namespace without a reboot says nothing: baseline.
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -78,11 +83,12 @@ struct Observation {
   std::vector<Link> links;
 };
 
-/// A reading of one life of an interface; of all its counters.
+/// A reading of one life of an interface.
 struct Sample {
   Link link;
   Life life;
-  std::int64_t time = 0;  ///< 0 = the poll's instant
+  std::bitset<kCounterFields.size()> told;  ///< which counters are, in the order of kCounterFields
+  std::int64_t time = 0;                    ///< 0 = the poll's instant
 };
 
 struct Step {

@@ -90,6 +90,23 @@ TEST(Tracker, TellsTheFinalCounters) {
   EXPECT_THAT(step.next.links, IsEmpty());
 }
 
+// Given a veth's final counters, which do not know what came in, then only what went out is told,
+// and the life is the same.
+TEST(Tracker, FinalCountersThatFellAreNotTold) {
+  const State before = after({seen(kFirst, {}), seen(kSecondPoll, {link(3, 100)})});
+  Link final = link(3, 160);
+  final.counters.receive_bytes = 0;
+  final.counters.transmit_packets = 1;
+  const Step step = advance(before, seen(kThirdPoll, {}, {gone(final)}));
+  ASSERT_EQ(step.samples.size(), 1U);
+  EXPECT_EQ(step.samples[0].life, (Life{kFirst, true}));
+  EXPECT_FALSE(step.samples[0].told[0]);
+  EXPECT_TRUE(step.samples[0].told[1]);
+  EXPECT_TRUE(step.samples[0].told[2]);
+  EXPECT_FALSE(step.samples[0].told[3]);
+  EXPECT_FALSE(step.samples[0].told[4]);
+}
+
 // Given an interface that came and went between two polls, then its bytes are told, from zero.
 TEST(Tracker, TellsAnInterfaceNoPollSaw) {
   const State before = after({seen(kFirst, {})});
