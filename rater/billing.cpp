@@ -1,0 +1,194 @@
+#include "rater/billing.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "app/log.hpp"
+#include "base/time_text.hpp"
+#include "rater/billing_state.hpp"
+#include "rater/file_bus.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+constexpr std::size_t kOutboxShown = 1000;
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Error{"cannot read the catalogue", path, "see `catalogue` in the configuration"};
+  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (in.bad()) return Error{"cannot read the catalogue", path, ""};
+  return text;
+}
+
+}  // namespace
+
+Billing::Billing(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Billing::~Billing() = default;
+
+Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
+                                               BillingOptions options, const Clock& clock) {
+  if (options.bus_type != "file") {
+    return Error{"unknown bus `" + options.bus_type + "`", "bus.type", "use \"file\""};
+  }
+  Result<std::unique_ptr<UsageStore>> usage = UsageStore::open(ledger, intake, options.slot);
+  if (!usage) return usage.error();
+  Result<PeriodStore> periods = PeriodStore::open(ledger);
+  if (!periods) return periods.error();
+  Result<std::unique_ptr<FileBus>> bus = FileBus::open(options.bus_file);
+  if (!bus) return bus.error();
+  Result<std::unique_ptr<Outbox>> outbox = Outbox::open(ledger, std::move(*bus));
+  if (!outbox) return outbox.error();
+  auto state =
+      std::make_unique<State>(State{ledger, intake, std::move(options), clock, std::move(*usage),
+                                    std::move(*periods), std::move(*outbox)});
+  std::unique_ptr<Billing> billing(new Billing(std::move(state)));
+  if (!billing->state_->options.catalogue_path.empty()) {
+    if (const Status read = billing->reload_catalogue(); !read) return read.error();
+  }
+  return billing;
+}
+
+Status Billing::reload_catalogue() {
+  const std::string& path = state_->options.catalogue_path;
+  const Result<std::string> text = read_text(path);
+  if (!text) return text.error();
+  app::ConfigErrors errors;
+  Catalogue catalogue = parse_catalogue(*text, path, state_->options.slot, errors);
+  if (!errors.empty()) {
+    std::string lines = errors.text();
+    while (lines.ends_with('\n')) lines.pop_back();
+    return Error{std::move(lines), "", ""};
+  }
+  const Status noted =
+      state_->periods.note_catalogue(catalogue.version(), *text, state_->clock.wall());
+  if (!noted) return noted;
+  state_->catalogue = std::move(catalogue);
+  return {};
+}
+
+void Billing::tick() {
+  State& s = *state_;
+  const Status done = s.step();
+  const std::string error = done ? std::string() : done.error().text();
+  if (error != s.error && !error.empty()) log::error("billing: {}", error);
+  if (error.empty() && !s.error.empty()) log::info("billing: goes on");
+  s.error = error;
+  if (!done) s.more = false;
+}
+
+bool Billing::more_to_do() const { return state_->more; }
+
+Result<std::string> Billing::close(const std::string& id) {
+  State& s = *state_;
+  if (const Status derived = s.derive_all(); !derived) return derived.error();
+  const Result<Period> period = s.period_to_close(id);
+  if (!period) return period.error();
+  if (const Status closed = s.close(*period); !closed) return closed.error();
+  return review(period->id);
+}
+
+Result<std::string> Billing::release(const std::string& id) {
+  State& s = *state_;
+  std::string which = id;
+  if (which.empty()) {
+    const auto draft = s.periods.earliest_draft();
+    if (!draft) return draft.error();
+    if (!*draft) return Error{"there is no draft to release", "", "close a period first"};
+    which = (*draft)->period.id;
+  }
+  if (const Status released = s.periods.release(which, *s.outbox); !released) {
+    return released.error();
+  }
+  return review(which);
+}
+
+Result<std::string> Billing::review(const std::string& id) {
+  State& s = *state_;
+  const auto period = id.empty() ? s.periods.latest() : s.periods.period(id);
+  if (!period) return period.error();
+  if (!*period) return Error{"no closed period of that name", id, "close it first"};
+  const ClosedPeriod& closed = **period;
+  Review review;
+  review.line = State::line_of(closed);
+  const Result<Cut> cut = s.cut_at(closed.period);
+  if (!cut) return cut.error();
+  review.line.awaited = cut->closed_without;
+  Result<std::vector<Message>> messages = s.periods.messages(closed.period.id);
+  if (!messages) return messages.error();
+  review.messages = std::move(*messages);
+  Result<std::vector<Unattributed>> unattributed = s.periods.unattributed(closed.period.id);
+  if (!unattributed) return unattributed.error();
+  review.unattributed = std::move(*unattributed);
+  Result<std::vector<std::string>> problems = s.periods.problems(closed.period.id);
+  if (!problems) return problems.error();
+  review.problems = std::move(*problems);
+  Result<std::vector<KeptAnomaly>> anomalies =
+      s.usage->anomalies(closed.period.start, closed.period.end);
+  if (!anomalies) return anomalies.error();
+  review.anomalies = std::move(*anomalies);
+  if (closed.state == PeriodState::released) {
+    const Result<std::optional<std::uint64_t>> late = s.late_records(closed, 0);
+    if (!late) return late.error();
+    review.late = *late;
+  }
+  return review_document(review);
+}
+
+Result<std::string> Billing::usage_json(const std::string& customer, const std::string& id) {
+  State& s = *state_;
+  if (!s.catalogue) return State::no_catalogue();
+  if (!customer.empty() && s.catalogue->customer(customer) == nullptr) {
+    return Error{"no customer `" + customer + "` in the catalogue", "", ""};
+  }
+  const Result<Ns> now = s.metered_until();
+  if (!now) return now.error();
+  const Catalogue& c = *s.catalogue;
+  const std::optional<Period> period =
+      id.empty() ? period_at(c.period, c.zone, *now) : period_named(c.period, c.zone, id);
+  if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
+  const Ns until = std::min(*now, usage_span(c, *period).to);
+  const Result<Rating> rating = s.rate_until(*period, {}, until);
+  if (!rating) return rating.error();
+  return usage_document(*period, until, *rating, customer);
+}
+
+Result<std::string> Billing::periods_json() {
+  State& s = *state_;
+  const Result<std::vector<ClosedPeriod>> closed = s.periods.periods();
+  if (!closed) return closed.error();
+  std::vector<PeriodLine> lines;
+  for (const ClosedPeriod& period : *closed) lines.push_back(State::line_of(period));
+  const Status open = s.open_periods(lines);
+  if (!open) return open.error();
+  return periods_document(lines);
+}
+
+Result<std::string> Billing::records_json(const std::string& id) {
+  const Result<std::optional<ClosedPeriod>> period = state_->periods.period(id);
+  if (!period) return period.error();
+  if (!*period) return Error{"no closed period of that name", id, "close it first"};
+  const Result<std::vector<Message>> messages = state_->periods.messages(id);
+  if (!messages) return messages.error();
+  return records_document(id, *messages);
+}
+
+Result<std::string> Billing::outbox_json() {
+  const Result<std::vector<OutboxRow>> rows = state_->outbox->list(kOutboxShown);
+  if (!rows) return rows.error();
+  const Result<std::uint64_t> waiting = state_->outbox->waiting();
+  if (!waiting) return waiting.error();
+  return outbox_document(*rows, *waiting, state_->outbox->bus());
+}
+
+Result<std::string> Billing::status_json() {
+  Result<BillingStatus> status = state_->status();
+  if (!status) return status.error();
+  return status_document(*status);
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,231 @@
+#include "rater/billing_json.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/time_text.hpp"
+#include "rater/record_routing.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kSchema = "urn:tallyman:schema:usage-record:1";
+
+/// One line; bytes that are no UTF-8 come out as U+FFFD.
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json json_of(const Period& period) {
+  return {{"id", period.id},
+          {"start", to_rfc3339_short(period.start)},
+          {"end", to_rfc3339_short(period.end)}};
+}
+
+Json json_of(const Quantity& quantity) {
+  return {{"billed", quantity.billed},
+          {"low", quantity.low},
+          {"high", quantity.high ? Json(*quantity.high) : Json(nullptr)}};
+}
+
+Json json_of(const UsageRecord& r) {
+  Json data;
+  data["key"] = {{"customer", r.customer}, {"meter", r.meter}, {"period", json_of(r.period)}};
+  data["revision"] = r.revision;
+  data["active"] = {{"start", to_rfc3339_short(r.active.from)},
+                    {"end", to_rfc3339_short(r.active.to)}};
+  data["measure"] = r.measure;
+  if (!r.direction.empty()) data["direction"] = r.direction;
+  if (!r.missing.empty()) data["missing"] = r.missing;
+  if (!r.hours.empty()) data["hours"] = r.hours;
+  data["unit"] = r.unit;
+  data["quantity"] = json_of(r.quantity);
+  data["exact"] = {{"unit", r.base_unit}};
+  data["exact"].update(json_of(r.base));
+  data["coverage"] = r.coverage;
+  data["estimated"] = r.estimated;
+  data["series"] = r.series;
+  if (r.slot > 0) {
+    data["slots"] = {
+        {"length", to_duration_text(r.slot)}, {"held", r.slots}, {"missing", r.slots_missing}};
+  }
+  data["allowance"] = r.allowance;
+  data["overuse"] = r.overuse;
+  if (r.money) {
+    data["price"] = r.money->price;
+    data["currency"] = r.money->currency;
+    data["amount"] = r.money->amount;
+    data["remainder"] = r.money->remainder;
+  }
+  data["catalogue_version"] = to_hex(r.catalogue_version);
+  data["meter_version"] = to_hex(r.meter_version);
+  data["evidence"] = to_hex(r.evidence);
+  data["closed_without"] = r.closed_without;
+  return data;
+}
+
+Json json_of(const PeriodRecord& r) {
+  Json data;
+  Json key;
+  if (!r.customer.empty()) key["customer"] = r.customer;
+  key["period"] = json_of(r.period);
+  data["key"] = std::move(key);
+  data["revision"] = r.revision;
+  data["records"] = r.records;
+  data["sums"] = Json::object();
+  for (const auto& [currency, sum] : r.sums) data["sums"][currency] = sum;
+  data["ids"] = to_hex(r.ids);
+  data["catalogue_version"] = to_hex(r.catalogue_version);
+  data["cut"] = to_hex(r.cut);
+  data["closed_without"] = r.closed_without;
+  return data;
+}
+
+/// The envelope: CloudEvents 1.0, structured mode.
+Message envelope(const Hash& id, const std::string& kind, const std::string& source,
+                 const std::string& customer, const std::string& meter, Ns end, Json data) {
+  Message message;
+  message.id = to_hex(id);
+  message.type = "tallyman.usage." + kind + ".v1";
+  message.customer = customer;
+  message.meter = meter;
+  message.routing_key = routing_key(kind, meter, customer);
+  Json event{
+      {"specversion", "1.0"}, {"id", message.id}, {"source", source}, {"type", message.type}};
+  if (!customer.empty()) event["subject"] = customer;
+  event["time"] = to_rfc3339_short(end);
+  event["dataschema"] = kSchema;
+  event["datacontenttype"] = "application/json";
+  event["data"] = std::move(data);
+  message.body = text_of(event);
+  return message;
+}
+
+Json json_of(const PeriodLine& line) {
+  Json json = json_of(line.period);
+  json["state"] = line.state;
+  json["records"] = line.messages;
+  json["closed_without"] = line.without;
+  json["awaited"] = line.awaited;
+  return json;
+}
+
+Json json_of(const std::vector<Unattributed>& sums) {
+  Json json = Json::array();
+  for (const Unattributed& sum : sums) {
+    json.push_back({{"metric", sum.metric},
+                    {"unit", sum.unit},
+                    {"amount", to_decimal(sum.amount)},
+                    {"series", sum.series}});
+  }
+  return json;
+}
+
+Json json_of(const std::optional<PeriodLine>& line) {
+  return line ? json_of(*line) : Json(nullptr);
+}
+
+}  // namespace
+
+Message message_of(const UsageRecord& record, const std::string& source) {
+  Message message = envelope(record.id(), "record", source, record.customer, record.meter,
+                             record.period.end, json_of(record));
+  message.evidence = record.evidence;
+  return message;
+}
+
+Message message_of(const PeriodRecord& record, const std::string& source) {
+  return envelope(record.id(), "period", source, record.customer, "", record.period.end,
+                  json_of(record));
+}
+
+std::string usage_document(const Period& period, Ns until, const Rating& rating,
+                           const std::string& customer) {
+  Json usage = Json::array();
+  for (const UsageRecord& record : rating.records) {
+    if (customer.empty() || record.customer == customer) usage.push_back(json_of(record));
+  }
+  return text_of({{"period", json_of(period)},
+                  {"until", to_rfc3339_short(until)},
+                  {"usage", std::move(usage)},
+                  {"unattributed", json_of(rating.unattributed)},
+                  {"problems", rating.problems}});
+}
+
+std::string periods_document(const std::vector<PeriodLine>& periods) {
+  Json lines = Json::array();
+  for (const PeriodLine& line : periods) lines.push_back(json_of(line));
+  return text_of({{"periods", std::move(lines)}});
+}
+
+std::string records_document(const std::string& period, const std::vector<Message>& messages) {
+  std::string records;
+  for (const Message& message : messages) {
+    if (!records.empty()) records += ',';
+    records += message.body;
+  }
+  return "{\"period\":" + text_of(period) + ",\"records\":[" + records + "]}";
+}
+
+std::string review_document(const Review& review) {
+  Json lines = Json::array();
+  Json sums = Json::object();
+  for (const Message& message : review.messages) {
+    const Json event = Json::parse(message.body, nullptr, false);
+    if (event.is_discarded()) continue;
+    if (!message.meter.empty()) lines.push_back(event.at("data"));
+    if (message.meter.empty() && message.customer.empty()) sums = event.at("data").at("sums");
+  }
+  Json anomalies = Json::array();
+  for (const KeptAnomaly& anomaly : review.anomalies) {
+    anomalies.push_back({{"id", anomaly.id},
+                         {"series", series_text(anomaly.view.series)},
+                         {"agent", anomaly.view.agent},
+                         {"from", to_rfc3339(anomaly.from)},
+                         {"to", to_rfc3339(anomaly.to)},
+                         {"value_at_risk", to_decimal(anomaly.value)},
+                         {"why", anomaly.why}});
+  }
+  Json json{{"period", json_of(review.line)}, {"lines", std::move(lines)},
+            {"sums", std::move(sums)},        {"unattributed", json_of(review.unattributed)},
+            {"problems", review.problems},    {"anomalies", std::move(anomalies)}};
+  json["late"] = review.late ? Json(*review.late) : Json(nullptr);
+  return text_of(json);
+}
+
+std::string outbox_document(const std::vector<OutboxRow>& rows, std::uint64_t waiting,
+                            const std::string& bus) {
+  Json lines = Json::array();
+  for (const OutboxRow& row : rows) {
+    lines.push_back({{"n", row.n},
+                     {"id", row.id},
+                     {"routing_key", row.routing_key},
+                     {"period", row.period},
+                     {"state", "waiting"}});
+  }
+  return text_of({{"bus", bus}, {"waiting", waiting}, {"outbox", std::move(lines)}});
+}
+
+std::string status_document(const BillingStatus& s) {
+  Json json;
+  json["catalogue"] = {{"path", s.catalogue_path},
+                       {"version", s.catalogue ? Json(to_hex(*s.catalogue)) : Json(nullptr)},
+                       {"customers", s.customers},
+                       {"meters", s.meters},
+                       {"plans", s.plans},
+                       {"resources", s.resources}};
+  json["deriving"] = s.deriving;
+  json["running"] = json_of(s.running);
+  json["next"] = json_of(s.next);
+  json["draft"] = json_of(s.draft);
+  json["latest"] = json_of(s.latest);
+  json["late"] = s.late ? Json(*s.late) : Json(nullptr);
+  json["outbox"] = {{"waiting", s.waiting}, {"confirmed", s.confirmed}, {"bus", s.bus}};
+  json["error"] = s.error.empty() ? Json(nullptr) : Json(s.error);
+  return text_of(json);
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,58 @@
+#pragma once
+// What billing answers, as JSON documents. Pure: values in, text out. nlohmann-json is included by
+// billing_json.cpp only, which also writes the messages that record.hpp declares.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rater/close.hpp"
+#include "rater/period_store.hpp"
+#include "rater/usage_store.hpp"
+
+namespace tallyman::rater {
+
+/// Of a period that is not closed yet, or was.
+struct PeriodLine {
+  Period period;
+  std::string state;  ///< running, ended, draft, released
+  std::uint64_t messages = 0;
+  std::vector<std::string> without;  ///< closed without these agents
+  std::vector<std::string> awaited;  ///< agents that a close still waits for
+};
+
+/// {"period":{…},"until":…,"usage":[{the data of a record}…],"unattributed":[…],"problems":[…]};
+/// "" = every customer.
+[[nodiscard]] std::string usage_document(const Period& period, Ns until, const Rating& rating,
+                                         const std::string& customer);
+[[nodiscard]] std::string periods_document(const std::vector<PeriodLine>& periods);
+[[nodiscard]] std::string records_document(const std::string& period,
+                                           const std::vector<Message>& messages);
+
+struct Review {
+  PeriodLine line;
+  std::vector<Message> messages;
+  std::vector<Unattributed> unattributed;
+  std::vector<std::string> problems;
+  std::vector<KeptAnomaly> anomalies;
+  std::optional<std::uint64_t> late;  ///< released: records that would come out otherwise now
+};
+[[nodiscard]] std::string review_document(const Review& review);
+
+[[nodiscard]] std::string outbox_document(const std::vector<OutboxRow>& rows, std::uint64_t waiting,
+                                          const std::string& bus);
+
+struct BillingStatus {
+  std::string catalogue_path;
+  std::optional<Hash> catalogue;  ///< none is in force
+  std::size_t customers = 0, meters = 0, plans = 0, resources = 0;
+  std::optional<PeriodLine> running, next;  ///< next: the one to close next
+  std::optional<PeriodLine> draft, latest;  ///< earliest draft; the last one closed
+  std::optional<std::uint64_t> late;        ///< of `latest`, when it is released
+  std::uint64_t waiting = 0, confirmed = 0;
+  std::string bus, error;
+  bool deriving = false;
+};
+[[nodiscard]] std::string status_document(const BillingStatus& status);
+
+}  // namespace tallyman::rater
