@@ -135,7 +135,7 @@ class BatchWriter {
 [[nodiscard]] Status check_entry(const Entry& entry);
 
 /// Total: any bytes give a batch or an error that names the offset. Memory is bounded: 24 bytes for
-/// each of at most kMaxBatchValues values, else at most 64 bytes for each byte of input.
+/// each of at most kMaxBatchValues values, else some 100 bytes for each byte of input.
 [[nodiscard]] Result<Batch> decode_batch(ByteView bytes);
 /// The head alone, of the frame the bytes begin with, without looking at the rest: what routing and
 /// de-duplication need.
