@@ -8,6 +8,9 @@
 namespace tallyman {
 namespace {
 
+/// Wide enough for any four-digit year in nanoseconds.
+__extension__ using Wide = __int128;
+
 struct Unit {
   std::string_view name;
   Ns length;
@@ -114,9 +117,12 @@ std::optional<Ns> from_rfc3339(std::string_view text) {
   const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)},
                             day{static_cast<unsigned>(*d)}};
   if (!date.ok() || *h > 23 || *mi > 59 || *s > 59) return std::nullopt;
-  if (*y < 1678 || *y > 2261) return std::nullopt;  // what 64 bits of nanoseconds hold
-  return sys_days{date}.time_since_epoch().count() * kDay + *h * kHour + *mi * kMinute +
-         *s * kSecond + *fraction - *offset;
+  const Ns in_day = *h * kHour + *mi * kMinute + *s * kSecond + *fraction - *offset;
+  const Wide instant = static_cast<Wide>(sys_days{date}.time_since_epoch().count()) * kDay + in_day;
+  if (instant < std::numeric_limits<Ns>::min() || instant > std::numeric_limits<Ns>::max()) {
+    return std::nullopt;
+  }
+  return static_cast<Ns>(instant);
 }
 
 std::optional<Ns> duration_from_text(std::string_view text) {
@@ -149,15 +155,16 @@ std::optional<Ns> duration_from_text(std::string_view text) {
 }
 
 std::string to_duration_text(Ns length) {
-  std::string out;
-  if (length < 0) return "-" + to_duration_text(-length);
+  if (length == 0) return "0s";
+  std::string out = length < 0 ? "-" : "";
+  const auto magnitude = static_cast<std::uint64_t>(length);
+  std::uint64_t rest = length < 0 ? 0 - magnitude : magnitude;
   for (const Unit& unit : kUnits) {
-    if (length >= unit.length) {
-      out += std::to_string(length / unit.length) + std::string(unit.name);
-      length %= unit.length;
-    }
+    const auto of = static_cast<std::uint64_t>(unit.length);
+    if (rest >= of) out += std::to_string(rest / of) + std::string(unit.name);
+    rest %= of;
   }
-  return out.empty() ? "0s" : out;
+  return out;
 }
 
 }  // namespace tallyman
