@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "../../plugins/netif/tracker.hpp"
+#include "netif/tracker.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto decoded = netif::decode_state(netif::kStateVersion, {data, size});

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "../../plugins/netif/link_dump.hpp"
+#include "netif/link_dump.hpp"
 
 namespace {
 
