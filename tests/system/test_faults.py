@@ -73,7 +73,7 @@ def test_no_survivors(metered):
 
 def test_crash_is_a_gap_in_the_ledger_and_status_names_it(metered):
     """Given a plugin that crashes at times, then it is restarted, its gaps are counted and named."""
-    metered.plugin("crasher", polls=3)
+    metered.plugin("crasher", after=3)
     metered.start()
     plugin = wait_for("two restarts", lambda: (
         (p := metered.plugin_status("crasher")) and p["restarts"] >= 2 and p))
