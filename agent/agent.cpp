@@ -1,0 +1,317 @@
+#include "agent/agent.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "agent/plugin_files.hpp"
+#include "agent/readings_view.hpp"
+#include "agent/status.hpp"
+#include "app/log.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+// On the way out: polls get 2 s and hosts 1 s to end, the link 1 s to send.
+constexpr Ns kStopDeadline = 3 * kSecond;
+constexpr Ns kSendDeadline = kSecond;
+constexpr Ns kSendLook = 10 * kMillisecond;
+
+Result<wire::BootId> boot_id() {
+  const char* path = "/proc/sys/kernel/random/boot_id";
+  std::ifstream file(path);
+  std::string text;
+  std::getline(file, text);
+  std::erase(text, '-');
+  wire::BootId id{};
+  if (Status status = from_hex(text, id); !status.ok()) {
+    return Error{"cannot read the boot id: " + status.error().text(), path, ""};
+  }
+  return id;
+}
+
+Status make_directory(const std::string& path) {
+  std::error_code problem;
+  std::filesystem::create_directories(path, problem);
+  if (problem && !std::filesystem::is_directory(path)) {
+    return Error{"cannot create the folder: " + problem.message(), path,
+                 "create it, or name another one in the configuration"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::start(app::EventLoop& loop, AgentConfig config,
+                                            ConfigDefaults defaults) {
+  std::unique_ptr<Agent> agent(new Agent(loop, std::move(config), std::move(defaults)));
+  if (Status status = agent->open(); !status.ok()) return status.error();
+  return agent;
+}
+
+Agent::Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults)
+    : loop_(loop),
+      config_(std::move(config)),
+      defaults_(std::move(defaults)),
+      started_(loop.clock().boot()) {}
+
+Agent::~Agent() { loop_.cancel(stop_timer_); }
+
+Status Agent::open() {
+  for (const std::string& folder :
+       {config_.state_directory, std::filesystem::path(config_.socket).parent_path().string()}) {
+    if (Status status = make_directory(folder); !status.ok()) return status;
+  }
+  Result<wire::BootId> boot = boot_id();
+  if (!boot) return boot.error();
+  auto spool = Spool::open(config_.spool, config_.agent, *boot, loop_.clock());
+  if (!spool) return spool.error();
+  spool_ = std::move(*spool);
+  for (const std::string& note : spool_->recovery().notes) log::warning("spool: {}", note);
+  for (auto& [name, until] : spool_->covered_until()) covered_[name] = until;
+  find_known();
+
+  Desk::Handlers desk;
+  desk.status = [this] { return status(); };
+  desk.plugins = [this] { return plugin_list(); };
+  desk.readings = [this](const std::string& plugin) { return readings(plugin); };
+  auto opened = Desk::open(loop_, config_.socket, std::move(desk));
+  if (!opened) return opened.error();
+  desk_ = std::move(*opened);
+
+  Journal::Handlers journal;
+  journal.unaccounted = [this] { return unaccounted(); };
+  journal.durable = [this] { link_->offer(); };
+  journal.event = [this](const std::string& what) { event("", "spool: " + what); };
+  auto started = Journal::start(loop_, *spool_, config_.group_commit, std::move(journal));
+  if (!started) return started.error();
+  journal_ = std::move(*started);
+  open_link();
+
+  context_ = std::make_unique<InstanceContext>(InstanceContext{
+      loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}});
+  context_->find_plugin = [this](const std::string& plugin) {
+    return find_plugin(config_, plugin);
+  };
+  context_->event = [this](const Instance& instance, const std::string& what) {
+    event(instance.config().name, what);
+  };
+  context_->polled = [this](const Instance& instance, const wire::Poll& poll) {
+    if (!desk_->anybody_reads()) return;
+    for (const std::string& line :
+         reading_lines(poll, instance.definition(), config_.agent, spool_->dictionary())) {
+      desk_->reading(instance.config().name, line);
+    }
+  };
+  context_->gapped = [this](const Instance& instance, const wire::Gap& gap) {
+    std::string line = gap_line(gap, instance.definition(), config_.agent, spool_->dictionary());
+    if (desk_->anybody_reads()) desk_->reading(instance.config().name, line);
+  };
+  for (const InstanceConfig& instance : config_.instances) {
+    if (instance.enabled) add(instance, wire::Cause::agent_down);
+  }
+  log::info("agent {} runs with {} plugin instances", config_.agent, instances_.size());
+  return {};
+}
+
+void Agent::open_link() {
+  Link::Handlers handlers;
+  handlers.durable_definitions = [this] { return journal_->durable_definitions(); };
+  handlers.new_incarnation = [this] { journal_->new_incarnation(); };
+  handlers.event = [this](const std::string& what) {
+    log::info("{}", what);
+    event("", what);
+  };
+  link_ = std::make_unique<Link>(loop_, *spool_, config_.agent, config_.endpoints, LinkTimes{},
+                                 std::move(handlers));
+  link_->start();
+}
+
+// What instances were last written under, so that a gap at the start belongs to their readings.
+void Agent::find_known() {
+  const Dictionary& dictionary = spool_->dictionary();
+  for (wire::DefNo number = 1; number <= dictionary.highest(); number++) {
+    const wire::DefBody* body = dictionary.find(number);
+    const auto* instance = body ? std::get_if<wire::InstanceDef>(body) : nullptr;
+    if (instance != nullptr) known_[instance->instance] = *instance;
+  }
+}
+
+void Agent::add(const InstanceConfig& config, wire::Cause since) {
+  std::optional<wire::InstanceDef> known;
+  if (auto found = known_.find(config.name); found != known_.end()) known = found->second;
+  auto covered = covered_.find(config.name);
+  auto instance = std::make_unique<Instance>(
+      *context_, config, covered == covered_.end() ? 0 : covered->second, since, known);
+  Instance& added = *instance;
+  instances_[config.name] = std::move(instance);
+  added.start();
+}
+
+void Agent::remove(const std::string& name) {
+  auto found = instances_.find(name);
+  if (found == instances_.end()) return;
+  Instance* leaving = found->second.get();
+  covered_[name] = leaving->covered();
+  known_[name] = leaving->definition();
+  leaving_.push_back(std::move(found->second));
+  instances_.erase(found);
+  leaving->stop([this, leaving] {
+    std::erase_if(leaving_, [&](const auto& instance) { return instance.get() == leaving; });
+  });
+}
+
+Ns Agent::unaccounted() const {
+  Ns earliest = loop_.clock().wall();
+  for (const auto& [name, instance] : instances_) {
+    earliest = std::min(earliest, instance->unaccounted());
+  }
+  for (const auto& instance : leaving_) {
+    if (instance->polling()) earliest = std::min(earliest, instance->unaccounted());
+  }
+  return earliest;
+}
+
+void Agent::reload() {
+  if (stopping_) return;
+  app::ConfigErrors errors;
+  AgentConfig fresh = load_config(config_.file, defaults_, errors);
+  if (!errors.empty()) {
+    configuration_error_ = errors.text();
+    while (configuration_error_.ends_with('\n')) configuration_error_.pop_back();
+    log::error("the new configuration is not taken:\n{}", configuration_error_);
+    event("", "the new configuration is not taken: " + configuration_error_);
+    return;
+  }
+  configuration_error_.clear();
+  bool restart = fresh.agent != config_.agent || fresh.socket != config_.socket ||
+                 fresh.state_directory != config_.state_directory ||
+                 fresh.log_level != config_.log_level ||
+                 fresh.group_commit != config_.group_commit ||
+                 fresh.spool.limit_bytes != config_.spool.limit_bytes ||
+                 fresh.spool.seal_after != config_.spool.seal_after ||
+                 fresh.spool.seal_bytes != config_.spool.seal_bytes;
+  if (restart) {
+    configuration_error_ =
+        "agent, state_directory, socket, log_level and [spool] take effect at the next start only";
+    log::warning("{}", configuration_error_);
+  }
+  config_.plugin_directories = fresh.plugin_directories;
+  config_.plugin_host = context_->plugin_host = fresh.plugin_host;
+  config_.plugin_configuration = fresh.plugin_configuration;
+  config_.instances = std::move(fresh.instances);
+  std::map<std::string, const InstanceConfig*> wanted;
+  for (const InstanceConfig& instance : config_.instances) {
+    if (instance.enabled) wanted[instance.name] = &instance;
+  }
+  std::vector<std::string> gone;
+  for (const auto& [name, instance] : instances_) {
+    auto still = wanted.find(name);
+    if (still == wanted.end() || !(*still->second == instance->config())) gone.push_back(name);
+  }
+  for (const std::string& name : gone) remove(name);
+  for (const auto& [name, instance] : wanted) {
+    if (instances_.contains(name)) continue;
+    bool changed = std::find(gone.begin(), gone.end(), name) != gone.end();
+    add(*instance, changed ? wire::Cause::starting : wire::Cause::disabled);
+  }
+  if (fresh.endpoints != config_.endpoints) {
+    config_.endpoints = std::move(fresh.endpoints);
+    open_link();
+  }
+  log::info("the new configuration is in force with {} plugin instances", instances_.size());
+  event("", "the new configuration is in force");
+}
+
+void Agent::shut_down() {
+  if (stopping_) return;
+  stopping_ = true;
+  log::info("stopping");
+  running_ = instances_.size();
+  stop_timer_ = loop_.after(running_ == 0 ? 0 : kStopDeadline, [this] { close_journal(); });
+  for (auto& [name, instance] : instances_) {
+    instance->stop([this] {
+      if (--running_ > 0) return;
+      loop_.cancel(stop_timer_);
+      close_journal();
+    });
+  }
+}
+
+void Agent::close_journal() {
+  stop_timer_ = 0;
+  if (running_ > 0) log::warning("{} plugin instances did not stop in time: killed", running_);
+  journal_->close([this] {
+    link_->offer();
+    await_link(loop_.clock().boot() + kSendDeadline);
+  });
+}
+
+void Agent::await_link(Ns until) {
+  if (link_->idle() || loop_.clock().boot() >= until) {
+    log::info("stopped");
+    loop_.stop();
+    return;
+  }
+  stop_timer_ = loop_.after(kSendLook, [this, until] { await_link(until); });
+}
+
+void Agent::event(const std::string& plugin, const std::string& what) {
+  if (!plugin.empty()) log::info("plugin {}: {}", plugin, what);
+  desk_->event(event_json(loop_.clock().wall(), plugin, what));
+}
+
+std::string Agent::status() const {
+  AgentStatus status;
+  status.agent = config_.agent;
+  status.configuration_file = config_.file;
+  status.configuration_error = configuration_error_;
+  status.incarnation = spool_->incarnation();
+  status.pid = getpid();
+  status.time = loop_.clock().wall();
+  status.uptime = loop_.clock().boot() - started_;
+  for (const auto& [name, instance] : instances_) status.plugins.push_back(instance->status());
+  status.spool_directory = config_.spool.directory;
+  status.spool = spool_->stats();
+  status.link = link_->status();
+  return to_json(status);
+}
+
+std::string Agent::plugin_list() const {
+  std::vector<PluginRow> rows;
+  for (const auto& [name, instance] : instances_) {
+    PluginStatus status = instance->status();
+    rows.push_back({status.plugin, name, status.version, status.state, status.file, status.why});
+  }
+  for (const InstanceConfig& instance : config_.instances) {
+    if (instance.enabled) continue;
+    rows.push_back({plugin_name(instance.plugin), instance.name, "", "disabled",
+                    find_plugin(config_, instance.plugin), "by " + instance.file});
+  }
+  for (const PluginFile& file : available_plugins(config_)) {
+    auto uses = [&](const PluginRow& row) { return row.file == file.path; };
+    if (std::any_of(rows.begin(), rows.end(), uses)) continue;
+    rows.push_back({file.name, "", "", "available", file.path, ""});
+  }
+  return to_json(rows);
+}
+
+Result<std::vector<std::string>> Agent::readings(const std::string& plugin) const {
+  std::vector<std::string> lines;
+  if (!plugin.empty() && !instances_.contains(plugin)) {
+    return Error{"no plugin instance `" + plugin + "` runs", "agent", "see `tallyman plugin list`"};
+  }
+  for (const auto& [name, instance] : instances_) {
+    if ((!plugin.empty() && name != plugin) || !instance->latest()) continue;
+    for (std::string& line : reading_lines(*instance->latest(), instance->definition(),
+                                           config_.agent, spool_->dictionary())) {
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
+}
+
+}  // namespace tallyman::agent

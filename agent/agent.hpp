@@ -1,0 +1,68 @@
+#pragma once
+// The agent: spool, journal, link, instances and desk, put together on one event loop.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config.hpp"
+#include "agent/desk.hpp"
+#include "agent/instance.hpp"
+#include "agent/journal.hpp"
+#include "agent/link.hpp"
+#include "agent/spool.hpp"
+
+namespace tallyman::agent {
+
+/// Owned by main; main thread.
+class Agent {
+ public:
+  /// Opens spool and socket, starts hosts and link. An error leaves nothing running.
+  static Result<std::unique_ptr<Agent>> start(app::EventLoop& loop, AgentConfig config,
+                                              ConfigDefaults defaults);
+  ~Agent();
+
+  /// Reads the configuration anew: a good one comes into force, a bad one changes nothing but
+  /// status.
+  void reload();
+  /// Ends polls and hosts, seals, writes out, sends what it can within a second; then stops the
+  /// loop.
+  void shut_down();
+
+ private:
+  Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults);
+  Status open();
+  void open_link();
+  void find_known();
+  void add(const InstanceConfig& config, wire::Cause since);
+  void remove(const std::string& name);
+  void close_journal();
+  void await_link(Ns until);
+  [[nodiscard]] Ns unaccounted() const;
+  void event(const std::string& plugin, const std::string& what);
+  [[nodiscard]] std::string status() const;
+  [[nodiscard]] std::string plugin_list() const;
+  [[nodiscard]] Result<std::vector<std::string>> readings(const std::string& plugin) const;
+
+  app::EventLoop& loop_;
+  AgentConfig config_;
+  ConfigDefaults defaults_;
+  std::string configuration_error_;
+  Ns started_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<InstanceContext> context_;
+  std::map<std::string, Ns> covered_;               ///< of instances not running now
+  std::map<std::string, wire::InstanceDef> known_;  ///< likewise
+  std::map<std::string, std::unique_ptr<Instance>> instances_;
+  std::vector<std::unique_ptr<Instance>> leaving_;  ///< removed, still ending
+  std::unique_ptr<Link> link_;
+  std::unique_ptr<Desk> desk_;
+  bool stopping_ = false;
+  std::size_t running_ = 0;  ///< instances that have not stopped yet, while stopping
+  app::TimerId stop_timer_ = 0;
+};
+
+}  // namespace tallyman::agent

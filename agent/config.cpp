@@ -1,0 +1,229 @@
+#include "agent/config.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "app/socket.hpp"
+#include "base/time_text.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using app::ConfigErrors;
+using app::ConfigTable;
+
+constexpr const char* kNameShape = "1 to 64 letters, digits, `.`, `_` or `-`";
+constexpr const char* kInstalledHost = "/usr/lib/tallyman/tallyman-plugin-host";
+
+std::string beside(const std::string& file, const std::string& path) {
+  fs::path p(path);
+  if (p.is_absolute()) return path;
+  return (fs::absolute(file).parent_path() / p).lexically_normal();
+}
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::string default_plugin_host(const std::string& program) {
+  std::string near = fs::path(program).parent_path() / "tallyman-plugin-host";
+  return exists(near) ? near : kInstalledHost;
+}
+
+log::Level log_level(ConfigTable& root) {
+  static constexpr std::array<std::string_view, 4> names{"debug", "info", "warning", "error"};
+  std::string word = root.choice("log_level", names, "info");
+  auto at = std::find(names.begin(), names.end(), word);
+  return static_cast<log::Level>(at - names.begin());
+}
+
+std::vector<std::string> endpoints(ConfigTable rater) {
+  std::vector<std::string> found;
+  const char* key = rater.has("endpoints") ? "endpoints" : "endpoint";
+  if (rater.has("endpoints")) {
+    found = rater.texts("endpoints");
+    if (found.empty()) rater.complain("endpoints", "no endpoint named", "at least one");
+    if (rater.has("endpoint")) {
+      rater.complain("endpoint", "both `endpoint` and `endpoints` are given", "one of them");
+    }
+  } else if (rater.has("endpoint")) {
+    found.push_back(rater.text("endpoint", ""));
+  }
+  for (const std::string& endpoint : found) {
+    if (!endpoint.starts_with("tcp://") && !endpoint.starts_with("ipc://")) {
+      rater.complain(key, "`" + endpoint + "` is no endpoint", "tcp://HOST:PORT or ipc://PATH");
+    } else if (!app::is_loopback(endpoint)) {
+      rater.complain(key,
+                     "`" + endpoint +
+                         "` is not on this machine: a link over a network needs CURVE keys, which "
+                         "this version does not have",
+                     "an endpoint at 127.0.0.1, [::1] or ipc://");
+    }
+  }
+  rater.finish();
+  return found;
+}
+
+void read_spool(ConfigTable table, AgentConfig& config) {
+  SpoolOptions& spool = config.spool;
+  spool.directory = config.state_directory + "/spool";
+  spool.limit_bytes = table.size("limit", spool.limit_bytes, 16U << 20U, 1ULL << 50U);
+  spool.seal_after = table.duration("seal_after", spool.seal_after, 100 * kMillisecond, kHour);
+  spool.seal_bytes = table.size("seal_size", spool.seal_bytes, 1U << 10U, 1U << 20U);
+  config.group_commit =
+      table.duration("group_commit", config.group_commit, 10 * kMillisecond, kSecond);
+  table.finish();
+}
+
+InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
+  app::ConfigFile file = app::ConfigFile::load(path, errors);
+  ConfigTable root = file.root();
+  InstanceConfig instance;
+  instance.file = path;
+  instance.name = path.stem();
+  if (!is_name(instance.name)) {
+    errors.add({path, 0, 0, "`" + instance.name + "` is no instance name", kNameShape});
+  }
+  instance.plugin = root.required_text("plugin");
+  bool is_path = instance.plugin.find('/') != std::string::npos;
+  if (!instance.plugin.empty() &&
+      (is_path ? !fs::path(instance.plugin).is_absolute() : !is_name(instance.plugin))) {
+    root.complain("plugin", "`" + instance.plugin + "` names no plugin",
+                  "a name such as netif, or an absolute path");
+  }
+  instance.enabled = root.boolean("enabled", true);
+  instance.interval = root.duration("interval", kDefaultInterval, kMinInterval, kDay);
+  instance.deadline = std::min(instance.interval, kDefaultDeadline);
+  instance.deadline = root.duration("deadline", instance.deadline, kMillisecond, kDay);
+  if (instance.deadline > instance.interval) {
+    root.complain(
+        "deadline",
+        "a deadline of " + to_duration_text(instance.deadline) + " is longer than the interval",
+        "at most " + to_duration_text(instance.interval));
+  }
+  for (app::FlatOption& option : root.table("options").flatten()) {
+    instance.options.push_back({std::move(option.key), std::move(option.values)});
+  }
+  root.finish();
+  return instance;
+}
+
+void read_instances(AgentConfig& config, bool must_exist, ConfigTable& root, ConfigErrors& errors) {
+  std::error_code problem;
+  std::vector<fs::path> files;
+  for (fs::directory_iterator at(config.plugin_configuration, problem), end; !problem && at != end;
+       at.increment(problem)) {
+    const fs::path& path = at->path();
+    if (path.extension() == ".toml" && !path.filename().string().starts_with('.')) {
+      files.push_back(path);
+    }
+  }
+  if (problem && (must_exist || problem != std::errc::no_such_file_or_directory)) {
+    root.complain(
+        "plugin_configuration",
+        "cannot read the folder `" + config.plugin_configuration + "`: " + problem.message(),
+        "a folder of NAME.toml files");
+  }
+  std::sort(files.begin(), files.end());
+  for (const fs::path& path : files) config.instances.push_back(read_instance(path, errors));
+}
+
+}  // namespace
+
+ConfigDefaults ConfigDefaults::of_this_process() {
+  ConfigDefaults defaults;
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) == 0) defaults.host_name = name.data();
+  std::error_code problem;
+  defaults.program = fs::read_symlink("/proc/self/exe", problem);
+  return defaults;
+}
+
+bool is_name(std::string_view text) {
+  auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
+         std::all_of(text.begin(), text.end(), fits);
+}
+
+AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
+                        ConfigErrors& errors) {
+  AgentConfig config;
+  app::ConfigFile parsed = app::ConfigFile::load(file, errors);
+  ConfigTable root = parsed.root();
+  config.file = file;
+  config.agent = root.text("agent", defaults.host_name);
+  if (!is_name(config.agent)) {
+    root.complain("agent", "`" + config.agent + "` is no agent id", kNameShape);
+  }
+  auto path = [&](const char* key, const std::string& fallback) {
+    return beside(file, root.text(key, fallback));
+  };
+  config.state_directory = path("state_directory", "/var/lib/tallyman");
+  config.socket = path("socket", "/run/tallyman/agent.sock");
+  if (!defaults.socket.empty()) config.socket = defaults.socket;
+  config.plugin_directories = root.texts(
+      "plugin_directories", {"/usr/lib/tallyman/plugins", "/usr/local/lib/tallyman/plugins"});
+  for (std::string& directory : config.plugin_directories) directory = beside(file, directory);
+  config.plugin_host = path("plugin_host", default_plugin_host(defaults.program));
+  bool named = root.has("plugin_configuration");
+  config.plugin_configuration = path("plugin_configuration", "plugins.d");
+  config.log_level = log_level(root);
+  config.endpoints = endpoints(root.table("rater"));
+  read_spool(root.table("spool"), config);
+  root.finish();
+  read_instances(config, named, root, errors);
+  return config;
+}
+
+void check_files(const AgentConfig& config, ConfigErrors& errors) {
+  if (access(config.plugin_host.c_str(), X_OK) != 0) {
+    errors.add({config.file, 0, 0, "no plugin host at `" + config.plugin_host + "`",
+                "an executable: set plugin_host"});
+  }
+  for (const InstanceConfig& instance : config.instances) {
+    if (!instance.enabled || !find_plugin(config, instance.plugin).empty()) continue;
+    std::string folders;
+    for (const std::string& directory : config.plugin_directories) {
+      folders += (folders.empty() ? "" : ", ") + directory;
+    }
+    bool is_path = fs::path(instance.plugin).is_absolute();
+    errors.add({instance.file, 0, 0, "no plugin `" + instance.plugin + "`",
+                is_path ? "a file" : instance.plugin + ".so in one of " + folders});
+  }
+}
+
+std::string find_plugin(const AgentConfig& config, const std::string& plugin) {
+  if (fs::path(plugin).is_absolute()) return exists(plugin) ? plugin : "";
+  for (const std::string& directory : config.plugin_directories) {
+    std::string path = fs::path(directory) / (plugin + ".so");
+    if (exists(path)) return path;
+  }
+  return {};
+}
+
+std::vector<PluginFile> available_plugins(const AgentConfig& config) {
+  std::vector<PluginFile> found;
+  for (const std::string& directory : config.plugin_directories) {
+    std::size_t first = found.size();
+    std::error_code problem;
+    for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
+         at.increment(problem)) {
+      const fs::path& path = at->path();
+      if (path.extension() != ".so" || !is_name(path.stem().string())) continue;
+      if (exists(path)) found.push_back({path.stem(), path});
+    }
+    std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(),
+              [](const PluginFile& a, const PluginFile& b) { return a.name < b.name; });
+  }
+  return found;
+}
+
+}  // namespace tallyman::agent

@@ -1,0 +1,80 @@
+#pragma once
+// What the agent is told: agent.toml, and one file per plugin instance in plugins.d. Pure but for
+// reading those files; every error of every file is gathered, with its position.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/host_protocol.hpp"
+#include "agent/spool.hpp"
+#include "app/config.hpp"
+#include "app/log.hpp"
+#include "base/clock.hpp"
+
+namespace tallyman::agent {
+
+constexpr Ns kDefaultInterval = kMinute;
+constexpr Ns kMinInterval = 10 * kMillisecond;
+constexpr Ns kDefaultDeadline = 5 * kSecond;
+
+/// One plugin instance: plugins.d/NAME.toml.
+struct InstanceConfig {
+  std::string name;    ///< the file's name without .toml
+  std::string file;    ///< the configuration file
+  std::string plugin;  ///< as written: a name to look up, or an absolute path
+  bool enabled = true;
+  Ns interval = kDefaultInterval;
+  Ns deadline = kDefaultDeadline;  ///< at most the interval
+  std::vector<HostOption> options;
+  friend bool operator==(const InstanceConfig&, const InstanceConfig&) = default;
+};
+
+struct AgentConfig {
+  std::string file;
+  std::string agent;  ///< the stable id of this host: [A-Za-z0-9._-]{1,64}
+  std::string state_directory;
+  std::string socket;
+  std::vector<std::string> plugin_directories;  ///< searched in order
+  std::string plugin_host;
+  std::string plugin_configuration;
+  log::Level log_level = log::Level::info;
+  std::vector<std::string> endpoints;  ///< of the rater; none = spool only
+  SpoolOptions spool;
+  Ns group_commit = kSecond;
+  std::vector<InstanceConfig> instances;  ///< ascending by name; disabled ones too
+};
+
+/// What the configuration's defaults depend on.
+struct ConfigDefaults {
+  std::string host_name;  ///< default of `agent`
+  std::string program;    ///< absolute path of tallyman-agent
+  std::string socket;     ///< instead of the configured one, unless empty
+  /// As they are for this process.
+  static ConfigDefaults of_this_process();
+};
+
+/// Reads everything. With errors the result is only good for being thrown away.
+[[nodiscard]] AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
+                                      app::ConfigErrors& errors);
+
+/// Adds an error for each program and plugin file that is named and not there: `--check` asks for
+/// it, a start does not (an absent plugin leaves the others running).
+void check_files(const AgentConfig& config, app::ConfigErrors& errors);
+
+/// The plugin's file: an absolute path as it is, a name as NAME.so in the first directory that has
+/// it; empty when there is none.
+[[nodiscard]] std::string find_plugin(const AgentConfig& config, const std::string& plugin);
+
+/// Every NAME.so in the plugin directories, in order, hidden and temporary files left out.
+struct PluginFile {
+  std::string name;
+  std::string path;
+};
+[[nodiscard]] std::vector<PluginFile> available_plugins(const AgentConfig& config);
+
+/// [A-Za-z0-9._-]{1,64}, not beginning with a dot.
+[[nodiscard]] bool is_name(std::string_view text);
+
+}  // namespace tallyman::agent

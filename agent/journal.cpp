@@ -1,0 +1,133 @@
+#include "agent/journal.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "app/log.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+// A page stays well below what a batch may hold.
+constexpr std::size_t kValuesPerPage = 1U << 15U;
+
+}  // namespace
+
+Result<std::unique_ptr<Journal>> Journal::start(app::EventLoop& loop, Spool& spool, Ns group_commit,
+                                                Handlers handlers) {
+  std::unique_ptr<Journal> journal(new Journal(loop, spool, group_commit, std::move(handlers)));
+  Journal* raw = journal.get();
+  auto thread = SyncThread::start(
+      loop, [raw](const SyncJob& job, const Status& result) { raw->synced(job, result); });
+  if (!thread) return thread.error();
+  journal->thread_ = std::move(*thread);
+  journal->tick_ = loop.after(group_commit, [raw] { raw->tick(); });
+  return journal;
+}
+
+Journal::Journal(app::EventLoop& loop, Spool& spool, Ns group_commit, Handlers handlers)
+    : loop_(loop),
+      spool_(spool),
+      group_commit_(group_commit),
+      handlers_(std::move(handlers)),
+      durable_definitions_(spool.dictionary().highest()),
+      written_definitions_(durable_definitions_) {}
+
+Journal::~Journal() {
+  loop_.cancel(tick_);
+  loop_.cancel(flush_);
+}
+
+void Journal::poll(RecordedPoll poll, Pending::Outcome outcome) {
+  pending_.add(std::move(poll), std::move(outcome));
+  if (pending_.values() >= kValuesPerPage) {
+    flush();
+  } else if (flush_ == 0) {
+    flush_ = loop_.after(0, [this] { flush(); });
+  }
+}
+
+// Gaps alone wait for the next tick: those that continue each other become one.
+void Journal::gap(const wire::Gap& gap) { pending_.add(gap); }
+
+void Journal::flush() {
+  loop_.cancel(std::exchange(flush_, 0));
+  if (pending_.empty()) return;
+  Status status = spool_.append(pending_.entries(), pending_.states());
+  if (status.ok()) {
+    written_definitions_ = spool_.dictionary().highest();
+    pending_.committed();
+    note_trouble("");
+    seal(false);
+    return;
+  }
+  lost_polls_ += pending_.lost("the spool could not take it: " + status.error().text());
+  note_trouble(status.error().text());
+}
+
+void Journal::seal(bool now) {
+  Ns wall = loop_.clock().wall();
+  Ns accounted = pending_.earliest(std::min(wall, handlers_.unaccounted()));
+  watermark_ = std::max(watermark_, accounted);
+  if (Status status = spool_.seal_if_due(watermark_, now); !status.ok()) {
+    note_trouble(status.error().text());
+  }
+}
+
+void Journal::write_out() {
+  if (thread_->busy()) return;
+  std::optional<SyncJob> job = spool_.sync_job();
+  if (!job) return;
+  syncing_definitions_ = written_definitions_;
+  thread_->submit(std::move(*job));
+}
+
+void Journal::tick() {
+  tick_ = loop_.after(group_commit_, [this] { tick(); });
+  flush();
+  seal(false);
+  write_out();
+}
+
+void Journal::synced(const SyncJob& job, const Status& result) {
+  spool_.synced(job, result);
+  if (result.ok()) {
+    durable_definitions_ = std::max(durable_definitions_, syncing_definitions_);
+    handlers_.durable();
+  } else {
+    note_trouble(result.error().text());
+  }
+  if (!closing_) return;
+  write_out();
+  if (!thread_->busy() && closed_) std::exchange(closed_, nullptr)();
+}
+
+void Journal::close(std::function<void()> done) {
+  closing_ = true;
+  closed_ = std::move(done);
+  loop_.cancel(std::exchange(tick_, 0));
+  flush();
+  seal(true);
+  write_out();
+  if (!thread_->busy()) std::exchange(closed_, nullptr)();
+}
+
+void Journal::new_incarnation() {
+  durable_definitions_ = 0;
+  syncing_definitions_ = 0;
+  written_definitions_ = 0;
+}
+
+void Journal::note_trouble(const std::string& trouble) {
+  if (trouble == trouble_) return;
+  if (trouble.empty()) {
+    log::info("spool: takes pages again; {} polls were lost meanwhile", lost_polls_);
+    handlers_.event("takes pages again");
+  } else {
+    log::error("spool: {}", trouble);
+    handlers_.event(trouble);
+  }
+  trouble_ = trouble;
+}
+
+}  // namespace tallyman::agent

@@ -1,0 +1,71 @@
+#pragma once
+// The way of polls and gaps into the spool: pages, seals, watermarks, and the write-out.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/pending.hpp"
+#include "agent/recorder.hpp"
+#include "agent/spool.hpp"
+#include "agent/sync_thread.hpp"
+#include "app/loop.hpp"
+
+namespace tallyman::agent {
+
+/// Owned by the Agent; main thread. What is added in one turn of the loop shares a page.
+class Journal {
+ public:
+  struct Handlers {
+    /// The earliest scheduled instant, over all instances, that was not handed to the journal yet;
+    /// the wall clock when there is none.
+    std::function<Ns()> unaccounted;
+    std::function<void()> durable;  ///< something was written out: there may be a batch to send
+    std::function<void(const std::string& what)> event;  ///< for status: trouble, and its end
+  };
+
+  /// `group_commit`: what is added is written out at most so much later.
+  static Result<std::unique_ptr<Journal>> start(app::EventLoop& loop, Spool& spool, Ns group_commit,
+                                                Handlers handlers);
+  ~Journal();
+
+  void poll(RecordedPoll poll, Pending::Outcome outcome);
+  void gap(const wire::Gap& gap);
+
+  /// Writes what waits, seals, and calls back once that is durable, or cannot be made so.
+  void close(std::function<void()> done);
+
+  /// The highest definition that survives a crash.
+  [[nodiscard]] wire::DefNo durable_definitions() const { return durable_definitions_; }
+  /// A new incarnation began: nothing of it is durable until the next write-out.
+  void new_incarnation();
+  [[nodiscard]] std::uint64_t lost_polls() const { return lost_polls_; }
+
+ private:
+  Journal(app::EventLoop& loop, Spool& spool, Ns group_commit, Handlers handlers);
+  void flush();
+  void seal(bool now);
+  void write_out();
+  void tick();
+  void synced(const SyncJob& job, const Status& result);
+  void note_trouble(const std::string& trouble);
+
+  app::EventLoop& loop_;
+  Spool& spool_;
+  Ns group_commit_;
+  Handlers handlers_;
+  Pending pending_;
+  std::unique_ptr<SyncThread> thread_;
+  app::TimerId tick_ = 0;
+  app::TimerId flush_ = 0;
+  Ns watermark_ = 0;
+  wire::DefNo durable_definitions_ = 0;
+  wire::DefNo written_definitions_ = 0;  ///< in pages
+  wire::DefNo syncing_definitions_ = 0;  ///< in the write-out under way
+  std::uint64_t lost_polls_ = 0;
+  std::string trouble_;
+  bool closing_ = false;
+  std::function<void()> closed_;
+};
+
+}  // namespace tallyman::agent

@@ -1,0 +1,72 @@
+// `tallyman-agent`: the daemon on a storage host, in the foreground.
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "agent/agent.hpp"
+#include "agent/config.hpp"
+#include "app/exit.hpp"
+#include "app/log.hpp"
+#include "app/loop.hpp"
+#include "base/clock.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+int run(const AgentConfig& config, const ConfigDefaults& defaults) {
+  log::start(config.log_level);
+  RealClock clock;
+  app::EventLoop loop(clock);
+  std::unique_ptr<Agent> agent;
+  // Before any thread is started, so that signals are the loop's alone.
+  auto end = [&] {
+    if (agent) agent->shut_down();
+  };
+  loop.on_signal(SIGTERM, end);
+  loop.on_signal(SIGINT, end);
+  loop.on_signal(SIGHUP, [&] {
+    if (agent) agent->reload();
+  });
+  std::signal(SIGPIPE, SIG_IGN);
+  auto started = Agent::start(loop, config, defaults);
+  if (!started) {
+    app::complain("tallyman-agent", started.error());
+    return app::kFound;
+  }
+  agent = std::move(*started);
+  loop.run();
+  return app::kDone;
+}
+
+int main_of(int argc, char** argv) {
+  std::string file = "/etc/tallyman/agent.toml";
+  bool check = false;
+  ConfigDefaults defaults = ConfigDefaults::of_this_process();
+  CLI::App cli{"Supervises collector plugins, keeps their readings, sends them to the rater."};
+  cli.set_version_flag("--version", "tallyman-agent " TALLYMAN_VERSION);
+  cli.add_option("--config", file, "The configuration")->type_name("FILE")->capture_default_str();
+  cli.add_option("--socket", defaults.socket, "The control socket, instead of the configured one")
+      ->type_name("PATH");
+  cli.add_flag("--check", check, "Check the configuration and everything it names, and exit");
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? app::kDone : app::kUsage;
+  }
+  app::ConfigErrors errors;
+  AgentConfig config = load_config(file, defaults, errors);
+  if (check) check_files(config, errors);
+  if (!errors.empty()) {
+    std::fputs(errors.text().c_str(), stderr);
+    return app::kUsage;
+  }
+  if (check) return app::kDone;
+  return run(config, defaults);
+}
+
+}  // namespace
+}  // namespace tallyman::agent
+
+int main(int argc, char** argv) { return tallyman::agent::main_of(argc, argv); }

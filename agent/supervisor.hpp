@@ -1,0 +1,99 @@
+#pragma once
+// The life of one plugin host as a table of states × events, with back-off and restart intensity
+// as in OTP. Pure: the caller does what the returned action says, and feeds what happens back.
+
+#include <cstdint>
+#include <deque>
+#include <random>
+
+#include "base/clock.hpp"
+
+namespace tallyman::agent {
+
+enum class PluginPhase : std::uint8_t {
+  disabled,     ///< no process, and none wanted
+  starting,     ///< the process runs; the plugin is not created yet
+  running,      ///< the plugin is created: it is polled
+  overdue,      ///< killed (over its deadline, or out of protocol); its end is awaited
+  stopping,     ///< told to stop for good; its end is awaited
+  backoff,      ///< it ended; waiting to be started again
+  failed,       ///< it ended too often; a slow probe tries again now and then
+  quarantined,  ///< not admitted: no such file, wrong options; looked at again now and then
+};
+constexpr std::size_t kPluginPhases = 8;
+
+enum class PluginEvent : std::uint8_t {
+  enable,      ///< it is to run
+  ready,       ///< created
+  refuse,      ///< it cannot be admitted as it is configured
+  overrun,     ///< over a deadline: of a poll, or of the start
+  garbage,     ///< what it sent is no protocol, or over a limit
+  exit,        ///< the process ended, or could not be started
+  exit_often,  ///< the same, once too often within the time allowed
+  timer,       ///< the timer of the state's action ran out
+  disable,     ///< it is not to run any more
+};
+constexpr std::size_t kPluginEvents = 9;
+
+enum class PluginAction : std::uint8_t {
+  none,
+  spawn,  ///< start a process, and the timer of the start's deadline
+  admit,  ///< begin to poll; drop the timer
+  kill,   ///< SIGKILL to its process group
+  ask,    ///< send Stop, and start the timer after which it is killed
+  wait,   ///< start the back-off timer
+  probe,  ///< start the slow timer of failed and quarantined
+  rest,   ///< drop the timer: nothing is left to do
+  drop,   ///< kill what runs, and start the slow timer
+};
+
+struct Transition {
+  PluginPhase next;
+  PluginAction action;
+  friend bool operator==(const Transition&, const Transition&) = default;
+};
+
+/// The table itself. An event that means nothing in a state leaves it, with action none.
+[[nodiscard]] Transition transition(PluginPhase phase, PluginEvent event);
+
+/// "running", "back-off" …: as status, log and messages say it.
+[[nodiscard]] const char* phase_name(PluginPhase phase);
+
+struct SupervisorOptions {
+  Ns backoff_min = 100 * kMillisecond;
+  Ns backoff_max = 60 * kSecond;
+  unsigned max_restarts = 8;  ///< more ends than this within `within` make it failed
+  Ns within = 120 * kSecond;
+  Ns probe = 60 * kSecond;  ///< between two tries of one that failed or is quarantined
+  unsigned proven = 3;      ///< so many good polls in a row forgive what was before
+};
+
+/// The table with its counters. Owned by an Instance; not thread-safe.
+class Supervisor {
+ public:
+  Supervisor(const SupervisorOptions& options, std::uint64_t seed);
+
+  /// Takes the event (`exit` becomes `exit_often` by itself) and says what to do. `boot` is now.
+  PluginAction take(PluginEvent event, Ns boot);
+  void good_poll();
+
+  [[nodiscard]] PluginPhase phase() const { return phase_; }
+  /// How long the timer of the last `wait`, `probe` or `drop` runs.
+  [[nodiscard]] Ns delay() const { return delay_; }
+  /// Processes started after the first one.
+  [[nodiscard]] std::uint64_t restarts() const { return spawns_ > 0 ? spawns_ - 1 : 0; }
+
+ private:
+  [[nodiscard]] Ns jittered(Ns length);
+
+  SupervisorOptions options_;
+  std::minstd_rand random_;
+  PluginPhase phase_ = PluginPhase::disabled;
+  Ns delay_ = 0;
+  std::uint64_t spawns_ = 0;
+  unsigned failures_ = 0;    ///< ends since it was last proven
+  unsigned good_polls_ = 0;  ///< since the last end
+  std::deque<Ns> ends_;      ///< boot instants, the latest max_restarts + 1
+};
+
+}  // namespace tallyman::agent
