@@ -18,6 +18,7 @@
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "base/files.hpp"
 #include "base/result.hpp"
 #include "wire/batch.hpp"
 #include "wire/message.hpp"
@@ -78,7 +79,8 @@ class Dictionary {
  public:
   virtual ~Dictionary() = default;
   /// The number of an equal definition, or a fresh one. InstanceDef, SourceDef, MetricDef,
-  /// SeriesDef and EpochDef are found again by content, across restarts within an incarnation.
+  /// SeriesDef and EpochDef are found again by content, across restarts within an incarnation. 0
+  /// for a body that no decoder would accept, or that refers to what is not defined.
   virtual wire::DefNo intern(const wire::DefBody& body) = 0;
   /// Records info labels if they differ from the series' last ones.
   virtual void info(wire::DefNo series, Ns from, const wire::LabelValues& values) = 0;
@@ -96,6 +98,10 @@ class Spool {
   /// directory as it was.
   static Result<std::unique_ptr<Spool>> open(const SpoolOptions& options, const std::string& agent,
                                              const wire::BootId& boot, const Clock& clock);
+  /// The same on a file system of the caller's, which outlives the spool.
+  static Result<std::unique_ptr<Spool>> open(Files& files, const SpoolOptions& options,
+                                             const std::string& agent, const wire::BootId& boot,
+                                             const Clock& clock);
   virtual ~Spool() = default;
 
   [[nodiscard]] virtual const wire::Incarnation& incarnation() const = 0;

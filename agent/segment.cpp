@@ -1,0 +1,118 @@
+#include "agent/segment.hpp"
+
+#include <algorithm>
+
+#include "base/hash.hpp"
+
+namespace tallyman::agent {
+
+Bytes encode_segment_start(SegmentHeader header, ByteView preamble) {
+  Bytes payload;
+  ByteWriter out(payload);
+  out.u16(header.version);
+  out.text(header.agent);
+  out.raw(header.incarnation);
+  out.varint(header.first);
+  out.varint(header.highest);
+  out.u64(header.ledger);
+  out.u64(header.token);
+  out.varint(preamble.size());
+  out.u32(crc32c(preamble));
+  Bytes start(kSegmentMagic.begin(), kSegmentMagic.end());
+  wire::append_frame(start, wire::FrameType::segment, payload);
+  start.insert(start.end(), preamble.begin(), preamble.end());
+  return start;
+}
+
+HeaderScan scan_segment_header(ByteView bytes) {
+  HeaderScan scan;
+  if (bytes.size() < kSegmentMagic.size() ||
+      as_text(bytes.first(kSegmentMagic.size())) != kSegmentMagic)
+    return scan;
+  const auto frame = wire::next_frame(bytes.subspan(kSegmentMagic.size()));
+  if (frame.status != wire::FrameStatus::whole || frame.type != wire::FrameType::segment)
+    return scan;
+  scan.size = kSegmentMagic.size() + frame.size;
+  ByteReader in(frame.payload);
+  SegmentHeader& header = scan.header;
+  header.version = in.u16();
+  if (in.ok() && header.version > kSegmentVersion) {
+    scan.state = HeaderState::newer;
+    return scan;
+  }
+  header.agent = in.text(wire::kMaxNameBytes);
+  const ByteView incarnation = in.raw(header.incarnation.size());
+  std::copy(incarnation.begin(), incarnation.end(), header.incarnation.begin());
+  header.first = in.varint();
+  header.highest = in.varint();
+  header.ledger = in.u64();
+  header.token = in.u64();
+  header.preamble_bytes = in.varint();
+  header.preamble_crc = in.u32();
+  if (in.ok() && in.at_end() && header.version == kSegmentVersion && header.first > 0)
+    scan.state = HeaderState::whole;
+  return scan;
+}
+
+void append_definition(Bytes& out, const wire::Definition& definition) {
+  wire::append_frame(out, wire::FrameType::dictionary, wire::encode_definition(definition));
+}
+
+void append_covered(Bytes& out, const std::string& instance, Ns until) {
+  Bytes payload;
+  ByteWriter writer(payload);
+  writer.text(instance);
+  writer.i64(until);
+  wire::append_frame(out, kCoveredFrame, payload);
+}
+
+void append_state(Bytes& out, const PluginState& state, std::uint64_t sequence,
+                  std::uint64_t page) {
+  Bytes payload;
+  ByteWriter writer(payload);
+  writer.text(state.instance);
+  writer.u32(state.version);
+  writer.i64(state.scheduled);
+  writer.varint(sequence);
+  writer.varint(page);
+  writer.raw(state.bytes);
+  wire::append_frame(out, wire::FrameType::state, payload);
+}
+
+Bytes whole_frames(ByteView bytes) {
+  Bytes out;
+  while (bytes.size() >= wire::kFrameOverhead) {
+    const auto frame = wire::next_frame(bytes);
+    std::size_t size = frame.size;
+    if (frame.status == wire::FrameStatus::whole) {
+      out.insert(out.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
+    } else {
+      ByteReader prefix(bytes.subspan(4));
+      size = wire::kFrameOverhead + prefix.u32();
+    }
+    if (size > bytes.size()) break;
+    bytes = bytes.subspan(size);
+  }
+  return out;
+}
+
+Bytes batch_bytes(ByteView place) {
+  Bytes out;
+  const Bytes frames = whole_frames(place);
+  ByteView rest = frames;
+  while (!rest.empty()) {
+    const auto frame = wire::next_frame(rest);
+    if (frame.size == 0) break;
+    if (wire::part_of_batch(frame.type))
+      out.insert(out.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(frame.size));
+    rest = rest.subspan(frame.size);
+  }
+  return out;
+}
+
+Hash link_hash(const wire::BatchHead& head, ByteView batch) {
+  if (head.kind != wire::BatchKind::normal && head.original != kNoHash) return head.original;
+  return wire::batch_hash(batch);
+}
+
+}  // namespace tallyman::agent
