@@ -1,5 +1,6 @@
 // Given any bytes as the stream between agent and plugin host, then cutting and decoding end
 // without a fault, and what decodes encodes to bytes that decode to the same.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 
