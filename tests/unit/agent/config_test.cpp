@@ -1,0 +1,150 @@
+#include "agent/config.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace tallyman::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Config : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = "/tmp/tallyman-config-XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    fs::create_directory(folder_ / "plugins.d");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+  }
+  AgentConfig load() {
+    errors_ = {};
+    return load_config(folder_ / "agent.toml", {"stor-07", "/usr/bin/tallyman-agent", ""}, errors_);
+  }
+
+  fs::path folder_;
+  app::ConfigErrors errors_;
+};
+
+// Given an empty file, then everything has its default.
+TEST_F(Config, defaults) {
+  write("agent.toml", "");
+  AgentConfig config = load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  EXPECT_EQ(config.agent, "stor-07");
+  EXPECT_EQ(config.state_directory, "/var/lib/tallyman");
+  EXPECT_EQ(config.spool.directory, "/var/lib/tallyman/spool");
+  EXPECT_EQ(config.socket, "/run/tallyman/agent.sock");
+  EXPECT_EQ(config.plugin_configuration, folder_ / "plugins.d");
+  EXPECT_EQ(config.plugin_directories.size(), 2U);
+  EXPECT_EQ(config.plugin_host, "/usr/lib/tallyman/tallyman-plugin-host");
+  EXPECT_TRUE(config.endpoints.empty());
+  EXPECT_TRUE(config.instances.empty());
+  EXPECT_EQ(config.group_commit, kSecond);
+}
+
+// Given the commented configuration that is shipped, then it is valid and sets what it says.
+TEST_F(Config, shipped_configuration_is_valid) {
+  std::string conf = std::string(TALLYMAN_SOURCE_DIR) + "/conf/agent.toml";
+  AgentConfig config = load_config(conf, {"x", "/usr/bin/tallyman-agent", ""}, errors_);
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  EXPECT_EQ(config.agent, "stor-01");
+  EXPECT_EQ(config.endpoints, std::vector<std::string>{"tcp://127.0.0.1:5580"});
+  EXPECT_EQ(config.spool.limit_bytes, 1ULL << 30U);
+  EXPECT_EQ(config.spool.seal_after, kMinute);
+  EXPECT_EQ(config.spool.seal_bytes, 64U << 10U);
+  ASSERT_FALSE(config.instances.empty());
+}
+
+// Given instances, then each file is one, named after it, with its options flattened.
+TEST_F(Config, instances) {
+  write("agent.toml", "");
+  write("plugins.d/netif.toml",
+        "plugin = \"netif\"\ninterval = \"10s\"\n[options]\ninclude = [\"eth*\", \"va\"]\n"
+        "deep.key = 5\n");
+  write("plugins.d/slow.toml", "plugin = \"/opt/slow.so\"\nenabled = false\n");
+  write("plugins.d/.hidden.toml", "nonsense");
+  write("plugins.d/notes.txt", "nonsense");
+  AgentConfig config = load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  ASSERT_EQ(config.instances.size(), 2U);
+  const InstanceConfig& netif = config.instances[0];
+  EXPECT_EQ(netif.name, "netif");
+  EXPECT_EQ(netif.interval, 10 * kSecond);
+  EXPECT_EQ(netif.deadline, 5 * kSecond);
+  ASSERT_EQ(netif.options.size(), 2U);
+  EXPECT_EQ(netif.options[0], (HostOption{"include", {"eth*", "va"}}));
+  EXPECT_EQ(netif.options[1], (HostOption{"deep.key", {"5"}}));
+  EXPECT_FALSE(config.instances[1].enabled);
+  EXPECT_EQ(config.instances[1].interval, kMinute);
+}
+
+// Given a short interval and no deadline, then the deadline is the interval.
+TEST_F(Config, deadline_is_never_longer_than_the_interval) {
+  write("agent.toml", "");
+  write("plugins.d/fast.toml", "plugin = \"netif\"\ninterval = \"200ms\"\n");
+  EXPECT_EQ(load().instances.at(0).deadline, 200 * kMillisecond);
+  write("plugins.d/fast.toml", "plugin = \"netif\"\ninterval = \"1s\"\ndeadline = \"2s\"\n");
+  load();
+  EXPECT_NE(errors_.text().find("fast.toml:3:"), std::string::npos) << errors_.text();
+}
+
+// Given mistakes in several files, then all of them are told at once, with their places.
+TEST_F(Config, tells_every_error_of_every_file) {
+  write("agent.toml",
+        "agent = \"no spaces\"\nintervall = 5\n[rater]\nendpoint = \"tcp://rater.example:5580\"\n"
+        "[spool]\nseal_aftr = \"5s\"\nlimit = \"many\"\n");
+  write("plugins.d/a.toml", "interval = \"5ms\"\n");
+  write("plugins.d/b.toml", "plugin = \"../evil\"\ndeadlin = 1\n");
+  write("plugins.d/c c.toml", "plugin = \"netif\"\n");
+  load();
+  std::string text = errors_.text();
+  for (const char* part : {"agent.toml:1:", "agent.toml:2:", "agent.toml:4:", "CURVE",
+                           "agent.toml:6:", "agent.toml:7:", "`seal_after`",
+                           "a.toml:", "a.toml:1:", "b.toml:1:", "b.toml:2:", "c c.toml"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  }
+}
+
+// Given endpoints, then a list is taken in order, and both forms at once are refused.
+TEST_F(Config, endpoints) {
+  write("agent.toml", "[rater]\nendpoints = [\"tcp://127.0.0.1:1\", \"ipc:///tmp/x\"]\n");
+  EXPECT_EQ(load().endpoints, (std::vector<std::string>{"tcp://127.0.0.1:1", "ipc:///tmp/x"}));
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  write("agent.toml",
+        "[rater]\nendpoint = \"tcp://127.0.0.1:1\"\nendpoints = [\"tcp://127.0.0.1:1\"]\n");
+  load();
+  EXPECT_FALSE(errors_.empty());
+  write("agent.toml", "[rater]\nendpoint = \"http://127.0.0.1\"\n");
+  load();
+  EXPECT_FALSE(errors_.empty());
+}
+
+// Given a plugin that is nowhere, then a check says so and a load does not.
+TEST_F(Config, absent_plugins_are_found_by_the_check_only) {
+  write("agent.toml", "plugin_directories = [\"plugins\"]\nplugin_host = \"/bin/true\"\n");
+  write("plugins.d/netif.toml", "plugin = \"netif\"\n");
+  AgentConfig config = load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  check_files(config, errors_);
+  EXPECT_NE(errors_.text().find("netif.so"), std::string::npos) << errors_.text();
+  fs::create_directory(folder_ / "plugins");
+  write("plugins/netif.so", "");
+  write("plugins/.netif.so.swp", "");
+  errors_ = {};
+  check_files(config, errors_);
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  EXPECT_EQ(find_plugin(config, "netif"), folder_ / "plugins/netif.so");
+  ASSERT_EQ(available_plugins(config).size(), 1U);
+  EXPECT_EQ(available_plugins(config)[0].name, "netif");
+}
+
+}  // namespace
+}  // namespace tallyman::agent
