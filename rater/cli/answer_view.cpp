@@ -1,0 +1,95 @@
+#include "rater/cli/answer_view.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "app/table.hpp"
+
+namespace tallyman::rater::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+bool is_table(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
+}
+
+/// One line for anything: objects as "name=value", lists with commas.
+std::string brief(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_null()) return "-";
+  if (value.is_array() && value.empty()) return "none";
+  if (!value.is_structured()) return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string out;
+  for (const auto& [key, part] : value.items()) {
+    if (!out.empty()) out += value.is_array() ? ", " : " ";
+    if (value.is_object()) out += key + "=";
+    out += brief(part);
+  }
+  return out;
+}
+
+/// Numbers, and decimal strings, stand at the right.
+bool is_number(const Json& value) {
+  if (value.is_number()) return true;
+  if (!value.is_string()) return false;
+  const auto& text = value.get_ref<const std::string&>();
+  return !text.empty() && text.find_first_not_of("0123456789.-") == std::string::npos &&
+         std::count(text.begin(), text.end(), '-') <= 1;
+}
+
+std::string table_text(const Json& rows, bool colour) {
+  std::vector<std::string> keys;
+  for (const Json& row : rows) {
+    for (const auto& [key, value] : row.items()) {
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    }
+  }
+  std::vector<std::string> headings;
+  for (const std::string& key : keys) {
+    const bool right = std::all_of(rows.begin(), rows.end(), [&](const Json& row) {
+      return !row.contains(key) || is_number(row[key]);
+    });
+    std::string heading = key;
+    std::transform(heading.begin(), heading.end(), heading.begin(), [](char c) {
+      if (c == '_') return ' ';
+      return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    headings.push_back((right ? ">" : "") + heading);
+  }
+  app::Table table(headings);
+  for (const Json& row : rows) {
+    std::vector<app::Cell> cells;
+    for (const std::string& key : keys) {
+      cells.push_back({row.contains(key) ? brief(row[key]) : "", app::Colour::none});
+    }
+    table.row(std::move(cells));
+  }
+  return table.text(colour);
+}
+
+}  // namespace
+
+std::string answer_text(std::string_view line, bool colour, bool& understood) {
+  const Json answer = Json::parse(line, nullptr, false);
+  if (!answer.is_object()) {
+    understood = false;
+    return {};
+  }
+  std::string facts;
+  std::string tables;
+  for (const auto& [key, value] : answer.items()) {
+    if (is_table(value)) {
+      // A lone list needs no title.
+      const std::string title = answer.size() > 1 ? "\n" + key + "\n" : "";
+      tables += title + table_text(value, colour);
+    } else {
+      facts += key + ": " + brief(value) + "\n";
+    }
+  }
+  return facts + tables;
+}
+
+}  // namespace tallyman::rater::cli

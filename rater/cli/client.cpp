@@ -1,0 +1,60 @@
+#include "rater/cli/client.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "app/control.hpp"
+#include "app/exit.hpp"
+#include "app/table.hpp"
+#include "rater/cli/answer_view.hpp"
+#include "rater/cli/status_view.hpp"
+
+namespace tallyman::rater::cli {
+
+int ask(const Target& target, const std::string& command, const Fields& fields) {
+  nlohmann::json request = {{"command", command}};
+  for (const auto& [key, value] : fields) request[key] = value;
+  bool understood = true;
+  const auto show = [&](std::string_view line) {
+    const std::string text = target.json ? std::string(line) + "\n"
+                                         : answer_text(line, app::stdout_has_colour(), understood);
+    std::fputs(text.c_str(), stdout);
+    return true;
+  };
+  const std::string line = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  Status called = app::control_call(target.socket, line, show);
+  if (called.ok() && !understood) called = Error{"the answer is not JSON", target.socket, ""};
+  if (called.ok()) return app::kDone;
+  app::complain("tallyman-rater", called.error());
+  return app::kFound;
+}
+
+int status(const Target& target, bool follow) {
+  const bool screen = app::stdout_is_terminal();
+  const bool colour = app::stdout_has_colour();
+  std::string before;
+  const auto show = [&](std::string_view line) {
+    if (target.json) {
+      std::fputs((std::string(line) + "\n").c_str(), stdout);
+    } else if (!follow) {
+      std::fputs(status_screen(line, colour).c_str(), stdout);
+    } else if (screen) {
+      // Home, the screen, and nothing left of the one before.
+      std::fputs(("\033[H\033[J" + status_screen(line, colour)).c_str(), stdout);
+    } else {
+      for (const std::string& event : status_events(before, line)) {
+        std::fputs((event + "\n").c_str(), stdout);
+      }
+      before = line;
+    }
+    return std::fflush(stdout) == 0;
+  };
+  const char* request =
+      follow ? R"({"command":"status","follow":true})" : R"({"command":"status"})";
+  const Status called = app::control_call(target.socket, request, show);
+  if (called.ok()) return app::kDone;
+  app::complain("tallyman-rater", called.error());
+  return app::kFound;
+}
+
+}  // namespace tallyman::rater::cli

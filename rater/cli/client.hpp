@@ -1,0 +1,24 @@
+#pragma once
+// The command line's side of the rater's Unix socket: ask, and show the answer.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tallyman::rater::cli {
+
+struct Target {
+  std::string socket;
+  bool json = false;  ///< the answer as it came, instead of a table
+};
+
+/// A request's fields beside its command.
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+/// Asks, and prints the answer as tables. The exit status.
+int ask(const Target& target, const std::string& command, const Fields& fields);
+
+/// `status`: one look, or a live screen (on a terminal) or one line an event (piped) until ended.
+int status(const Target& target, bool follow);
+
+}  // namespace tallyman::rater::cli

@@ -1,0 +1,42 @@
+#pragma once
+// The rater's Unix socket: {"command":NAME, …} in, one JSON document a line out.
+//
+//   status {"follow":bool}          status.hpp; with follow one each second until the client goes
+//   usage {"customer","period"}     billing.hpp, as are the following; "" or absent = its default
+//   close | release | review {"period"}
+//   periods · records {"period"} · outbox
+//   import {"file"}                 a file of readings, by its absolute path
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/control.hpp"
+#include "app/loop.hpp"
+#include "rater/status.hpp"
+
+namespace tallyman::rater {
+
+/// Owned by the daemon, on the loop's thread; everything it is handed outlives it.
+class Control {
+ public:
+  static Result<std::unique_ptr<Control>> open(app::EventLoop& loop, const std::string& path,
+                                               StatusParts parts);
+  ~Control();
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+ private:
+  Control(app::EventLoop& loop, StatusParts parts) : loop_(loop), parts_(std::move(parts)) {}
+  void answer(const std::shared_ptr<app::ControlSession>& session, std::string_view request);
+  void follow();
+
+  app::EventLoop& loop_;
+  StatusParts parts_;
+  std::unique_ptr<app::ControlServer> server_;
+  std::vector<std::shared_ptr<app::ControlSession>> followers_;
+  app::TimerId timer_ = 0;
+};
+
+}  // namespace tallyman::rater

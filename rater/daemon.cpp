@@ -1,0 +1,98 @@
+#include "rater/daemon.hpp"
+
+#include <csignal>
+#include <sstream>
+
+#include "app/exit.hpp"
+#include "app/log.hpp"
+
+namespace tallyman::rater {
+
+Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterConfig& config) {
+  std::unique_ptr<Daemon> daemon(new Daemon(loop));
+  auto ledger = Ledger::open(config.ledger, loop.clock());
+  if (!ledger.ok()) return ledger.error();
+  daemon->ledger_ = std::move(*ledger);
+  auto intake = Intake::open(*daemon->ledger_, loop.clock());
+  if (!intake.ok()) return intake.error();
+  daemon->intake_ = std::move(*intake);
+  auto billing = Billing::open(*daemon->ledger_, *daemon->intake_, config.billing, loop.clock());
+  if (!billing.ok()) return billing.error();
+  daemon->billing_ = std::move(*billing);
+  ReceiverOptions options;
+  options.endpoint = config.listen;
+  options.slot = config.billing.slot;
+  auto receiver = Receiver::open(loop, *daemon->ledger_, *daemon->intake_, options,
+                                 [raw = daemon.get()] { raw->tick_soon(); });
+  if (!receiver.ok()) return receiver.error();
+  daemon->receiver_ = std::move(*receiver);
+  auto control = Control::open(
+      loop, config.socket,
+      {*daemon->ledger_, *daemon->intake_, *daemon->billing_, daemon->receiver_->sessions(),
+       daemon->receiver_->endpoint(), config.billing.slot, loop.clock().boot()});
+  if (!control.ok()) return control.error();
+  daemon->control_ = std::move(*control);
+  daemon->has_catalogue_ = !config.billing.catalogue_path.empty();
+  daemon->tick_soon();
+  return daemon;
+}
+
+Daemon::~Daemon() { loop_.cancel(timer_); }
+
+void Daemon::tick() {
+  billing_->tick();
+  soon_ = billing_->more_to_do();
+  timer_ = loop_.after(soon_ ? 0 : kSecond, [this] { tick(); });
+}
+
+void Daemon::tick_soon() {
+  if (soon_) return;
+  soon_ = true;
+  loop_.cancel(timer_);
+  timer_ = loop_.after(0, [this] { tick(); });
+}
+
+void Daemon::reload_catalogue() {
+  if (!has_catalogue_) {
+    log::warning("there is no catalogue to read again; set `catalogue` and restart");
+    return;
+  }
+  const Status status = billing_->reload_catalogue();
+  if (status.ok()) {
+    log::info("the catalogue was read again");
+    return;
+  }
+  log::error("the catalogue stays as it was:");
+  std::istringstream lines(status.error().what);
+  for (std::string line; std::getline(lines, line);) log::error("{}", line);
+}
+
+int run_daemon(const RaterConfig& config) {
+  log::start(config.log_level);
+  ::signal(SIGPIPE, SIG_IGN);
+  const RealClock clock;
+  app::EventLoop loop(clock);
+  std::unique_ptr<Daemon> daemon;
+  loop.on_signal(SIGTERM, [&] { loop.stop(); });
+  loop.on_signal(SIGINT, [&] { loop.stop(); });
+  loop.on_signal(SIGHUP, [&] {
+    if (daemon) daemon->reload_catalogue();
+  });
+  auto opened = Daemon::open(loop, config);
+  if (!opened.ok()) {
+    app::complain("tallyman-rater", opened.error());
+    return app::kFound;
+  }
+  daemon = std::move(*opened);
+  if (config.billing.catalogue_path.empty()) {
+    log::warning("there is no catalogue: usage is derived, nothing is rated");
+  }
+  log::info("tallyman-rater {} listens for agents at {}, ledger {}", TALLYMAN_VERSION,
+            daemon->endpoint(), config.ledger);
+  loop.run();
+  daemon.reset();
+  log::info("ended");
+  return app::kDone;
+}
+
+}  // namespace tallyman::rater

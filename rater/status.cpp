@@ -1,0 +1,112 @@
+#include "rater/status.hpp"
+
+#include <unistd.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/time_text.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Ns kSilentAfter = 30 * kSecond;
+constexpr Ns kClockOff = kSecond;
+constexpr Ns kClockWrong = 30 * kSecond;
+
+/// One agent: its newest stream, or the one in session, and the sum over all its streams.
+struct AgentRow {
+  Stream stream;
+  std::uint64_t incarnations = 0, batches = 0, bytes = 0;
+  AgentLink link;
+  bool heard = false;
+};
+
+void put_instant(Json& json, const char* key, Ns at) {
+  if (at > 0) json[key] = to_rfc3339_short(at);
+}
+
+const char* state_of(const AgentRow& row) {
+  if (!row.link.refused.empty() && !row.link.in_session) return "refused";
+  if (!row.heard || !row.link.in_session) return "absent";
+  return row.link.silent_for > kSilentAfter ? "silent" : "connected";
+}
+
+const char* clock_of(Ns offset) {
+  const Ns size = offset < 0 ? -offset : offset;
+  if (size > kClockWrong) return "wrong";
+  return size > kClockOff ? "off" : "good";
+}
+
+Json json_of(const AgentRow& row, const std::string& name) {
+  Json out;
+  out["agent"] = name;
+  out["state"] = state_of(row);
+  if (row.incarnations != 0) {
+    out["incarnation"] = to_hex(row.stream.incarnation);
+    out["incarnations"] = row.incarnations;
+    out["mark"] = row.stream.mark;
+    put_instant(out, "watermark", row.stream.watermark);
+    put_instant(out, "last_received", row.stream.last_received);
+    out["batches"] = row.batches;
+    out["bytes"] = std::to_string(row.bytes);
+  }
+  if (row.heard && row.link.last_heard != 0) {
+    out["software"] = row.link.software;
+    put_instant(out, "last_heard", row.link.last_heard);
+    out["clock_offset_ms"] = row.link.clock_offset / kMillisecond;
+    out["clock"] = clock_of(row.link.clock_offset);
+  }
+  if (!row.link.refused.empty()) out["refused"] = row.link.refused;
+  return out;
+}
+
+std::map<std::string, AgentRow> rows_of(const std::vector<Stream>& streams,
+                                        const std::vector<AgentLink>& links) {
+  std::map<std::string, AgentRow> rows;
+  for (const AgentLink& link : links) {
+    rows[link.agent].link = link;
+    rows[link.agent].heard = true;
+  }
+  for (const Stream& stream : streams) {
+    AgentRow& row = rows[stream.agent];
+    ++row.incarnations;
+    row.batches += stream.batches;
+    row.bytes += stream.bytes;
+    const bool shown_is_live = row.link.in_session && row.incarnations > 1 &&
+                               row.stream.incarnation == row.link.incarnation;
+    if (!shown_is_live) row.stream = stream;
+  }
+  return rows;
+}
+
+}  // namespace
+
+Result<std::string> status_json(const StatusParts& parts, const Clock& clock) {
+  const auto streams = parts.intake.streams();
+  if (!streams.ok()) return streams.error();
+  const auto billing = parts.billing.status_json();
+  if (!billing.ok()) return billing.error();
+  Json out;
+  out["program"] = "tallyman-rater";
+  out["version"] = TALLYMAN_VERSION;
+  out["pid"] = ::getpid();
+  out["time"] = to_rfc3339(clock.wall());
+  out["uptime_seconds"] = (clock.boot() - parts.started_boot) / kSecond;
+  out["listen"] = parts.listen;
+  out["slot"] = to_duration_text(parts.slot);
+  out["ledger"] = {{"path", parts.ledger.path()},
+                   {"id", parts.ledger.id_text()},
+                   {"bytes", std::to_string(parts.ledger.bytes())}};
+  out["agents"] = Json::array();
+  for (const auto& [name, row] : rows_of(*streams, parts.sessions.links())) {
+    out["agents"].push_back(json_of(row, name));
+  }
+  out["billing"] = Json::parse(*billing, nullptr, false);
+  out["trouble"] = parts.sessions.trouble();
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,147 @@
+#include "rater/daemon.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "app/control.hpp"
+#include "app/log.hpp"
+#include "stream_maker.hpp"
+#include "temp_folder.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using testing::StreamMaker;
+using Json = nlohmann::json;
+
+class DaemonTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { log::start(log::Level::error); }
+
+  void start() {
+    std::ofstream(folder.file("rater.toml")) << "ledger = \"l.db\"\nsocket = \"r.sock\"\n"
+                                                "listen = \"tcp://127.0.0.1:*\"\nslot = \"1s\"\n"
+                                                "[bus]\nfile = \"usage.jsonl\"\n";
+    app::ConfigErrors errors;
+    const RaterConfig config = load_config(folder.file("rater.toml"), errors);
+    ASSERT_TRUE(errors.empty()) << errors.text();
+    auto opened = Daemon::open(loop, config);
+    ASSERT_TRUE(opened.ok()) << opened.error().text();
+    daemon = std::move(*opened);
+  }
+
+  /// Asks as the command line does, from another thread, while the loop runs; at most `lines`.
+  std::vector<std::string> ask(const std::string& request, std::size_t lines, Status& status) {
+    std::vector<std::string> out;
+    std::atomic<bool> over = false;
+    std::thread client([&] {
+      status = app::control_call(folder.file("r.sock"), request, [&](std::string_view line) {
+        out.emplace_back(line);
+        return out.size() < lines;
+      });
+      over = true;
+    });
+    run_until([&] { return over.load(); });
+    client.join();
+    return out;
+  }
+  Json ask(const std::string& request) {
+    Status status;
+    const auto lines = ask(request, 1, status);
+    EXPECT_TRUE(status.ok()) << status.error().text();
+    return lines.empty() ? Json() : Json::parse(lines[0]);
+  }
+
+  void run_until(const std::function<bool()>& done) {
+    const Ns limit = clock.boot() + 20 * kSecond;
+    std::function<void()> look = [&] {
+      if (done() || clock.boot() > limit) {
+        loop.stop();
+      } else {
+        loop.after(kMillisecond, look);
+      }
+    };
+    look();
+    loop.run();
+  }
+
+  const RealClock clock;
+  const testing::TempFolder folder;
+  app::EventLoop loop{clock};
+  std::unique_ptr<Daemon> daemon;
+};
+
+// Given a daemon that nobody has spoken to, then status says where it listens, its ledger and no
+// agents, and a wrong command and a wrong line are errors in words.
+TEST_F(DaemonTest, AnswersTheCommandLine) {
+  start();
+  const Json status = ask(R"({"command":"status"})");
+  EXPECT_EQ(status["listen"], daemon->endpoint());
+  EXPECT_EQ(status["ledger"]["path"], folder.file("l.db"));
+  EXPECT_EQ(status["slot"], "1s");
+  EXPECT_TRUE(status["agents"].empty());
+  EXPECT_TRUE(status["billing"].is_object());
+  EXPECT_EQ(ask(R"({"command":"periods"})")["periods"], Json::array());
+  for (const char* wrong : {"{}", "[]", "nonsense", R"({"command":7})", R"({"command":"fly"})"}) {
+    Status failed;
+    EXPECT_TRUE(ask(wrong, 1, failed).empty()) << wrong;
+    EXPECT_FALSE(failed.ok()) << wrong;
+  }
+}
+
+// Given an agent that says hello and sends a batch, then status follows it: state, batch,
+// watermark.
+TEST_F(DaemonTest, StatusFollowsAnAgent) {
+  start();
+  auto client = std::move(*app::MessageSocket::dealer(daemon->endpoint(), {}));
+  StreamMaker maker;
+  wire::Token token = 0;
+  std::uint64_t mark = 0;
+  const auto watch = loop.watch(client, [&] {
+    while (auto message = client.receive()) {
+      const auto answer = wire::decode_rater_message(message->body);
+      ASSERT_TRUE(answer.ok());
+      if (const auto* welcome = std::get_if<wire::Welcome>(&*answer)) token = welcome->token;
+      if (const auto* ack = std::get_if<wire::Ack>(&*answer)) mark = ack->mark;
+    }
+  });
+  const wire::Hello hello{maker.agent(), maker.life(), 0, 0, 0, clock.wall() - 40 * kSecond, "t 1"};
+  bool said = false;
+  run_until([&] {
+    if (!said) said = client.send({{}, wire::encode(hello)});
+    return token != 0;
+  });
+  ASSERT_NE(token, 0U);
+  ASSERT_TRUE(client.send({{}, wire::encode(wire::BatchMessage{token, maker.next(1).bytes})}));
+  run_until([&] { return mark == 1; });
+  Status status;
+  const auto lines = ask(R"({"command":"status","follow":true})", 2, status);
+  ASSERT_EQ(lines.size(), 2U);
+  for (const std::string& line : lines) {
+    const Json agent = Json::parse(line)["agents"].at(0);
+    EXPECT_EQ(agent["agent"], "stor-01");
+    EXPECT_EQ(agent["state"], "connected");
+    EXPECT_EQ(agent["mark"], 1);
+    EXPECT_EQ(agent["batches"], 1);
+    EXPECT_EQ(agent["clock"], "wrong");
+    EXPECT_EQ(agent["software"], "t 1");
+  }
+  loop.unwatch(watch);
+}
+
+// Given a rater whose socket and ledger are in use, then a second one is refused and the first goes
+// on.
+TEST_F(DaemonTest, OneAtATime) {
+  start();
+  app::ConfigErrors errors;
+  const auto second = Daemon::open(loop, load_config(folder.file("rater.toml"), errors));
+  EXPECT_FALSE(second.ok());
+  EXPECT_TRUE(ask(R"({"command":"status"})").is_object());
+}
+
+}  // namespace
+}  // namespace tallyman::rater
