@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "rater/intake_staged.hpp"
 #include "rater/raw_tables.hpp"
 
 namespace tallyman::rater {
@@ -63,31 +64,6 @@ wire::Refusal refusal_of(Verdict::Kind kind) {
   if (kind == Verdict::Kind::out_of_order) return wire::Refusal::out_of_order;
   return wire::Refusal::malformed;
 }
-
-/// Definitions of one batch or message, added to a stream's references while they are judged and
-/// taken back unless kept.
-class Staged {
- public:
-  explicit Staged(References& references) : references_(references) {}
-  ~Staged() {
-    if (!kept_) {
-      for (const auto* definition : added_) references_.remove(definition->number);
-    }
-  }
-  Staged(const Staged&) = delete;
-  Staged& operator=(const Staged&) = delete;
-  void add(const wire::Definition& definition) {
-    references_.add(definition);
-    added_.push_back(&definition);
-  }
-  void keep() { kept_ = true; }
-  [[nodiscard]] const std::vector<const wire::Definition*>& added() const { return added_; }
-
- private:
-  References& references_;
-  std::vector<const wire::Definition*> added_;
-  bool kept_ = false;
-};
 
 }  // namespace
 
@@ -154,22 +130,6 @@ Result<std::vector<StoredBatch>> Intake::batches_after(std::int64_t stream, std:
   }
 }
 
-Result<std::vector<wire::Definition>> Intake::definitions_after(std::int64_t stream,
-                                                                wire::DefNo number) {
-  auto query = ledger_.database().prepare(
-      "SELECT body FROM definition WHERE stream = ? AND number > ? ORDER BY number");
-  query.bind(1, stream).bind_u64(2, std::min(number, kMaxNumber));
-  std::vector<wire::Definition> out;
-  for (;;) {
-    const auto row = query.step();
-    if (!row.ok()) return row.error();
-    if (!*row) return out;
-    auto definition = wire::decode_definition(query.blob(0));
-    if (!definition.ok()) return definition.error();
-    out.push_back(std::move(*definition));
-  }
-}
-
 Result<std::optional<Fence>> Intake::fence(std::string_view agent) {
   auto query = ledger_.database().prepare("SELECT token, used FROM agent WHERE name = ?");
   const auto row = query.bind(1, agent).step();
@@ -201,16 +161,6 @@ Result<Stream> Intake::open_stream(std::string_view agent, const wire::Incarnati
   return stream(ledger_.database().last_insert_id());
 }
 
-Result<References*> Intake::references(std::int64_t stream) {
-  const auto held = known_.find(stream);
-  if (held != known_.end()) return &held->second;
-  auto all = definitions(stream);
-  if (!all.ok()) return all.error();
-  References references;
-  for (const wire::Definition& definition : *all) references.add(definition);
-  return &known_.insert_or_assign(stream, std::move(references)).first->second;
-}
-
 Result<std::optional<HeldBatch>> Intake::held_at(std::int64_t stream, std::uint64_t sequence) {
   auto query = ledger_.database().prepare(
       "SELECT sequence, last, hash FROM batch WHERE stream = ? AND sequence <= ?"
@@ -219,14 +169,6 @@ Result<std::optional<HeldBatch>> Intake::held_at(std::int64_t stream, std::uint6
   if (!row.ok()) return row.error();
   if (!*row || query.u64(1) < sequence) return std::optional<HeldBatch>{};
   return std::optional<HeldBatch>{HeldBatch{query.u64(0), query.u64(1), query.hash(2)}};
-}
-
-Result<bool> Intake::same_definition(std::int64_t stream, const wire::Definition& definition) {
-  auto query =
-      ledger_.database().prepare("SELECT body FROM definition WHERE stream = ? AND number = ?");
-  const auto row = query.bind(1, stream).bind_u64(2, definition.number).step();
-  if (!row.ok()) return row.error();
-  return *row && query.blob(0) == wire::encode_definition(definition);
 }
 
 Result<Accepted> Intake::accept_batch(std::int64_t id, ByteView bytes) {
@@ -286,65 +228,6 @@ Result<Accepted> Intake::apply(const Stream& to, const wire::Batch& batch, ByteV
   if (Status status = store(to, batch, bytes, hash); !status.ok()) return status.error();
   staged.keep();
   return Accepted{Accepted::Outcome::applied, {}, {}};
-}
-
-Result<Accepted> Intake::stage(std::int64_t stream, const wire::Definition& definition,
-                               const std::vector<const wire::Definition*>& staged,
-                               const References& references) {
-  if (references.has(definition.number)) {
-    const auto here = std::find_if(staged.begin(), staged.end(), [&](const auto* other) {
-      return other->number == definition.number;
-    });
-    auto same = here != staged.end() ? Result<bool>(**here == definition)
-                                     : same_definition(stream, definition);
-    if (!same.ok()) return same.error();
-    if (*same) return Accepted{Accepted::Outcome::repeat, {}, {}};
-    return refused(wire::Refusal::diverged,
-                   fmt::format("definition {} is held with other content; open a new incarnation",
-                               definition.number));
-  }
-  std::string wrong = references.check(definition);
-  if (!wrong.empty()) return refused(wire::Refusal::malformed, std::move(wrong));
-  return Accepted{Accepted::Outcome::applied, {}, {}};
-}
-
-Result<Accepted> Intake::accept_definitions(std::int64_t id,
-                                            const std::vector<wire::Definition>& definitions) {
-  const auto to = stream(id);
-  if (!to.ok()) return to.error();
-  auto references = this->references(id);
-  if (!references.ok()) return references.error();
-  Staged staged(**references);
-  for (const wire::Definition& definition : definitions) {
-    auto added = stage(id, definition, staged.added(), **references);
-    if (!added.ok()) return added.error();
-    if (added->outcome == Accepted::Outcome::refused) return *added;
-    if (added->outcome == Accepted::Outcome::applied) staged.add(definition);
-  }
-  if (staged.added().empty()) return Accepted{Accepted::Outcome::repeat, {}, {}};
-  if (Status status = store_definitions(*to, staged.added(), **references); !status.ok()) {
-    return status.error();
-  }
-  staged.keep();
-  return Accepted{Accepted::Outcome::applied, {}, {}};
-}
-
-Status Intake::store_definitions(const Stream& stream,
-                                 const std::vector<const wire::Definition*>& definitions,
-                                 const References& references) {
-  if (definitions.empty()) return {};
-  auto insert = ledger_.database().prepare("INSERT INTO definition VALUES (?, ?, ?)");
-  for (const wire::Definition* definition : definitions) {
-    insert.bind(1, stream.id)
-        .bind_u64(2, definition->number)
-        .bind(3, ByteView(wire::encode_definition(*definition)));
-    if (Status status = insert.done(); !status.ok()) return status;
-  }
-  return ledger_.database()
-      .prepare("UPDATE stream SET definitions = ? WHERE id = ?")
-      .bind_u64(1, references.contiguous(stream.highest_definition))
-      .bind(2, stream.id)
-      .done();
 }
 
 Status Intake::store(const Stream& to, const wire::Batch& batch, ByteView bytes, const Hash& hash) {
