@@ -18,10 +18,11 @@ std::uint64_t fastest(const View& view, Ns from, Ns to) {
   return best;
 }
 
-bool gap_within(const Instance& instance, std::uint64_t stream, wire::DefNo subject, Ns from,
-                Ns to) {
-  const auto it = instance.gaps.find({stream, subject});
-  return it != instance.gaps.end() && it->second.to > from && it->second.from < to;
+bool gap_within(const Instance& instance, const std::string& subject, Ns from, Ns to) {
+  const auto it = instance.gaps.find(subject);
+  return it != instance.gaps.end() &&
+         std::any_of(it->second.begin(), it->second.end(),
+                     [&](const Span& gap) { return gap.to > from && gap.from < to; });
 }
 
 }  // namespace
@@ -44,11 +45,15 @@ bool Reader::shape_guessed(const Target& target, const Interval& interval) const
   if (length <= instance.interval || spreader_.one_slot(interval.from, interval.to)) return false;
   if (interval.broken || length > two_beats(instance)) return true;
   if (instance.gaps.empty()) return false;
-  const std::uint64_t stream = target.counter->stream;
-  return gap_within(instance, 0, 0, interval.from, interval.to) ||
-         gap_within(instance, stream, target.series, interval.from, interval.to) ||
-         gap_within(instance, stream, target.metric, interval.from, interval.to) ||
-         gap_within(instance, stream, target.source, interval.from, interval.to);
+  const SeriesKey& series = target.view->key.series;
+  const wire::SourceDef source{series.scope, series.source};
+  wire::MetricDef metric;
+  metric.name = series.metric;
+  for (const std::string& subject :
+       {std::string(), gap_subject(series), gap_subject(metric), gap_subject(source)}) {
+    if (gap_within(instance, subject, interval.from, interval.to)) return true;
+  }
+  return false;
 }
 
 void Reader::quarantine(const View& view, const Interval& interval, const char* why) {
@@ -110,22 +115,22 @@ bool Reader::recover(const Target& target, const Placed& reading) {
   return true;
 }
 
-void Reader::counter(const Stream& stream, const Target& target, const Placed& reading) {
+bool Reader::counter(const Stream& stream, const Target& target, const Placed& reading) {
   Counter& c = *target.counter;
   if (c.position == kNever) {
     c.stream = stream.id;
     c.losses = stream.losses;
     first(target, reading);
-    return;
+    return true;
   }
   const bool before = reading.raw < c.position;
-  if (before && c.stream != stream.id) return;  // the counter went on: this is in already
-  if (before && reading.own_time && reading.value <= c.value) return;
+  if (before && c.stream != stream.id) return false;  // the counter went on: this is in already
+  if (before && reading.own_time && reading.value <= c.value) return false;
   const Ns at = std::max(reading.at, c.position);
   const bool broken = c.stream == stream.id && c.losses != stream.losses;
   c.stream = stream.id;
   c.losses = stream.losses;
-  c.ended = 0;
+  if (!reading.own_time || at > c.ended) c.ended = 0;
   if (!recover(target, reading)) {
     const bool reset = reading.value < c.value;
     Interval interval{.from = c.position,
@@ -138,7 +143,10 @@ void Reader::counter(const Stream& stream, const Target& target, const Placed& r
       interval.from = std::min(c.from, at - 1);
       interval.before = c.within;
       interval.blurred = true;
-      if (interval.delta == 0) return;
+      if (interval.delta == 0) {
+        c.value = reading.value;
+        return true;
+      }
     }
     const std::uint64_t trusted = c.value;
     const Ns trusted_at = c.position;
@@ -154,23 +162,24 @@ void Reader::counter(const Stream& stream, const Target& target, const Placed& r
   c.value = reading.value;
   c.position = at;
   c.blurred = reading.estimated;
+  return true;
 }
 
-void Reader::hold(View& view, Counter& gauge, Ns to, bool estimated) {
+void Reader::hold(View& view, Counter& gauge, Ns to) {
   if (gauge.ended != 0) return;
   to = std::min(to, gauge.position + two_beats(*view.instance));
   if (to <= gauge.from) return;
   const Ns from = spreader_.bounded(gauge.from, to);
   spreader_.hold(view, from, to, gauge.value);
-  spreader_.cover(view, from, to, estimated);
+  spreader_.cover(view, from, to, false);
   gauge.from = to;
 }
 
-void Reader::gauge(const Stream& stream, const Target& target, const Placed& reading) {
+bool Reader::gauge(const Stream& stream, const Target& target, const Placed& reading) {
   Counter& g = *target.counter;
   if (g.position != kNever) {
-    if (reading.raw < g.position && (g.stream != stream.id || reading.own_time)) return;
-    hold(*target.view, g, reading.at, reading.estimated);
+    if (reading.raw < g.position && (g.stream != stream.id || reading.own_time)) return false;
+    hold(*target.view, g, reading.at);
   }
   g.stream = stream.id;
   g.losses = stream.losses;
@@ -178,14 +187,17 @@ void Reader::gauge(const Stream& stream, const Target& target, const Placed& rea
   g.value = reading.value;
   g.position = std::max(g.position, reading.at);
   g.from = std::max(g.from, g.position);
+  return true;
 }
 
-void Reader::end(const Target& target, Ns at) {
+bool Reader::end(const Stream& stream, const Target& target, Ns at) {
   View& view = *target.view;
   Counter& c = *target.counter;
-  if (c.position == kNever || c.ended != 0) return;
-  if (view.key.series.kind == wire::Kind::gauge) hold(view, c, at, false);
+  if (c.position == kNever || (at < c.position && c.stream != stream.id)) return false;
+  if (c.ended != 0) return true;
+  if (view.key.series.kind == wire::Kind::gauge) hold(view, c, at);
   c.ended = std::max(at, c.position);
+  return true;
 }
 
 }  // namespace tallyman::rater::fold

@@ -24,12 +24,14 @@ class Reader {
   Reader(Spreader& spreader, std::vector<Anomaly>& anomalies)
       : spreader_(spreader), anomalies_(anomalies) {}
 
-  void counter(const Stream& stream, const Target& target, const Placed& reading);
-  void gauge(const Stream& stream, const Target& target, const Placed& reading);
+  /// False when the reading says nothing new: it stands before what is counted already.
+  bool counter(const Stream& stream, const Target& target, const Placed& reading);
+  bool gauge(const Stream& stream, const Target& target, const Placed& reading);
   /// A gauge holds its value up to `to`, or as far as two beats reach.
-  void hold(View& view, Counter& gauge, Ns to, bool estimated);
-  /// A good poll at `at` that is in no gap lacks it.
-  void end(const Target& target, Ns at);
+  void hold(View& view, Counter& gauge, Ns to);
+  /// A good poll of the stream at `at`, that is in no gap, lacks it. False when another stream has
+  /// read it since.
+  bool end(const Stream& stream, const Target& target, Ns at);
 
  private:
   struct Interval {

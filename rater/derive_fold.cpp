@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace tallyman::rater {
+namespace {
+
+constexpr std::size_t kGapsKept = 8;
+
+}  // namespace
 
 fold::Stream& Deriver::State::stream(std::uint64_t id) {
   Stream& stream = streams[id];
@@ -38,11 +43,11 @@ void Deriver::State::poll(Stream& stream, const wire::Poll& poll) {
   for (const wire::Value& each : poll.values) value(stream, poll, each, position);
   for (const wire::DefNo epoch : poll.ended) {
     Target* ended = target(stream, epoch, poll.instance);
-    if (ended == nullptr || ended->counter->position == fold::kNever) continue;
-    Reader(spreader, out.anomalies).end(*ended, position.at);
+    if (ended == nullptr) continue;
+    if (!Reader(spreader, out.anomalies).end(stream, *ended, position.at)) continue;
     View& view = *ended->view;
-    if (view.absent || view.seen >= position.at) continue;
-    view.absent = true;
+    if (view.absent_from != fold::kNever || view.seen >= position.at) continue;
+    view.absent_from = position.at;
     out.presence.push_back({view.id, position.at, false});
   }
 }
@@ -66,29 +71,37 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
     placed.estimated = false;
   }
   View& view = *to->view;
-  if (view.absent || view.seen == 0) {
-    const bool begun = to->counter->position == fold::kNever && to->start != 0;
-    out.presence.push_back({view.id, begun ? std::min(to->start, placed.at) : placed.at, true});
-    view.absent = false;
-  }
-  view.seen = std::max(view.seen, position.at);
+  const bool begins = to->counter->position == fold::kNever && to->start != 0;
   Reader reader(spreader, out.anomalies);
-  if (view.key.series.kind == wire::Kind::counter) {
-    reader.counter(stream, *to, placed);
-  } else {
-    reader.gauge(stream, *to, placed);
-  }
+  const bool counts = view.key.series.kind == wire::Kind::counter
+                          ? reader.counter(stream, *to, placed)
+                          : reader.gauge(stream, *to, placed);
+  if (!counts) return;
+  const bool last_word = placed.own_time && std::find(poll.ended.begin(), poll.ended.end(),
+                                                      value.epoch) != poll.ended.end();
+  const bool fresh = view.seen == 0;
+  if (!last_word) view.seen = std::max(view.seen, position.at);
+  if (!fresh && view.absent_from == fold::kNever) return;
+  if (placed.own_time && placed.at <= view.absent_from) return;  // of the time before
+  out.presence.push_back({view.id, begins ? std::min(to->start, placed.at) : placed.at, true});
+  view.absent_from = fold::kNever;
 }
 
 void Deriver::State::gap(Stream& stream, const wire::Gap& gap) {
   Instance* instance = instance_of(stream, gap.instance);
   if (instance == nullptr || gap.to < gap.from) return;
-  const bool whole = gap.subject == 0;
-  Span& last = instance->gaps[{whole ? 0 : stream.id, gap.subject}];
-  if (last.to == 0 || gap.from > last.to + instance->interval) last.from = gap.from;
-  last.from = std::min(last.from, gap.from);
-  last.to = std::max(last.to, gap.to);
-  if (!whole) return;
+  const auto subject = subject_of(stream, gap.subject);
+  if (!subject) return;
+  auto& spans = instance->gaps[*subject];
+  if (!spans.empty() && gap.from <= spans.back().to + instance->interval &&
+      gap.to + instance->interval >= spans.back().from) {
+    spans.back().from = std::min(spans.back().from, gap.from);
+    spans.back().to = std::max(spans.back().to, gap.to);
+  } else {
+    spans.push_back({gap.from, gap.to});
+  }
+  if (spans.size() > kGapsKept) spans.erase(spans.begin());
+  if (gap.subject != 0) return;
   instance->interrupted = true;
   Beat& beat = stream.beats[instance->name];
   beat.instant = std::max(beat.instant, gap.to);
@@ -138,7 +151,7 @@ void Deriver::State::hold_gauges(const Stream& stream) {
   for (const Target& gauge : gauges) {
     if (gauge.counter->stream != stream.id || gauge.counter->ended != 0) continue;
     announce(*gauge.view);
-    reader.hold(*gauge.view, *gauge.counter, stream.sealed, false);
+    reader.hold(*gauge.view, *gauge.counter, stream.sealed);
   }
 }
 
@@ -159,7 +172,8 @@ void Deriver::State::forget(Instance& instance, Ns at) {
     }
     it = view.counters.empty() ? views.erase(it) : std::next(it);
   }
-  std::erase_if(instance.gaps, [&](const auto& gap) { return gap.second.to + 2 * kDay < at; });
+  std::erase_if(instance.gaps,
+                [&](const auto& gap) { return gap.second.back().to + 2 * kDay < at; });
   if (!any) return;
   gauges_stale = true;
   for (auto& [id, stream] : streams) {

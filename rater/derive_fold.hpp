@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "rater/derive_counter.hpp"
@@ -44,7 +45,9 @@ struct Deriver::State {
  private:
   Target* target(Stream& stream, wire::DefNo epoch, wire::DefNo instance);
   Target resolve(Stream& stream, wire::DefNo epoch, wire::DefNo instance);
-  View& view_of(Stream& stream, const Target& target, const wire::SeriesDef& series);
+  View& view_of(Stream& stream, wire::DefNo instance, const wire::SeriesDef& series);
+  [[nodiscard]] std::optional<std::string> subject_of(const Stream& stream,
+                                                      wire::DefNo subject) const;
   void value(Stream& stream, const wire::Poll& poll, const wire::Value& value,
              wire::Position position);
   void announce(View& view);

@@ -26,6 +26,18 @@ std::map<std::string, std::string> labels_of(const std::vector<std::string>& nam
   return out;
 }
 
+/// Metric and source must be known.
+SeriesKey key_of(const fold::Stream& stream, const wire::SeriesDef& series) {
+  const auto& metric = *find<wire::MetricDef>(stream, series.metric);
+  const auto& source = *find<wire::SourceDef>(stream, series.source);
+  return {.source = source.id,
+          .scope = source.scope,
+          .metric = metric.name,
+          .unit = metric.unit,
+          .kind = metric.kind,
+          .labels = labels_of(metric.identity, series.identity)};
+}
+
 /// Mbit/s of a physical interface by its info labels; 0 = not told, or a kind whose speed is only a
 /// nominal figure (veth, tun, bridge …).
 std::uint64_t speed_of(const std::map<std::string, std::string>& labels) {
@@ -40,6 +52,38 @@ std::uint64_t speed_of(const std::map<std::string, std::string>& labels) {
 }
 
 }  // namespace
+
+namespace fold {
+
+std::string gap_subject(const wire::SourceDef& source) { return "source " + source.id; }
+std::string gap_subject(const wire::MetricDef& metric) { return "metric " + metric.name; }
+std::string gap_subject(const SeriesKey& series) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.text(series.source);
+  out.text(series.metric);
+  for (const auto& [name, value] : series.labels) out.text(name), out.text(value);
+  return "series " + std::string(as_text(bytes));
+}
+
+}  // namespace fold
+
+std::optional<std::string> Deriver::State::subject_of(const Stream& stream,
+                                                      wire::DefNo subject) const {
+  if (subject == 0) return std::string();
+  if (const auto* source = find<wire::SourceDef>(stream, subject)) {
+    return fold::gap_subject(*source);
+  }
+  if (const auto* metric = find<wire::MetricDef>(stream, subject)) {
+    return fold::gap_subject(*metric);
+  }
+  const auto* series = find<wire::SeriesDef>(stream, subject);
+  if (series == nullptr || find<wire::MetricDef>(stream, series->metric) == nullptr ||
+      find<wire::SourceDef>(stream, series->source) == nullptr) {
+    return std::nullopt;
+  }
+  return fold::gap_subject(key_of(stream, *series));
+}
 
 void Deriver::State::define(Stream& stream, const wire::Definition& definition) {
   if (!stream.definitions.emplace(definition.number, definition.body).second) return;
@@ -78,10 +122,8 @@ fold::Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::De
   }
   to.instance = instance;
   to.series = epoch_def->series;
-  to.metric = series->metric;
-  to.source = series->source;
   to.start = epoch_def->start;
-  View& view = view_of(stream, to, *series);
+  View& view = view_of(stream, instance, *series);
   to.view = &view;
   const auto [counter, fresh] = view.counters.try_emplace(epoch_def->epoch);
   if (fresh && view.key.series.kind == wire::Kind::gauge) gauges_stale = true;
@@ -95,19 +137,11 @@ fold::Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::De
   return to;
 }
 
-fold::View& Deriver::State::view_of(Stream& stream, const Target& target,
+fold::View& Deriver::State::view_of(Stream& stream, wire::DefNo instance_number,
                                     const wire::SeriesDef& series) {
-  const auto& metric = *find<wire::MetricDef>(stream, target.metric);
-  const auto& source = *find<wire::SourceDef>(stream, target.source);
-  Instance& instance = *instance_of(stream, target.instance);
-  ViewKey key{.series = {.source = source.id,
-                         .scope = source.scope,
-                         .metric = metric.name,
-                         .unit = metric.unit,
-                         .kind = metric.kind,
-                         .labels = labels_of(metric.identity, series.identity)},
-              .agent = agent,
-              .instance = instance.name};
+  const auto& metric = *find<wire::MetricDef>(stream, series.metric);
+  Instance& instance = *instance_of(stream, instance_number);
+  ViewKey key{.series = key_of(stream, series), .agent = agent, .instance = instance.name};
   auto& view = views[key];
   if (view == nullptr) {
     view = std::make_unique<View>();

@@ -2,9 +2,10 @@
 //
 //   u8 version (1) · text agent · slot · last view
 //   texts (every string below stands as its number in this list)
-//   instances: name interval forgotten day run_from run_to interrupted, gaps: stream number from to
-//   views: id, source scope metric unit kind labels, instance resolution, cover set, estimated set,
-//          seen absent, info_stream info_number info_from info, speeds, counters
+//   instances: name interval forgotten day run_from run_to interrupted, gaps: subject, spans (from
+//   to) views: id, source scope metric unit kind labels, instance resolution, cover set, estimated
+//   set,
+//          seen absent_from, info_stream info_number info_from info, speeds, counters
 //   counters: u64 epoch · position from value within(2) ended stream losses · u8 flags ·
 //             trusted trusted_at
 //   streams: id losses sealed watermark, beats: name last instant
@@ -28,7 +29,7 @@ using fold::Speed;
 using fold::View;
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kMaxText = 8 * wire::kMaxNameBytes;
+constexpr std::size_t kMaxText = 2 * wire::kMaxLabels * 8 * wire::kMaxNameBytes;
 
 class Packer {
  public:
@@ -137,11 +138,10 @@ void pack(Packer& out, const Instance& instance) {
   out.instant(instance.run_to);
   out.flag(instance.interrupted);
   out.number(instance.gaps.size());
-  for (const auto& [subject, span] : instance.gaps) {
-    out.number(subject.first);
-    out.number(subject.second);
-    out.instant(span.from);
-    out.instant(span.to);
+  for (const auto& [subject, spans] : instance.gaps) {
+    out.text(subject);
+    out.number(spans.size());
+    for (const Span& span : spans) out.instant(span.from), out.instant(span.to);
   }
 }
 
@@ -153,10 +153,11 @@ void unpack(Unpacker& in, Instance& instance) {
   instance.run_to = in.instant();
   instance.interrupted = in.flag();
   for (std::size_t n = in.count(); n > 0; --n) {
-    const std::uint64_t stream = in.number();
-    Span& span = instance.gaps[{stream, in.number()}];
-    span.from = in.instant();
-    span.to = in.instant();
+    const std::string subject = in.text();
+    auto& spans = instance.gaps[subject];
+    spans.resize(in.count());
+    for (Span& span : spans) span.from = in.instant(), span.to = in.instant();
+    if (spans.empty()) in.fail();
   }
 }
 
@@ -207,7 +208,7 @@ void pack(Packer& out, const View& view) {
   out.spans(view.covered);
   out.spans(view.estimated);
   out.instant(view.seen);
-  out.flag(view.absent);
+  out.instant(view.absent_from);
   out.number(view.info_stream);
   out.number(view.info_number);
   out.instant(view.info_from);
@@ -232,7 +233,7 @@ void unpack(Unpacker& in, View& view) {
   in.spans(view.covered);
   in.spans(view.estimated);
   view.seen = in.instant();
-  view.absent = in.flag();
+  view.absent_from = in.instant();
   view.info_stream = in.number();
   view.info_number = in.number();
   view.info_from = in.instant();

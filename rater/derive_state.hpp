@@ -53,8 +53,8 @@ struct View {
   Instance* instance = nullptr;
   std::map<std::uint64_t, Counter> counters;  ///< by epoch
   CoverSet covered, estimated;
-  Ns seen = 0;  ///< position of the last poll that had it
-  bool absent = false;
+  Ns seen = 0;              ///< position of the last poll that had it
+  Ns absent_from = kNever;  ///< known not to exist since; kNever = it does, or nothing is known
   std::uint64_t info_stream = 0;  ///< InfoDefs up to a number of a stream have been told
   wire::DefNo info_number = 0;
   Ns info_from = kNever;
@@ -75,8 +75,8 @@ struct Instance {
   Ns day = 0;        ///< of the last look for counters to forget
   Ns run_from = kNever, run_to = kNever;
   bool interrupted = false;  ///< since the last poll
-  /// Latest gap of the whole instance {0, 0} or of one definition of a stream.
-  std::map<std::pair<std::uint64_t, wire::DefNo>, Span> gaps;
+  /// The last few gaps of the whole instance ("") or of one part of it, by its content.
+  std::map<std::string, std::vector<Span>> gaps;
   bool run_dirty = false;  ///< not in a snapshot
 };
 
@@ -91,7 +91,7 @@ struct Target {
   View* view = nullptr;
   Counter* counter = nullptr;
   wire::DefNo instance = 0;
-  wire::DefNo series = 0, metric = 0, source = 0;
+  wire::DefNo series = 0;
   Ns start = 0;
 };
 
@@ -109,5 +109,10 @@ struct Stream {
   std::vector<Target> targets;                                          ///< by epoch number
   std::map<std::pair<wire::DefNo, wire::DefNo>, Target> other_targets;  ///< epoch, instance
 };
+
+/// What gaps are found by: the content of what they are a gap of.
+[[nodiscard]] std::string gap_subject(const wire::SourceDef& source);
+[[nodiscard]] std::string gap_subject(const wire::MetricDef& metric);
+[[nodiscard]] std::string gap_subject(const SeriesKey& series);
 
 }  // namespace tallyman::rater::fold
