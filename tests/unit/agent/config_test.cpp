@@ -80,8 +80,8 @@ TEST_F(Config, instances) {
   EXPECT_EQ(netif.interval, 10 * kSecond);
   EXPECT_EQ(netif.deadline, 5 * kSecond);
   ASSERT_EQ(netif.options.size(), 2U);
-  EXPECT_EQ(netif.options[0], (HostOption{"include", {"eth*", "va"}}));
-  EXPECT_EQ(netif.options[1], (HostOption{"deep.key", {"5"}}));
+  EXPECT_EQ(netif.options[1], (HostOption{"include", {"eth*", "va"}}));
+  EXPECT_EQ(netif.options[0], (HostOption{"deep.key", {"5"}}));
   EXPECT_FALSE(config.instances[1].enabled);
   EXPECT_EQ(config.instances[1].interval, kMinute);
 }
