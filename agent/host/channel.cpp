@@ -33,7 +33,7 @@ void Channel::flush() {
 }
 
 Result<std::optional<ToHost>> Channel::receive() {
-  std::array<std::uint8_t, 4096> buffer;
+  std::array<std::uint8_t, 4096> buffer{};
   for (;;) {
     Result<std::optional<Bytes>> body = in_.next();
     if (!body) return body.error();

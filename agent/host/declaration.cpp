@@ -122,8 +122,12 @@ class Reader {
                                   std::set<std::string>& seen) {
     std::vector<std::string> out = list(items, wire::kMaxLabels, wire::kMaxNameBytes, what);
     for (const std::string& label : out) {
-      if (!is_name(label)) fault(what + ": \"" + label + "\" is no name [a-zA-Z_][a-zA-Z0-9_]*");
-      if (!seen.insert(label).second) fault(what + ": \"" + label + "\" stands there twice");
+      const bool fresh = seen.insert(label).second;
+      if (is_name(label) && fresh) continue;
+      std::string words = what;
+      words += ": \"" + label + "\" ";
+      words += fresh ? "is no name [a-zA-Z_][a-zA-Z0-9_]*" : "stands there twice";
+      fault(words);
     }
     return out;
   }

@@ -145,7 +145,7 @@ void HostApi::log(std::uint32_t level, const char* text) {
            text == nullptr ? "" : text);
 }
 
-void HostApi::send_log(std::uint8_t level, std::string text) {
+void HostApi::send_log(std::uint8_t level, std::string_view text) {
   channel_.send(LogLine{level, plain_text(text, wire::kMaxTextBytes)});
 }
 

@@ -71,7 +71,7 @@ class HostApi {
   std::optional<wire::LabelValues> identity_values(std::uint32_t metric,
                                                    std::span<const char* const> values);
   wire::LabelValues info_values(std::uint32_t metric, std::span<const char* const> values);
-  void send_log(std::uint8_t level, std::string text);
+  void send_log(std::uint8_t level, std::string_view text);
   void flush_readings();
 
   const Described& plugin_;

@@ -24,7 +24,7 @@ Result<const tm_plugin_v1*> load_plugin(const std::string& file) {
     return Error{"cannot load the plugin: no such file", file, "name a shared object"};
   }
   // Never destroyed: a plugin's threads and exit handlers may outlive anything we know of.
-  auto* library = new boost::dll::shared_library;
+  static auto* const library = new boost::dll::shared_library;
   const std::filesystem::path path = std::filesystem::absolute(file);
   library->load(path, trouble, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   if (trouble) {

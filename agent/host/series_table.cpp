@@ -31,12 +31,10 @@ std::uint64_t hash_of(const SeriesKey& key) {
   return hash;
 }
 
-/// Moves `stored` behind `label` when it begins with it and its zero byte.
+/// Moves `stored` behind its next text and the zero byte there when that text is `label`.
 bool takes(const char*& stored, const char* label) {
-  const std::size_t size = std::strlen(label) + 1;
-  if (std::strncmp(stored, label, size) != 0) return false;
-  stored += size;
-  return true;
+  while (*stored == *label && *label != '\0') ++stored, ++label;
+  return *stored++ == *label;
 }
 
 bool equal(const SeriesTable::Entry& entry, const SeriesKey& key) {
