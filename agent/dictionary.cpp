@@ -80,4 +80,33 @@ void DefinitionMap::load(const wire::Definition& definition) {
   }
 }
 
+void DefinitionMap::prune() {
+  for (auto at = bodies_.begin(); at != bodies_.end();) {
+    const auto& body = at->second;
+    if (resolves(wire::Definition{at->first, body})) {
+      ++at;
+      continue;
+    }
+    if (const auto* info = std::get_if<wire::InfoDef>(&body)) {
+      infos_.erase(info->series);
+    } else {
+      numbers_.erase(key_of(body));
+    }
+    at = bodies_.erase(at);
+  }
+}
+
+bool DefinitionMap::resolves(const wire::Entry& entry) const {
+  const auto known = [&](wire::DefNo number) { return bodies_.contains(number); };
+  if (const auto* poll = std::get_if<wire::Poll>(&entry)) {
+    return known(poll->instance) && std::all_of(poll->ended.begin(), poll->ended.end(), known) &&
+           std::all_of(poll->values.begin(), poll->values.end(),
+                       [&](const wire::Value& value) { return known(value.epoch); });
+  }
+  if (const auto* gap = std::get_if<wire::Gap>(&entry))
+    return known(gap->instance) && (gap->subject == 0 || known(gap->subject));
+  const auto needed = references(std::get<wire::Definition>(entry).body);
+  return std::all_of(needed.begin(), needed.end(), known);
+}
+
 }  // namespace tallyman::agent

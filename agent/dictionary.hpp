@@ -25,6 +25,10 @@ class DefinitionMap final : public Dictionary {
 
   /// Takes over what a recovery read; what is there already stays.
   void load(const wire::Definition& definition);
+  /// Drops what refers to definitions that are not there, after all is loaded that can be.
+  void prune();
+  /// Whether all that an entry refers to is defined.
+  [[nodiscard]] bool resolves(const wire::Entry& entry) const;
   /// No number up to this one will be given out.
   void skip(wire::DefNo number) { highest_ = std::max(highest_, number); }
   /// Interned since the last commit(), ascending: to be written with the next page.

@@ -111,8 +111,7 @@ Bytes batch_bytes(ByteView place) {
 }
 
 Hash link_hash(const wire::BatchHead& head, ByteView batch) {
-  if (head.kind != wire::BatchKind::normal && head.original != kNoHash) return head.original;
-  return wire::batch_hash(batch);
+  return head.kind == wire::BatchKind::normal ? wire::batch_hash(batch) : head.original;
 }
 
 }  // namespace tallyman::agent

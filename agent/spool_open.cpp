@@ -193,7 +193,6 @@ Status SpoolStore::fresh_incarnation(const std::string& why) {
   identity_ = next;
   mark_ = {identity_.incarnation, 0, kNoHash};
   sealed_ = durable_ = 0;
-  last_link_ = kNoHash;
   forget_segments();
   return new_segment(1);
 }
@@ -202,7 +201,6 @@ void SpoolStore::forget_segments() {
   segments_.clear();
   places_.clear();
   pending_.clear();
-  closing_.clear();
   cache_ = {};
   open_.reset();
   job_.reset();
@@ -210,6 +208,7 @@ void SpoolStore::forget_segments() {
   total_bytes_ = end_ = pending_bytes_ = acknowledged_bytes_ = 0;
   durable_active_ = 0;
   oldest_ = 0;
+  last_link_ = kNoHash;
   dirty_ = dirty_directory_ = failed_ = false;
 }
 

@@ -71,7 +71,7 @@ Result<const std::vector<BatchPlace>*> SpoolStore::places_of(std::size_t segment
   if (!bytes) return bytes.error();
   SegmentScan scan = scan_segment(*bytes, expectation(first, last_of(segment)));
   if (!scan.damages.empty()) {
-    Status done = repair(segment, *bytes, scan);
+    Status done = repair(segment, *bytes, std::move(scan));
     if (!done) return done.error();
     bytes = read_segment(first);
     if (!bytes) return bytes.error();

@@ -151,6 +151,7 @@ Status SpoolStore::adopt(SegmentScan scan, Bytes bytes) {
   const bool clean =
       scan.damages.empty() && preamble_whole && scan.start.state == HeaderState::whole;
   if (!clean) {
+    doubt_unresolved(scan, bytes);
     // Numbers given out by definitions that are lost are never given out again.
     dictionary_.skip(dictionary_.highest() + 1 +
                      (preamble_whole ? lost : bytes.size() + lost) / kLeastDefinition);
@@ -188,9 +189,8 @@ Status SpoolStore::settle_tail(const SegmentScan& scan) {
   const std::uint64_t first = segments_.back().first;
   auto file = files_.open(segment_path(first), OpenMode::write);
   if (!file) return file.error();
-  file_ = std::move(*file);
   end_ = scan.end;
-  Status done = file_->truncate(end_);
+  Status done = (*file)->truncate(end_);
   if (!done) return done;
   if (scan.lost_bytes > 0)
     note(std::to_string(scan.lost_bytes) + " bytes at the spool's end were torn and cut off");
@@ -201,14 +201,14 @@ Status SpoolStore::settle_tail(const SegmentScan& scan) {
   sealed_ = places_.empty() ? first - 1 : places_.back().last;
   last_link_ = places_.empty() ? hash_before(segments_.size() - 1) : places_.back().hash;
   if (scan.open) {
-    auto bytes = file_->read_at(scan.open->offset,
-                                static_cast<std::size_t>(scan.open->end - scan.open->offset));
+    auto bytes = (*file)->read_at(scan.open->offset,
+                                  static_cast<std::size_t>(scan.open->end - scan.open->offset));
     if (!bytes) return bytes.error();
     const wire::BatchHead& head = scan.open->head;
     const Bytes seal = wire::encode_seal({.watermark = 0, .pages = scan.open->pages});
     Bytes batch = batch_bytes(*bytes);
     batch.insert(batch.end(), seal.begin(), seal.end());
-    done = file_->write_at(end_, seal);
+    done = (*file)->write_at(end_, seal);
     if (!done) return done;
     end_ += seal.size();
     total_bytes_ += seal.size();
@@ -220,6 +220,7 @@ Status SpoolStore::settle_tail(const SegmentScan& scan) {
     note("batch " + std::to_string(head.sequence) + " was open and is sealed with its " +
          std::to_string(scan.open->pages) + " pages");
   }
+  file_ = std::move(*file);
   done = file_->sync();
   if (done.ok()) done = files_.sync_directory(options_.directory);
   if (!done) return done;

@@ -38,8 +38,7 @@ Bytes SpoolStore::replacement(const Damage& damage, const Hash& previous,
   wire::Batch batch;
   wire::BatchHead& head = batch.head;
   if (damage.head) head = *damage.head;
-  const bool thinned = damage.head && damage.head->kind != wire::BatchKind::stand_in &&
-                       damage.first == damage.last && !damage.entries.empty();
+  const bool thinned = damage.first == damage.last && !damage.entries.empty();
   head.agent = agent_;
   head.incarnation = identity_.incarnation;
   head.sequence = damage.first;
@@ -49,6 +48,8 @@ Bytes SpoolStore::replacement(const Damage& damage, const Hash& previous,
   head.kind = thinned ? wire::BatchKind::thinned : wire::BatchKind::stand_in;
   head.why = "damaged in the spool: " + std::to_string(damage.size) + " bytes";
   if (thinned) batch.entries = without_repeats(damage.entries);
+  // Nobody knows the lost hash: the next batch names this one, made up from what stands here.
+  if (original == kNoHash) head.original = wire::batch_hash(wire::encode_batch(batch));
   return wire::encode_batch(batch);
 }
 
@@ -97,6 +98,65 @@ Bytes SpoolStore::rebuilt(ByteView bytes, const SegmentScan& scan, Hash before, 
   return out;
 }
 
+/// Where definitions are lost for good, so are the polls that need them: a batch that nobody can
+/// read would stop all behind it. It counts as damaged, and keeps what can be read.
+void SpoolStore::doubt_unresolved(SegmentScan& scan, ByteView bytes) {
+  const auto entries_of = [&](std::uint64_t offset, std::uint64_t size, std::uint64_t open_pages) {
+    Bytes own = batch_bytes(
+        bytes.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(size)));
+    if (open_pages > 0) {
+      const Bytes seal = wire::encode_seal({.watermark = 0, .pages = open_pages});
+      own.insert(own.end(), seal.begin(), seal.end());
+    }
+    auto batch = wire::decode_batch(own);
+    return batch ? std::move(*batch) : wire::Batch{};
+  };
+  const auto load = [&](const wire::Batch& batch) {
+    for (const auto& entry : batch.entries) {
+      if (const auto* definition = std::get_if<wire::Definition>(&entry))
+        dictionary_.load(*definition);
+    }
+  };
+  for (const auto& place : scan.batches) load(entries_of(place.offset, place.size, 0));
+  if (scan.open)
+    load(entries_of(scan.open->offset, scan.open->end - scan.open->offset, scan.open->pages));
+  dictionary_.prune();
+  const auto unresolved = [&](const wire::Entry& entry) { return !dictionary_.resolves(entry); };
+  const auto doubt = [&](wire::Batch batch, std::uint64_t offset, std::uint64_t size) {
+    if (std::erase_if(batch.entries, unresolved) == 0) return false;
+    scan.damages.push_back({batch.head.sequence, batch.head.last, offset, size, batch.head,
+                            std::move(batch.entries), batch.seal.pages, offset + size});
+    return true;
+  };
+  for (auto& damage : scan.damages) std::erase_if(damage.entries, unresolved);
+  std::erase_if(scan.batches, [&](const BatchPlace& place) {
+    return doubt(entries_of(place.offset, place.size, 0), place.offset, place.size);
+  });
+  if (scan.open) {
+    const std::uint64_t size = scan.open->end - scan.open->offset;
+    if (doubt(entries_of(scan.open->offset, size, scan.open->pages), scan.open->offset, size))
+      scan.open.reset();
+  }
+}
+
+/// Definitions that a segment's damaged batches held, from what the newest dictionary knows.
+std::vector<wire::Entry> SpoolStore::lost_definitions(const SegmentScan& scan, std::uint64_t last) {
+  std::vector<wire::Entry> out;
+  if (scan.start.state != HeaderState::whole || last == 0) return out;
+  auto next = files_.open(segment_path(last + 1), OpenMode::read);
+  if (!next) return out;
+  const auto bytes = (*next)->read_at(0, kMaxHeaderBytes);
+  const auto header = scan_segment_header(bytes ? ByteView(*bytes) : ByteView());
+  if (header.state != HeaderState::whole) return out;
+  std::set<wire::DefNo> there;
+  for (const auto& definition : scan.definitions) there.insert(definition.number);
+  for (const auto& definition : dictionary_.from(scan.start.header.highest + 1)) {
+    if (definition.number <= header.header.highest && !there.contains(definition.number))
+      out.emplace_back(definition);
+  }
+  return out;
+}
+
 void SpoolStore::set_aside(const Damage& damage, ByteView bytes) {
   if (damage.size == 0 || damage.offset >= bytes.size()) return;
   const std::size_t size = std::min(static_cast<std::size_t>(damage.size),
@@ -114,7 +174,7 @@ void SpoolStore::set_aside(const Damage& damage, ByteView bytes) {
 Hash SpoolStore::first_previous(std::size_t segment) {
   const std::uint64_t first = segments_[segment].first;
   if (segment + 1 == segments_.size() && !places_.empty()) return places_.front().previous;
-  if (segment + 1 == segments_.size() && open_) return open_->head.previous;
+  if (segment + 1 == segments_.size() && file_) return last_link_;
   const auto bytes = read_segment(first);
   if (!bytes) return kNoHash;
   const std::uint64_t last = segment + 1 == segments_.size() ? 0 : last_of(segment);
@@ -127,8 +187,21 @@ Hash SpoolStore::first_previous(std::size_t segment) {
 }
 
 /// Rewrites a segment that is not written to any more.
-Status SpoolStore::repair(std::size_t segment, ByteView bytes, const SegmentScan& scan) {
+Status SpoolStore::repair(std::size_t segment, ByteView bytes, SegmentScan scan) {
   const std::uint64_t first = segments_[segment].first;
+  auto lost = lost_definitions(scan, last_of(segment));
+  if (!lost.empty()) {
+    Damage& damage = scan.damages.front();
+    if (damage.first < damage.last && !damage.head) {
+      Damage rest = damage;
+      damage.last = damage.first;
+      rest.first = damage.first + 1;
+      rest.size = 0;
+      scan.damages.insert(scan.damages.begin() + 1, rest);
+    }
+    std::vector<wire::Entry>& entries = scan.damages.front().entries;
+    entries.insert(entries.begin(), lost.begin(), lost.end());
+  }
   const Hash after = segment + 1 < segments_.size() ? first_previous(segment + 1) : kNoHash;
   const Bytes batches = rebuilt(bytes, scan, hash_before(segment), after);
   const std::size_t begin =

@@ -54,7 +54,7 @@ Bytes SpoolStore::segment_start(std::uint64_t first) const {
   return encode_segment_start(header, preamble());
 }
 
-/// Goes on in a new segment; the one before becomes durable with the next sync.
+/// Goes on in a new segment, which becomes durable with the next sync; the one before is.
 Status SpoolStore::new_segment(std::uint64_t first) {
   const Bytes start = segment_start(first);
   Status room = room_for(start.size());
@@ -68,10 +68,7 @@ Status SpoolStore::new_segment(std::uint64_t first) {
   }
   if (room_for(options_.segment_bytes).ok()) (void)(*file)->allocate(options_.segment_bytes);
   trouble_.clear();
-  if (file_) {
-    cache_ = {segments_.back().first, std::move(places_)};
-    closing_.push_back(std::move(file_));
-  }
+  if (file_) cache_ = {segments_.back().first, std::move(places_)};
   places_.clear();
   file_ = std::move(*file);
   end_ = start.size();
@@ -126,7 +123,6 @@ Status SpoolStore::move_to_new_segment() {
     segments_.pop_back();
   }
   cache_ = {};
-  closing_.clear();
   job_.reset();
   pending_.clear();
   pending_bytes_ = 0;

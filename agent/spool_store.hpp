@@ -69,7 +69,6 @@ class SpoolStore final : public Spool {
     std::uint64_t number = 0;
     std::uint64_t sealed = 0;
     std::uint64_t active_first = 0;
-    std::size_t closing = 0;
   };
   struct Places {
     std::uint64_t first = 0;  ///< of the segment; 0 = none
@@ -104,6 +103,8 @@ class SpoolStore final : public Spool {
   void cover(const wire::Entry& entry);
   Status write_seal(Ns watermark);
   void sealed(BatchPlace place, Bytes bytes);
+  void turn_over();
+  void all_durable();
 
   // spool_segments.cpp
   Bytes preamble() const;
@@ -124,10 +125,12 @@ class SpoolStore final : public Spool {
   void look_for_oldest();
 
   // spool_repair.cpp
-  Status repair(std::size_t segment, ByteView bytes, const SegmentScan& scan);
+  Status repair(std::size_t segment, ByteView bytes, SegmentScan scan);
   Bytes rebuilt(ByteView bytes, const SegmentScan& scan, Hash before, const Hash& after);
   Bytes replacement(const Damage& damage, const Hash& previous, const Hash& original) const;
   Hash first_previous(std::size_t segment);
+  void doubt_unresolved(SegmentScan& scan, ByteView bytes);
+  std::vector<wire::Entry> lost_definitions(const SegmentScan& scan, std::uint64_t last);
   void set_aside(const Damage& damage, ByteView bytes);
   void note(std::string text);
 
@@ -166,7 +169,6 @@ class SpoolStore final : public Spool {
   bool dirty_ = false, dirty_directory_ = false;
   bool failed_ = false;     ///< the written segment can not be trusted: move to a new one
   bool half_open_ = false;  ///< a new incarnation has begun and is not recovered into yet
-  std::vector<std::shared_ptr<File>> closing_;  ///< full segments no sync covers yet
   std::deque<Pending> pending_;
   std::uint64_t pending_bytes_ = 0;
   std::optional<Job> job_;

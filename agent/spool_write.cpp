@@ -101,7 +101,11 @@ Bytes SpoolStore::beside_page(std::span<const wire::Entry> page,
 Status SpoolStore::put_page(std::span<const wire::Entry> page, std::span<const PluginState> states,
                             bool may_retry) {
   const bool opening = !open_;
-  if (opening) open_ = fresh_batch();
+  if (opening) {
+    turn_over();
+    if (failed_) return Error{trouble_, options_.directory, "check the disk (dmesg, smartctl)"};
+    open_ = fresh_batch();
+  }
   OpenBatch& batch = *open_;
   Bytes run = opening ? batch.bytes : Bytes();
   const Bytes beside = beside_page(page, states, batch);
@@ -195,6 +199,8 @@ Status SpoolStore::seal_if_due(Ns watermark, bool now) {
     return due ? write_seal(watermark) : Status{};
   }
   if (!now && clock_.boot() - last_sealed_boot_ < options_.seal_after) return {};
+  turn_over();
+  if (failed_) return Error{trouble_, options_.directory, "check the disk (dmesg, smartctl)"};
   OpenBatch empty = fresh_batch();
   Status written = write_run(empty.bytes, false);
   if (!written) return written;
@@ -218,10 +224,36 @@ Status SpoolStore::write_seal(Ns watermark) {
                    head.previous,
                    link_hash(head, batch.bytes)};
   sealed(place, std::move(batch.bytes));
-  if (end_ < options_.segment_bytes) return {};
-  // Should a new segment not be had now, this one grows until it can.
-  if (!new_segment(sealed_ + 1)) dirty_ = true;
   return {};
+}
+
+/// Before a batch is opened: goes on in a new segment when this one is full. All of the old one is
+/// durable by then, so that a new segment's dictionary, states and coverage are never ahead of it.
+void SpoolStore::turn_over() {
+  if (end_ < options_.segment_bytes) return;
+  const bool durable = !dirty_ && !job_ && pending_.empty();
+  if (!durable) {
+    if (end_ < 2 * options_.segment_bytes) return;
+    job_.reset();
+    Status synced = file_->sync();
+    if (synced.ok()) synced = files_.sync_directory(options_.directory);
+    if (!synced) {
+      failed_ = true;
+      trouble_ = synced.error().what;
+      return;
+    }
+    all_durable();
+  }
+  // Should a new segment not be had now, this one grows until it can.
+  (void)new_segment(sealed_ + 1);
+}
+
+void SpoolStore::all_durable() {
+  pending_.clear();
+  pending_bytes_ = 0;
+  durable_ = sealed_;
+  last_durable_ = clock_.wall();
+  dirty_ = dirty_directory_ = false;
 }
 
 void SpoolStore::sealed(BatchPlace place, Bytes bytes) {
@@ -236,18 +268,13 @@ void SpoolStore::sealed(BatchPlace place, Bytes bytes) {
 
 std::optional<SyncJob> SpoolStore::sync_job() {
   if (job_ || !dirty_ || failed_ || half_open_) return std::nullopt;
-  std::vector<std::shared_ptr<File>> files = closing_;
-  files.push_back(file_);
-  job_ = Job{++jobs_, sealed_, segments_.back().first, closing_.size()};
+  job_ = Job{++jobs_, sealed_, segments_.back().first};
   const bool directory = std::exchange(dirty_directory_, false);
   dirty_ = false;
-  const auto run = [files = std::move(files), directory, &system = files_,
+  const auto run = [file = file_, directory, &system = files_,
                     where = options_.directory]() -> Status {
-    for (const auto& file : files) {
-      Status done = file->sync();
-      if (!done) return done;
-    }
-    return directory ? system.sync_directory(where) : Status{};
+    Status done = file->sync();
+    return done.ok() && directory ? system.sync_directory(where) : done;
   };
   return SyncJob{job_->number, run};
 }
@@ -264,7 +291,6 @@ void SpoolStore::synced(const SyncJob& job, const Status& result) {
     pending_bytes_ -= pending_.front().bytes.size();
     pending_.pop_front();
   }
-  closing_.erase(closing_.begin(), closing_.begin() + static_cast<std::ptrdiff_t>(done.closing));
   durable_ = done.sealed;
   durable_active_ = done.active_first;
   last_durable_ = clock_.wall();
