@@ -72,10 +72,11 @@ std::optional<Ns> take_offset(std::string_view& text) {
 
 std::string format(Ns wall, bool always_fraction) {
   using namespace std::chrono;
-  const sys_time<nanoseconds> instant{nanoseconds{wall}};
-  const auto day = floor<days>(instant);
-  const year_month_day date{day};
-  const hh_mm_ss time{instant - day};
+  Ns day = wall / kDay;
+  Ns in_day = wall % kDay;
+  if (in_day < 0) --day, in_day += kDay;  // the first day of all begins before the least instant
+  const year_month_day date{sys_days{days{day}}};
+  const hh_mm_ss time{nanoseconds{in_day}};
   char text[48];
   int n = std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d",
                         static_cast<int>(date.year()), static_cast<unsigned>(date.month()),

@@ -73,7 +73,7 @@ TEST(U128, MulDivIsExact) {
   std::mt19937_64 random(1);
   int wide = 0;
   int refused = 0;
-  for (int i = 0; i < 200'000; ++i) {
+  for (int i = 0; i < 40'000; ++i) {
     const u128 a = random_number(random);
     const u128 b = random_number(random);
     const u128 c = random_number(random);
@@ -95,8 +95,8 @@ TEST(U128, MulDivIsExact) {
     ASSERT_EQ(back, exact);
     ASSERT_EQ(mul_div(a, b, c), quotient);
   }
-  EXPECT_GT(wide, 10'000);
-  EXPECT_GT(refused, 10'000);
+  EXPECT_GT(wide, 2'000);
+  EXPECT_GT(refused, 2'000);
 }
 
 // Given the corners, then mul_div holds them.
