@@ -1,0 +1,44 @@
+#pragma once
+// Import of readings: JSON lines (wire/reading_json.hpp) become a stream like an agent's, and go
+// through the same intake.
+//
+//   * The incarnation is a digest of the file's lines, the sequence number that of a block of about
+//     kBlockReadings readings: importing a file again changes nothing, and an import that was cut
+//     short goes on where it stood.
+//   * Lines may come in any order; all readings of one instance at one instant are one poll. A line
+//     said twice counts once; a (counter, time) with two values is an error.
+//   * An instance's beat is the commonest distance between two of its polls (the shorter of two
+//     equally common ones; a minute when there is one poll only).
+//   * A series that is not in a poll has not ended: files are often partial.
+//   * The whole file is checked before anything is committed. Memory: some 40 bytes a reading.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/result.hpp"
+#include "rater/intake.hpp"
+
+namespace tallyman::rater {
+
+constexpr std::size_t kBlockReadings = 1000;
+
+struct Imported {
+  std::uint64_t lines = 0, readings = 0, gaps = 0;
+  std::uint64_t repeated = 0;  ///< readings said twice
+  std::uint64_t agents = 0, batches = 0;
+  std::uint64_t held = 0;    ///< of the batches, those that the ledger had already
+  std::uint64_t errors = 0;  ///< lines refused; then nothing was committed
+};
+
+/// Told every error as it is found: `where` is file:line:column.
+using ImportErrors = std::function<void(const Error&)>;
+
+/// Imports one file. `agent`, when not empty, takes the place of the agent that the lines name.
+/// Errors in lines are told to `errors` and counted; an Error comes back when the file cannot be
+/// read or the ledger cannot take it. On the loop's thread, not inside a transaction.
+[[nodiscard]] Result<Imported> import_readings(Intake& intake, const std::string& file,
+                                               const std::string& agent,
+                                               const ImportErrors& errors);
+
+}  // namespace tallyman::rater
