@@ -5,6 +5,46 @@
 #include "base/hash.hpp"
 
 namespace tallyman::agent {
+namespace {
+
+/// Bytes that a search for the next frame may run checksums over.
+constexpr std::size_t kSearchBudget = 16U << 20U;
+
+bool known_type(std::uint8_t type) {
+  const auto frame = static_cast<wire::FrameType>(type);
+  return wire::part_of_batch(frame) || frame == wire::FrameType::dictionary ||
+         frame == wire::FrameType::state || frame == kCoveredFrame;
+}
+
+}  // namespace
+
+std::uint32_t claimed_length(ByteView frame) {
+  ByteReader in(frame);
+  (void)in.u32();
+  return in.u32();
+}
+
+std::optional<std::size_t> skip_damaged_frame(ByteView bytes) {
+  if (bytes.size() < wire::kFrameOverhead) return std::nullopt;
+  const auto whole_at = [&](std::size_t at) {
+    return wire::next_frame(bytes.subspan(at)).status == wire::FrameStatus::whole;
+  };
+  if (bytes[8] == static_cast<std::uint8_t>(wire::FrameType::state)) {
+    const std::size_t end = wire::kFrameOverhead + std::size_t{claimed_length(bytes)};
+    if (end >= bytes.size() || !whole_at(end) || wire::find_marker(bytes.first(end)))
+      return std::nullopt;
+    return end;
+  }
+  std::size_t budget = kSearchBudget;
+  for (std::size_t at = 1; at + wire::kFrameOverhead <= bytes.size(); ++at) {
+    const std::size_t length = claimed_length(bytes.subspan(at));
+    if (!known_type(bytes[at + 8]) || length > bytes.size() - at - wire::kFrameOverhead) continue;
+    if (length > budget) return std::nullopt;
+    budget -= length;
+    if (whole_at(at)) return at;
+  }
+  return std::nullopt;
+}
 
 Bytes encode_segment_start(SegmentHeader header, ByteView preamble) {
   Bytes payload;
@@ -87,10 +127,8 @@ Bytes whole_frames(ByteView bytes) {
     if (frame.status == wire::FrameStatus::whole) {
       out.insert(out.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
     } else {
-      ByteReader prefix(bytes.subspan(4));
-      size = wire::kFrameOverhead + prefix.u32();
+      size = skip_damaged_frame(bytes).value_or(bytes.size());
     }
-    if (size > bytes.size()) break;
     bytes = bytes.subspan(size);
   }
   return out;

@@ -133,6 +133,11 @@ struct SegmentExpectation {
 /// batch that nothing follows is `open` up to its last whole page, or torn.
 [[nodiscard]] SegmentScan scan_segment(ByteView bytes, const SegmentExpectation& expect);
 
+/// The length a frame says its payload has, whether or not it is whole; 0 when it is too short.
+[[nodiscard]] std::uint32_t claimed_length(ByteView frame);
+/// Where the next whole frame begins after the damaged one that the bytes begin with: by search,
+/// but after a plugin's state, which may hold what looks like frames, by its length alone.
+[[nodiscard]] std::optional<std::size_t> skip_damaged_frame(ByteView bytes);
 /// The whole frames of a run of them, without what is damaged between.
 [[nodiscard]] Bytes whole_frames(ByteView bytes);
 /// A batch's own bytes out of its place in a segment.

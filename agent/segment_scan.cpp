@@ -14,12 +14,6 @@ constexpr int kMaxSkips = 64;                    ///< damaged frames in a row st
 constexpr std::uint32_t kMaxHeadPayload = 8192;  ///< a longer "head" is not worth a checksum
 constexpr std::uint64_t kMaxJump = 1ULL << 40U;  ///< sequence numbers that can be missing at once
 
-std::uint32_t claimed_length(ByteView frame) {
-  ByteReader in(frame);
-  (void)in.u32();
-  return in.u32();
-}
-
 /// A batch whose seal was not seen yet.
 struct Open {
   wire::BatchHead head;
@@ -112,19 +106,18 @@ void Scanner::walk() {
   }
 }
 
-/// Where the frame after a damaged one begins, if its length can be believed.
+/// Where the frame after a damaged one begins, if that can be told.
 std::optional<std::size_t> Scanner::step_over(std::size_t at) {
-  const std::size_t left = bytes_.size() - at;
-  if (left < wire::kFrameOverhead || ++skips_ > kMaxSkips) return std::nullopt;
-  const std::size_t size = wire::kFrameOverhead + claimed_length(bytes_.subspan(at));
-  if (size >= left) return std::nullopt;
-  if (wire::next_frame(bytes_.subspan(at + size)).status != FrameStatus::whole) return std::nullopt;
-  scan_.lost_bytes += size;
-  const auto type = static_cast<FrameType>(bytes_[at + 8]);
+  const ByteView rest = bytes_.subspan(at);
+  if (rest.size() < wire::kFrameOverhead || ++skips_ > kMaxSkips) return std::nullopt;
+  const auto size = skip_damaged_frame(rest);
+  if (!size) return std::nullopt;
+  scan_.lost_bytes += *size;
+  const auto type = static_cast<FrameType>(rest[8]);
   const bool beside = type == FrameType::dictionary || type == FrameType::state;
-  // A page whose type rotted into a D is found missing when the seal is checked.
+  // A page that is lost here all the same is missed by its number, or when the seal is checked.
   if (open_ && !beside) open_->bad = true;
-  return at + size;
+  return at + *size;
 }
 
 bool Scanner::believable(const wire::BatchHead& head) const {
