@@ -34,7 +34,7 @@ struct BillingOptions {
 class Billing {
  public:
   /// Makes its tables, reads the catalogue (an Error lists every mistake in it, a line each) and
-  /// opens the bus, finishing what a crash left half-published.
+  /// opens the bus. What a crash left half-published is finished by the first tick().
   static Result<std::unique_ptr<Billing>> open(Ledger& ledger, Intake& intake,
                                                BillingOptions options, const Clock& clock);
   ~Billing();

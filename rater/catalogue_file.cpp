@@ -108,7 +108,6 @@ void Reader::read_period() {
     }
   }
   catalogue_.zone = zone(billing, "time_zone", "UTC");
-  billing.finish();
 }
 
 std::string Reader::id(ConfigTable& table, std::set<std::string>& taken, const char* what) {
@@ -217,19 +216,17 @@ void Reader::read_meter(ConfigTable table) {
     table.complain("unit", "unit `" + name + "` is not one of measure " + measure,
                    "one of " + unit_names(meter.measure));
   }
-  table.finish();
   meters_.push_back({std::move(meter), table});
 }
 
 void Reader::read_plan(ConfigTable table) {
   Plan plan;
   plan.id = id(table, plan_ids_, "plan");
-  plan.currency = currency(table, catalogue_.currency);
+  plan.currency = table.has("currency") ? currency(table, "EUR") : catalogue_.currency;
   std::set<std::string> seen;
   for (ConfigTable& item : table.tables("item")) read_item(item, plan, seen);
   std::sort(plan.items.begin(), plan.items.end(),
             [](const PlanItem& a, const PlanItem& b) { return a.meter < b.meter; });
-  table.finish();
   plans_.push_back({std::move(plan), table});
 }
 
@@ -242,7 +239,6 @@ void Reader::read_item(ConfigTable table, Plan& plan, std::set<std::string>& see
     table.complain("meter", "plan `" + plan.id + "` has meter `" + item.meter + "` twice",
                    "one item a meter");
   }
-  table.finish();
   items_.push_back({item, table});
   plan.items.push_back(std::move(item));
 }
@@ -254,7 +250,6 @@ void Reader::read_customer(ConfigTable table) {
   customer.plan = table.required_text("plan");
   customer.zone = zone(table, "time_zone", catalogue_.zone);
   std::tie(customer.from, customer.to) = span(table);
-  table.finish();
   customers_.push_back({std::move(customer), table});
 }
 
@@ -269,9 +264,7 @@ void Reader::read_resource(ConfigTable table) {
     table.complain("match", "a resource without `match` would claim everything",
                    "[resource.match] with source or labels, e.g. source = \"host:stor-01\"");
   }
-  match.finish();
   std::tie(resource.from, resource.to) = span(table);
-  table.finish();
   resources_.push_back({std::move(resource), table});
 }
 

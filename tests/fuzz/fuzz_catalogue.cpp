@@ -1,0 +1,28 @@
+// libraries: rater_core
+// Given any bytes as a catalogue, then the loader ends with a catalogue or with errors, and a
+// catalogue without errors can be hashed and rated by.
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "rater/catalogue.hpp"
+#include "rater/close.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace tallyman;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  app::ConfigErrors errors;
+  const rater::Catalogue catalogue =
+      rater::parse_catalogue(text, "fuzz.toml", 300 * kSecond, errors);
+  if (!errors.empty()) {
+    if (errors.text().empty()) std::abort();
+    return 0;
+  }
+  const Hash version = catalogue.version();
+  if (catalogue.version() != version) std::abort();
+  const rater::Period period =
+      rater::period_at(catalogue.period, catalogue.zone, 1'795'348'800 * kSecond);
+  (void)rater::rate(catalogue, period, 300 * kSecond, {}, {});
+  return 0;
+}
