@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "rater/import.hpp"
+
 namespace tallyman::rater {
 namespace {
 
@@ -12,6 +14,11 @@ using Json = nlohmann::json;
 
 constexpr unsigned kSocketMode = 0660;
 constexpr std::size_t kMaxFollowers = 64;
+constexpr std::size_t kMaxMistakes = 1000;  ///< told of one import; all are counted
+
+std::string line_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 std::string text_of(const Json& request, const char* key) {
   const auto it = request.find(key);
@@ -32,6 +39,37 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   if (command == "outbox") return billing.outbox_json();
   return Error{"unknown command '" + command.substr(0, 64) + "'", "",
                "use the tallyman-rater that belongs to this daemon"};
+}
+
+/// Each mistake as a line of its own as it is found; then what was imported, or the error.
+void import_file(Intake& intake, const std::shared_ptr<app::ControlSession>& session,
+                 const Json& request) {
+  const std::string file = text_of(request, "file");
+  if (file.empty() || file.front() != '/') {
+    session->fail({"import wants the absolute path of a file", file.substr(0, 256), ""});
+    return;
+  }
+  std::size_t told = 0;
+  const auto done =
+      import_readings(intake, file, text_of(request, "agent"), [&](const Error& error) {
+        if (++told <= kMaxMistakes) session->send(line_of({{"mistake", error.text()}}));
+      });
+  if (!done.ok()) {
+    session->fail(done.error());
+  } else if (done->errors != 0) {
+    session->fail({std::to_string(done->errors) + " lines are wrong; nothing was imported", file,
+                   "mend them and import again"});
+  } else {
+    session->send(line_of({{"file", file},
+                           {"lines", done->lines},
+                           {"readings", done->readings},
+                           {"gaps", done->gaps},
+                           {"repeated", done->repeated},
+                           {"agents", done->agents},
+                           {"batches", done->batches},
+                           {"held", done->held}}));
+    session->close();
+  }
 }
 
 }  // namespace
@@ -58,6 +96,10 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
   const Json json = Json::parse(request, nullptr, false);
   if (!json.is_object()) {
     session->fail({"the request is not a JSON object", "", ""});
+    return;
+  }
+  if (text_of(json, "command") == "import") {
+    import_file(parts_.intake, session, json);
     return;
   }
   const auto answer = dispatch(parts_, loop_.clock(), json);

@@ -5,7 +5,8 @@
 //   usage {"customer","period"}     billing.hpp, as are the following; "" or absent = its default
 //   close | release | review {"period"}
 //   periods · records {"period"} · outbox
-//   import {"file"}                 a file of readings, by its absolute path
+//   import {"file","agent"}         import.hpp: a file of readings, by its absolute path; first
+//                                   {"mistake":TEXT} for each line that is wrong
 
 #include <memory>
 #include <string>

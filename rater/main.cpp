@@ -23,7 +23,7 @@ struct Arguments {
   bool check = false;
   std::string socket;
   bool json = false, follow = false;
-  std::string customer, period, file;
+  std::string customer, period, file, agent;
 };
 
 /// Reads rater.toml; with `all`, the catalogue too, so that every mistake is told at once.
@@ -35,7 +35,7 @@ int load(const Arguments& arguments, bool all, rater::RaterConfig& config) {
     static_cast<void>(rater::load_catalogue(catalogue, config.billing.slot, errors));
   }
   if (errors.empty()) return app::kDone;
-  std::fprintf(stderr, "%s\n", errors.text().c_str());
+  std::fputs(errors.text().c_str(), stderr);
   return app::kUsage;
 }
 
@@ -68,6 +68,11 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
                            {{"customer", arguments.customer}, {"period", arguments.period}});
   }
   if (app.got_subcommand("outbox")) return rater::cli::ask(target, "outbox", {});
+  if (app.got_subcommand("import")) {
+    std::error_code none;
+    const std::string file = std::filesystem::absolute(arguments.file, none).string();
+    return rater::cli::ask(target, "import", {{"file", file}, {"agent", arguments.agent}});
+  }
   for (const char* command : {"close", "release", "review", "records"}) {
     if (app.got_subcommand(command)) {
       return rater::cli::ask(target, command, {{"period", arguments.period}});
@@ -104,7 +109,14 @@ void declare(CLI::App& app, Arguments& arguments) {
   with_period("close", "a period that has ended becomes drafts");
   with_period("review", "the drafts of a period, to look at");
   with_period("release", "the drafts of a period become immutable and go out");
-  with_period("records", "the usage records of a period");
+  client(app, arguments, "records", "the usage records of a period")
+      ->add_option("period", arguments.period, "which period")
+      ->required();
+  CLI::App* import = client(app, arguments, "import", "readings from a file of JSON lines");
+  import->add_option("file", arguments.file, "the file, which the rater reads")
+      ->required()
+      ->check(CLI::ExistingFile);
+  import->add_option("--agent", arguments.agent, "in place of the agents that the lines name");
   client(app, arguments, "periods", "all periods and their states");
   CLI::App* outbox = client(app, arguments, "outbox", "what waits to be published");
   outbox->add_subcommand("ls", "list it")->fallthrough();

@@ -16,9 +16,27 @@ bool is_table(const Json& value) {
          std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
 }
 
+/// Hashes are cut to what tells them apart; --json has them whole.
+std::string brief_text(const std::string& text) {
+  constexpr std::size_t kHash = 64, kShown = 12;
+  const bool hash =
+      text.size() == kHash && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return hash ? text.substr(0, kShown) : text;
+}
+
 /// One line for anything: objects as "name=value", lists with commas.
 std::string brief(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return brief_text(value.get<std::string>());
+  if (value.is_object() && value.contains("id") && value.contains("start") &&
+      value.contains("end")) {
+    // A period's id says its bounds.
+    std::string out = brief(value["id"]);
+    for (const char* key : {"state", "awaited", "closed_without"}) {
+      const bool says = value.contains(key) && !value[key].empty();
+      if (says) out += std::string(" ") + key + "=" + brief(value[key]);
+    }
+    return out;
+  }
   if (value.is_null()) return "-";
   if (value.is_array() && value.empty()) return "none";
   if (!value.is_structured()) return value.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -40,6 +58,34 @@ bool is_number(const Json& value) {
          std::count(text.begin(), text.end(), '-') <= 1;
 }
 
+/// A usage record, or a preview of one, as the few columns a person looks for.
+Json record_row(const Json& record) {
+  const auto pick = [](const Json& from, const char* key) {
+    return from.is_object() && from.contains(key) ? from[key] : Json();
+  };
+  const Json key = pick(record, "key");
+  const Json quantity = pick(record, "quantity");
+  Json out;
+  out["customer"] = pick(key, "customer");
+  out["meter"] = pick(key, "meter");
+  for (const char* bound : {"billed", "low", "high"}) out[bound] = pick(quantity, bound);
+  for (const char* fact : {"unit", "allowance", "overuse", "amount", "currency", "coverage"}) {
+    out[fact] = pick(record, fact);
+  }
+  return out;
+}
+
+bool is_record(const Json& row) {
+  return row.contains("key") && row["key"].is_object() && row["key"].contains("meter") &&
+         row.contains("quantity");
+}
+
+/// What stands on the bus is wrapped in its event.
+const Json& unwrapped(const Json& row) {
+  const bool event = row.contains("specversion") && row.contains("data");
+  return event && row["data"].is_object() ? row["data"] : row;
+}
+
 std::string table_text(const Json& rows, bool colour) {
   std::vector<std::string> keys;
   for (const Json& row : rows) {
@@ -50,7 +96,7 @@ std::string table_text(const Json& rows, bool colour) {
   std::vector<std::string> headings;
   for (const std::string& key : keys) {
     const bool right = std::all_of(rows.begin(), rows.end(), [&](const Json& row) {
-      return !row.contains(key) || is_number(row[key]);
+      return !row.contains(key) || row[key].is_null() || is_number(row[key]);
     });
     std::string heading = key;
     std::transform(heading.begin(), heading.end(), heading.begin(), [](char c) {
@@ -70,6 +116,24 @@ std::string table_text(const Json& rows, bool colour) {
   return table.text(colour);
 }
 
+/// Records, and what sums them up, have different columns: a table each.
+std::string tables_text(const Json& given, bool colour) {
+  Json records = Json::array();
+  Json others = Json::array();
+  for (const Json& row : given) {
+    const Json& inner = unwrapped(row);
+    if (is_record(inner)) {
+      records.push_back(record_row(inner));
+    } else {
+      others.push_back(inner);
+    }
+  }
+  std::string out = records.empty() ? "" : table_text(records, colour);
+  if (!records.empty() && !others.empty()) out += "\n";
+  if (!others.empty()) out += table_text(others, colour);
+  return out;
+}
+
 }  // namespace
 
 std::string answer_text(std::string_view line, bool colour, bool& understood) {
@@ -84,7 +148,7 @@ std::string answer_text(std::string_view line, bool colour, bool& understood) {
     if (is_table(value)) {
       // A lone list needs no title.
       const std::string title = answer.size() > 1 ? "\n" + key + "\n" : "";
-      tables += title + table_text(value, colour);
+      tables += title + tables_text(value, colour);
     } else {
       facts += key + ": " + brief(value) + "\n";
     }

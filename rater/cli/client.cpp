@@ -11,11 +11,25 @@
 
 namespace tallyman::rater::cli {
 
+namespace {
+
+/// True when the line is a mistake in what was given: told on stderr, as it is.
+bool tell_mistake(std::string_view line) {
+  if (line.rfind("{\"mistake\":", 0) != 0) return false;
+  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || !json["mistake"].is_string()) return false;
+  std::fprintf(stderr, "%s\n", json["mistake"].get<std::string>().c_str());
+  return true;
+}
+
+}  // namespace
+
 int ask(const Target& target, const std::string& command, const Fields& fields) {
   nlohmann::json request = {{"command", command}};
   for (const auto& [key, value] : fields) request[key] = value;
   bool understood = true;
   const auto show = [&](std::string_view line) {
+    if (tell_mistake(line)) return true;
     const std::string text = target.json ? std::string(line) + "\n"
                                          : answer_text(line, app::stdout_has_colour(), understood);
     std::fputs(text.c_str(), stdout);

@@ -37,6 +37,12 @@ std::string bytes(const Json& object, const char* key) {
   return count ? app::human_bytes(static_cast<std::uint64_t>(*count)) : "";
 }
 
+/// To the second: nobody reads further.
+std::string instant(const Json& object, const char* key) {
+  const auto at = from_rfc3339(text(object, key));
+  return at ? to_rfc3339_short(*at - *at % kSecond) : "unknown";
+}
+
 /// "3s ago", told by the daemon's own clock.
 std::string ago(const Json& document, const Json& object, const char* key) {
   const auto now = from_rfc3339(text(document, "time"));
@@ -67,7 +73,7 @@ std::string agents_text(const Json& document, bool colour) {
     table.row({{text(agent, "agent")},
                {state, colour_of(state)},
                {text(agent, "mark")},
-               {agent.contains("watermark") ? text(agent, "watermark") : "unknown"},
+               {instant(agent, "watermark")},
                {ago(document, agent, "last_received")},
                {offset_text(agent), clock == "wrong" ? app::Colour::bad
                                     : clock == "off" ? app::Colour::warn
@@ -86,7 +92,7 @@ std::string agents_text(const Json& document, bool colour) {
 std::string agent_event(const Json& agent) {
   std::string out = text(agent, "agent") + ": " + text(agent, "state");
   if (agent.contains("mark")) out += ", batch " + text(agent, "mark");
-  if (agent.contains("watermark")) out += ", up to " + text(agent, "watermark");
+  if (agent.contains("watermark")) out += ", up to " + instant(agent, "watermark");
   if (text(agent, "clock") == "wrong") out += ", clock wrong by " + offset_text(agent);
   if (agent.contains("refused")) out += ", " + text(agent, "refused");
   return out;
@@ -143,7 +149,7 @@ std::vector<std::string> status_events(std::string_view before, std::string_view
   const Json past = Json::parse(before, nullptr, false);
   const auto old = past.is_object() ? lines_of(past) : std::map<std::string, std::string>{};
   std::vector<std::string> out;
-  const std::string time = text(now, "time");
+  const std::string time = instant(now, "time");
   for (const auto& [subject, line] : lines_of(now)) {
     const auto it = old.find(subject);
     if (it == old.end() || it->second != line) out.push_back(time + " " + line);
