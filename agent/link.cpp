@@ -94,13 +94,9 @@ Status Link::perform(const LinkEffect& effect) {
   switch (effect.what) {
     case What::connect:
       return connect(effect.number);
-    case What::hello: {
-      SpoolStats stats = spool_.stats();
-      (void)send(wire::Hello{agent_, spool_.incarnation(), spool_.token(), spool_.ledger(),
-                             stats.sealed, loop_.clock().wall(),
-                             "tallyman-agent " TALLYMAN_VERSION});
+    case What::hello:
+      send_hello();
       return {};
-    }
     case What::heartbeat:
       (void)send(wire::Heartbeat{spool_.token(), loop_.clock().wall(), spool_.stats().sealed});
       return {};
@@ -135,6 +131,23 @@ Status Link::connect(std::size_t endpoint) {
 
 bool Link::send(const wire::AgentMessage& message) {
   return socket_ && socket_->send({{}, wire::encode(message)});
+}
+
+void Link::send_hello() {
+  loop_.cancel(std::exchange(retry_, 0));
+  const wire::Hello hello{agent_,
+                          spool_.incarnation(),
+                          spool_.token(),
+                          spool_.ledger(),
+                          spool_.stats().sealed,
+                          loop_.clock().wall(),
+                          "tallyman-agent " TALLYMAN_VERSION};
+  if (send(hello)) return;
+  // Nothing is taken before the connection stands: that is noticed by trying.
+  retry_ = loop_.after(kQueueRetry, [this] {
+    retry_ = 0;
+    if (state_.phase() == LinkPhase::greeting) send_hello();
+  });
 }
 
 void Link::send_definitions(wire::DefNo from) {

@@ -40,6 +40,7 @@ class Link {
   [[nodiscard]] Status perform(const LinkEffect& effect);
   [[nodiscard]] Status connect(std::size_t endpoint);
   [[nodiscard]] bool send(const wire::AgentMessage& message);
+  void send_hello();
   void send_definitions(wire::DefNo from);
   void send_batches();
   void receive();
