@@ -125,12 +125,12 @@ measure = {toml(measure)}
 in = "netif_receive_bytes_total"
 out = "netif_transmit_bytes_total"
 direction = {toml(direction)}
-unit = "kB"
+unit = "MB"
 [[plan]]
 id = "basic"
 [[plan.item]]
 meter = "transfer"
-allowance = "1"
+allowance = "0.001"
 price = "0.01"
 """
         for customer, match in customers:
@@ -161,8 +161,12 @@ match = {{ {rules} }}
     def start(self):
         self.start_rater()
         self.start_agent()
-        wait_for("the agent to be connected",
-                 lambda: (self.status() or {}).get("link", {}).get("state") == "connected")
+        wait_for("the agent to be connected", self.connected)
+
+    def connected(self):
+        for daemon in (self.agent, self.rater):
+            assert daemon.running(), daemon.tail()
+        return (self.status() or {}).get("link", {}).get("state") == "connected"
 
     def close(self):
         for daemon in [self.agent, self.rater, *self.others]:
