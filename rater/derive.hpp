@@ -17,7 +17,9 @@
 //   * An interval is estimated when its shape is a guess: it crosses a slot boundary and is longer
 //     than two beats, or a gap or a lost batch lies in it; or it ends at a position that a clock
 //     step forced; or it holds a reset. Within one slot there is no shape to guess. An instance
-//     whose beat is unknown (an import) is taken to beat once a slot.
+//     whose beat is unknown is taken to beat once a slot.
+//   * Buckets that grow late (hours, each an epoch that starts at its hour) give their values the
+//     bucket's end as their own time: then late growth belongs to its bucket.
 //   * A gauge holds for at most two beats, then it is unknown.
 //   * A reading from another incarnation that stands before what is counted already adds nothing:
 //     the counter went on, and its total is in.
