@@ -70,7 +70,7 @@ void Daemon::reload_catalogue() {
 int run_daemon(const RaterConfig& config) {
   log::start(config.log_level);
   ::signal(SIGPIPE, SIG_IGN);
-  const RealClock clock;
+  const RealClock clock{};
   app::EventLoop loop(clock);
   std::unique_ptr<Daemon> daemon;
   loop.on_signal(SIGTERM, [&] { loop.stop(); });

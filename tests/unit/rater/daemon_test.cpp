@@ -69,7 +69,7 @@ class DaemonTest : public ::testing::Test {
     loop.run();
   }
 
-  const RealClock clock;
+  const RealClock clock{};
   const testing::TempFolder folder;
   app::EventLoop loop{clock};
   std::unique_ptr<Daemon> daemon;

@@ -69,7 +69,7 @@ class ReceiverTest : public ::testing::Test {
     return out;
   }
 
-  const RealClock clock;
+  const RealClock clock{};
   const testing::TempFolder folder;
   app::EventLoop loop{clock};
   std::unique_ptr<Ledger> ledger = std::move(*Ledger::open(folder.file("ledger.db"), clock));
