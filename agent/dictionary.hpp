@@ -1,6 +1,7 @@
 #pragma once
 // The spool's dictionary: numbers for definitions, found again by content.
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <unordered_map>

@@ -174,7 +174,10 @@ void Scanner::on_head(std::size_t at, std::size_t size) {
     return;
   }
   if (open_) {
-    if (head->sequence == open_->head.sequence) return;
+    if (head->sequence == open_->head.sequence) {
+      open_->bad = true;
+      return;
+    }
     abandon(at);
     if (head->sequence < expected_) return;
   }
