@@ -11,7 +11,7 @@ namespace tallyman::agent {
 namespace {
 
 constexpr Ns kQueueRetry = 50 * kMillisecond;
-constexpr std::size_t kDefinitionsPerMessage = 1000;
+constexpr std::size_t kDefinitionBytes = 256U << 10U;  // in one message
 // A clock off by more than this is a state; status shows anything above a second.
 constexpr Ns kClockOff = 30 * kSecond;
 
@@ -105,7 +105,7 @@ Status Link::perform(const LinkEffect& effect) {
     case What::acknowledge:
       return spool_.acknowledge(effect.number);
     case What::definitions:
-      send_definitions(effect.number);
+      owed_definition_ = effect.number;
       return {};
     case What::send:
       send_batches();
@@ -135,6 +135,7 @@ bool Link::send(const wire::AgentMessage& message) {
 
 void Link::send_hello() {
   loop_.cancel(std::exchange(retry_, 0));
+  owed_definition_ = 0;
   const wire::Hello hello{agent_,
                           spool_.incarnation(),
                           spool_.token(),
@@ -150,22 +151,35 @@ void Link::send_hello() {
   });
 }
 
-void Link::send_definitions(wire::DefNo from) {
+// Batches rely on them, so none is sent before the last of these is.
+bool Link::send_definitions() {
   wire::DefNo last = handlers_.durable_definitions();
-  wire::Definitions message{spool_.token(), {}};
-  auto send_off = [&] {
-    if (!message.definitions.empty()) (void)send(message);
-    message.definitions.clear();
-  };
-  for (wire::Definition& definition : spool_.dictionary().from(from)) {
-    if (definition.number > last) break;
-    message.definitions.push_back(std::move(definition));
-    if (message.definitions.size() == kDefinitionsPerMessage) send_off();
+  if (owed_definition_ == 0 || owed_definition_ > last) return true;
+  std::vector<wire::Definition> owed = spool_.dictionary().from(owed_definition_);
+  for (std::size_t at = 0; at < owed.size() && owed[at].number <= last;) {
+    wire::Definitions message{spool_.token(), {}};
+    std::size_t bytes = 0;
+    for (; at < owed.size() && owed[at].number <= last && bytes < kDefinitionBytes; at++) {
+      bytes += wire::encode_definition(owed[at]).size();
+      message.definitions.push_back(std::move(owed[at]));
+    }
+    if (!send(message)) return false;
+    owed_definition_ = message.definitions.back().number + 1;
   }
-  send_off();
+  owed_definition_ = 0;
+  return true;
+}
+
+void Link::retry_soon() {
+  loop_.cancel(retry_);
+  retry_ = loop_.after(kQueueRetry, [this] {
+    retry_ = 0;
+    offer();
+  });
 }
 
 void Link::send_batches() {
+  if (state_.may_send(0) && !send_definitions()) return retry_soon();
   while (state_.may_send(0)) {
     Result<std::optional<SealedBatch>> next = spool_.next_after(state_.sent_up_to());
     if (!next) {
@@ -177,12 +191,7 @@ void Link::send_batches() {
     SealedBatch& batch = **next;
     std::uint64_t size = batch.bytes.size();
     if (!send(wire::BatchMessage{spool_.token(), std::move(batch.bytes)})) {
-      loop_.cancel(retry_);
-      retry_ = loop_.after(kQueueRetry, [this] {
-        retry_ = 0;
-        offer();
-      });
-      return;
+      return retry_soon();
     }
     state_.sent(batch.last, size, loop_.clock().boot());
   }

@@ -41,7 +41,8 @@ class Link {
   [[nodiscard]] Status connect(std::size_t endpoint);
   [[nodiscard]] bool send(const wire::AgentMessage& message);
   void send_hello();
-  void send_definitions(wire::DefNo from);
+  [[nodiscard]] bool send_definitions();
+  void retry_soon();
   void send_batches();
   void receive();
   void rearm();
@@ -56,7 +57,8 @@ class Link {
   std::optional<app::MessageSocket> socket_;
   app::WatchId watch_ = 0;
   app::TimerId timer_ = 0;
-  app::TimerId retry_ = 0;  ///< after a full queue
+  app::TimerId retry_ = 0;           ///< after a full queue
+  wire::DefNo owed_definition_ = 0;  ///< the rater lacks durable ones from here on; 0 = none
   LinkPhase told_ = LinkPhase::off;
   std::string told_why_;
 };

@@ -49,7 +49,7 @@ struct LinkEffect {
     heartbeat,        ///< send a Heartbeat
     hold,             ///< Spool::hold(number = ledger, token); on failure: on_trouble()
     acknowledge,      ///< Spool::acknowledge(number)
-    definitions,      ///< send the durable definitions from `number` on
+    definitions,      ///< the durable definitions from `number` on go before any batch
     send,             ///< batches may flow: offer them with may_send() and sent()
     new_incarnation,  ///< Spool::begin_incarnation(why)
   };
