@@ -116,7 +116,7 @@ TEST_F(Import, OverlappingFilesCountOnce) {
   std::string early, late;
   for (int i = 0; i < 100; ++i) {
     const std::string one =
-        to_json_line(line(kNoon + i * kMinute, static_cast<std::uint64_t>(i) * i));
+        to_json_line(line(kNoon + i * kMinute, static_cast<std::uint64_t>(i * i)));
     if (i < 70) early += one + "\n";
     if (i > 30) late += one + "\n";
   }
