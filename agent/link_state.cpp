@@ -47,6 +47,7 @@ LinkEffects LinkState::greet(Ns now) {
   in_flight_.clear();
   in_flight_bytes_ = 0;
   awaited_ = now;
+  superseded_until_ = 0;
   timer_ = now + times_.answer;
   return {{What::hello}};
 }
@@ -121,7 +122,11 @@ LinkEffects LinkState::on_message(const wire::RaterMessage& message, const LinkF
 }
 
 LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, Ns now, Ns wall) {
-  if (phase_ != LinkPhase::greeting) return {};
+  // A hello that arrived twice is answered twice, and the later token supersedes the earlier: what
+  // was sent under that one is still being refused when the later one is already in use.
+  bool again = phase_ == LinkPhase::connected && welcome.token > facts.token;
+  if (phase_ != LinkPhase::greeting && !again) return {};
+  if (again) superseded_until_ = now + times_.answer;
   clock_offset_ = welcome.wall - wall;
   if (welcome.ledger == 0 || welcome.token == 0) {
     back_off("the rater's welcome names no ledger or no token", now);
@@ -144,6 +149,8 @@ LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, 
   why_.clear();
   mark_ = sent_ = welcome.mark;
   credit_ = welcome.credit;
+  in_flight_.clear();
+  in_flight_bytes_ = 0;
   awaited_ = 0;
   beat_ = now;
   last_ack_ = wall;
@@ -185,6 +192,10 @@ LinkEffects LinkState::on(const wire::Ack& ack, const LinkFacts& facts, Ns now, 
 
 LinkEffects LinkState::on(const wire::Refused& refused, const LinkFacts&, Ns now, Ns) {
   if (phase_ != LinkPhase::connected && phase_ != LinkPhase::greeting) return {};
+  if (refused.why == wire::Refusal::no_session && phase_ == LinkPhase::connected &&
+      now < superseded_until_) {
+    return {};
+  }
   std::string why = wire::refusal_name(refused.why);
   if (!refused.text.empty()) why += ": " + refused.text;
   switch (refused.why) {

@@ -119,8 +119,9 @@ class LinkState {
   };
   std::deque<InFlight> in_flight_;
   std::uint64_t in_flight_bytes_ = 0;
-  Ns awaited_ = 0;  ///< since when an answer is awaited; 0 = none is
-  Ns beat_ = 0;     ///< when something was last sent
+  Ns awaited_ = 0;           ///< since when an answer is awaited; 0 = none is
+  Ns beat_ = 0;              ///< when something was last sent
+  Ns superseded_until_ = 0;  ///< refusals of a superseded token are expected until then
 
   Ns last_ack_ = 0;
   Ns clock_offset_ = 0;

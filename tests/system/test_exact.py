@@ -24,10 +24,10 @@ def metered(site, namespaces):
 
 def assert_billed(site, instant, expected):
     record = site.record_of("acme", instant)
-    assert record["quantity"]["exact"] == str(expected), site.agent.tail() + site.rater.tail()
+    assert record["exact"]["billed"] == str(expected), site.agent.tail() + site.rater.tail()
     # Nothing of it is billed a second time before or after.
     others = [r for r in site.records("acme") if r["key"] != record["key"]]
-    assert all(r["quantity"]["exact"] == "0" for r in others)
+    assert all(r["exact"]["billed"] == "0" for r in others)
 
 
 @pytest.mark.threads

@@ -67,7 +67,7 @@ def test_every_message_twice(site, namespaces, doubler):
     instant = begin_of_period(PERIOD, 10)
     sent = namespaces.send(1000)
     record = site.record_of("acme", instant)
-    assert record["quantity"]["exact"] == str(sent)
+    assert record["exact"]["billed"] == str(sent)
     assert doubler.doubled > 10
     assert site.status()["link"]["state"] == "connected"
 

@@ -198,12 +198,34 @@ TEST_F(LinkStateTest, another_ledger_gets_nothing) {
   EXPECT_EQ(link_.phase(), LinkPhase::disconnected);
 }
 
+// Given a hello that the network doubled, then the later token is taken over, what was sent under
+// the earlier one is sent again, and its refusals do not end the session.
+TEST_F(LinkStateTest, a_doubled_hello_settles_on_the_later_token) {
+  connect();
+  facts_.token = 5;
+  link_.sent(1, 10, now_);
+  wire::Welcome later = welcome();
+  later.token = 6;
+  EXPECT_EQ(hear(later), (LinkEffects{{What::hold, 11, 6}, {What::definitions, 1}, {What::send}}));
+  EXPECT_EQ(link_.sent_up_to(), 0U);
+  facts_.token = 6;
+  link_.sent(1, 10, now_);
+  EXPECT_TRUE(hear(wire::Refused{Refusal::no_session, "superseded", 0, {}}).empty());
+  EXPECT_EQ(link_.phase(), LinkPhase::connected);
+  EXPECT_TRUE(has(hear(wire::Ack{1, {}, 1000, wall_}), What::acknowledge));
+  EXPECT_TRUE(hear(later).empty()) << "the same welcome again";
+  now_ += times_.answer;
+  hear(wire::Refused{Refusal::no_session, "lost", 0, {}});
+  EXPECT_EQ(link_.phase(), LinkPhase::disconnected);
+}
+
 // Given answers that come when none is awaited, then they change nothing.
 TEST_F(LinkStateTest, stale_answers_are_ignored) {
   link_.start(now_);
   EXPECT_TRUE(hear(wire::Ack{5, {}, 1, 1}).empty());
   EXPECT_EQ(link_.phase(), LinkPhase::greeting);
   hear(welcome());
+  facts_.token = 5;
   EXPECT_TRUE(hear(welcome(9)).empty());
   EXPECT_EQ(link_.sent_up_to(), 0U);
 }
