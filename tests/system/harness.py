@@ -222,7 +222,8 @@ def seconds_of(rfc3339):
 
 def begin_of_period(length, room):
     """Waits until at least `room` seconds are left of the running period; returns the instant."""
-    wait_for("a fresh period", lambda: length - time.time() % length >= room)
+    # Half a second in: a poll stands at its scheduled instant, and runs a little later.
+    wait_for("a fresh period", lambda: 0.5 <= time.time() % length <= length - room)
     return time.time()
 
 

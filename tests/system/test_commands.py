@@ -8,7 +8,7 @@ import subprocess
 import jsonschema
 import pytest
 
-from harness import BUILD, PATIENCE, ROOT, wait_for
+from harness import BUILD, PATIENCE, ROOT, seconds_of, wait_for
 
 
 @pytest.fixture
@@ -174,6 +174,10 @@ def test_import(site):
     bad.write_text(lines[0] + "\n{\"agent\":5}\nnonsense\n")
     answer = site.rater_command("import", str(bad))
     assert answer.returncode == 1 and "bad.jsonl:2" in answer.stderr and "bad.jsonl:3" in answer.stderr
-    period = "2026-11-20T08:00:00Z"
-    listed = site.rater_command("review", "--json").stdout
-    assert period[:16] in listed or site.rater_command("close").returncode == 0
+    period = "2026-11-20T08:00:00Z/10s"
+    for command in ("close", "review", "release"):
+        answer = site.rater_command(command, period)
+        assert answer.returncode == 0, answer
+    record = site.record_of("acme", seconds_of("2026-11-20T08:00:00Z"))
+    # The first value has no known start: a baseline. The rest is exact, beyond what a double holds.
+    assert record["exact"]["billed"] == str(2**53 + 1 - 100)
