@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace tallyman::agent {
 namespace {
@@ -9,26 +10,56 @@ namespace {
 using P = PluginPhase;
 using A = PluginAction;
 
-using Row = std::array<Transition, kPluginEvents>;
+using Cell = std::optional<Transition>;  // nothing = the event means nothing here
 
-// clang-format off
-constexpr std::array<Row, kPluginPhases> kTable{{
-  // enable               ready                  refuse                     overrun               garbage               exit                   exit_often             timer                  disable
-  {{ {P::starting, A::spawn},  {P::disabled, A::none},    {P::disabled, A::none},    {P::disabled, A::none},    {P::disabled, A::none},    {P::disabled, A::none},    {P::disabled, A::none},    {P::disabled, A::none},    {P::disabled, A::none} }},     // disabled
-  {{ {P::starting, A::none},   {P::running, A::admit},    {P::quarantined, A::drop}, {P::overdue, A::kill},     {P::overdue, A::kill},     {P::backoff, A::wait},     {P::failed, A::probe},     {P::overdue, A::kill},     {P::stopping, A::ask} }},      // starting
-  {{ {P::running, A::none},    {P::running, A::none},     {P::quarantined, A::drop}, {P::overdue, A::kill},     {P::overdue, A::kill},     {P::backoff, A::wait},     {P::failed, A::probe},     {P::running, A::none},     {P::stopping, A::ask} }},      // running
-  {{ {P::overdue, A::none},    {P::overdue, A::none},     {P::overdue, A::none},     {P::overdue, A::none},     {P::overdue, A::none},     {P::backoff, A::wait},     {P::failed, A::probe},     {P::overdue, A::none},     {P::stopping, A::kill} }},     // overdue
-  {{ {P::stopping, A::none},   {P::stopping, A::none},    {P::stopping, A::none},    {P::stopping, A::kill},    {P::stopping, A::kill},    {P::disabled, A::rest},    {P::disabled, A::rest},    {P::stopping, A::kill},    {P::stopping, A::none} }},     // stopping
-  {{ {P::backoff, A::none},    {P::backoff, A::none},     {P::backoff, A::none},     {P::backoff, A::none},     {P::backoff, A::none},     {P::backoff, A::none},     {P::backoff, A::none},     {P::starting, A::spawn},   {P::disabled, A::rest} }},     // backoff
-  {{ {P::failed, A::none},     {P::failed, A::none},      {P::failed, A::none},      {P::failed, A::none},      {P::failed, A::none},      {P::failed, A::none},      {P::failed, A::none},      {P::starting, A::spawn},   {P::disabled, A::rest} }},     // failed
-  {{ {P::quarantined, A::none},{P::quarantined, A::none}, {P::quarantined, A::none}, {P::quarantined, A::none}, {P::quarantined, A::none}, {P::quarantined, A::none}, {P::quarantined, A::none}, {P::starting, A::spawn},   {P::disabled, A::rest} }},     // quarantined
-}};
-// clang-format on
+struct Row {
+  Cell enable{}, ready{}, refuse{}, overrun{}, garbage{}, exit{}, exit_often{}, timer{}, disable{};
+};
+
+constexpr Row kDisabled{.enable = {{P::starting, A::spawn}}};
+constexpr Row kStarting{.ready = {{P::running, A::admit}},
+                        .refuse = {{P::quarantined, A::drop}},
+                        .overrun = {{P::overdue, A::kill}},
+                        .garbage = {{P::overdue, A::kill}},
+                        .exit = {{P::backoff, A::wait}},
+                        .exit_often = {{P::failed, A::probe}},
+                        .timer = {{P::overdue, A::kill}},
+                        .disable = {{P::stopping, A::ask}}};
+constexpr Row kRunning{.refuse = {{P::quarantined, A::drop}},
+                       .overrun = {{P::overdue, A::kill}},
+                       .garbage = {{P::overdue, A::kill}},
+                       .exit = {{P::backoff, A::wait}},
+                       .exit_often = {{P::failed, A::probe}},
+                       .disable = {{P::stopping, A::ask}}};
+constexpr Row kOverdue{.exit = {{P::backoff, A::wait}},
+                       .exit_often = {{P::failed, A::probe}},
+                       .disable = {{P::stopping, A::kill}}};
+constexpr Row kStopping{.overrun = {{P::stopping, A::kill}},
+                        .garbage = {{P::stopping, A::kill}},
+                        .exit = {{P::disabled, A::rest}},
+                        .exit_often = {{P::disabled, A::rest}},
+                        .timer = {{P::stopping, A::kill}}};
+constexpr Row kBackoff{.timer = {{P::starting, A::spawn}}, .disable = {{P::disabled, A::rest}}};
+constexpr Row kFailed{.timer = {{P::starting, A::spawn}}, .disable = {{P::disabled, A::rest}}};
+constexpr Row kQuarantined{.timer = {{P::starting, A::spawn}}, .disable = {{P::disabled, A::rest}}};
+
+constexpr std::array<const Row*, kPluginPhases> kTable{
+    &kDisabled, &kStarting, &kRunning, &kOverdue, &kStopping, &kBackoff, &kFailed, &kQuarantined,
+};
+
+Cell Row::*column(PluginEvent event) {
+  static constexpr std::array<Cell Row::*, kPluginEvents> kColumns{
+      &Row::enable, &Row::ready,      &Row::refuse, &Row::overrun, &Row::garbage,
+      &Row::exit,   &Row::exit_often, &Row::timer,  &Row::disable,
+  };
+  return kColumns[static_cast<std::size_t>(event)];
+}
 
 }  // namespace
 
 Transition transition(PluginPhase phase, PluginEvent event) {
-  return kTable[static_cast<std::size_t>(phase)][static_cast<std::size_t>(event)];
+  const Cell& cell = kTable[static_cast<std::size_t>(phase)]->*column(event);
+  return cell.value_or(Transition{phase, A::none});
 }
 
 const char* phase_name(PluginPhase phase) {
@@ -39,7 +70,8 @@ const char* phase_name(PluginPhase phase) {
 }
 
 Supervisor::Supervisor(const SupervisorOptions& options, std::uint64_t seed)
-    : options_(options), random_(static_cast<std::minstd_rand::result_type>(seed % 2147483646U + 1)) {}
+    : options_(options),
+      random_(static_cast<std::minstd_rand::result_type>(seed % 2147483646U + 1)) {}
 
 PluginAction Supervisor::take(PluginEvent event, Ns boot) {
   bool alive = phase_ == P::starting || phase_ == P::running || phase_ == P::overdue;
