@@ -7,9 +7,9 @@
 #include <fstream>
 #include <utility>
 
-#include "agent/plugin_files.hpp"
-#include "agent/readings_view.hpp"
-#include "agent/status.hpp"
+#include "agent/control/readings_view.hpp"
+#include "agent/control/status.hpp"
+#include "agent/instance/plugin_files.hpp"
 #include "app/log.hpp"
 
 namespace tallyman::agent {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "agent/config.hpp"
-#include "agent/desk.hpp"
-#include "agent/instance.hpp"
+#include "agent/control/desk.hpp"
+#include "agent/instance/instance.hpp"
 #include "agent/journal.hpp"
-#include "agent/link.hpp"
-#include "agent/spool.hpp"
+#include "agent/link/link.hpp"
+#include "agent/spool/spool.hpp"
 
 namespace tallyman::agent {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "agent/host_protocol.hpp"
-#include "agent/spool.hpp"
+#include "agent/spool/spool.hpp"
 #include "app/config.hpp"
 #include "app/log.hpp"
 #include "base/clock.hpp"

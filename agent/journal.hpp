@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "agent/instance/recorder.hpp"
 #include "agent/pending.hpp"
-#include "agent/recorder.hpp"
-#include "agent/spool.hpp"
+#include "agent/spool/spool.hpp"
 #include "agent/sync_thread.hpp"
 #include "app/loop.hpp"
 

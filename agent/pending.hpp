@@ -5,8 +5,8 @@
 #include <functional>
 #include <vector>
 
-#include "agent/recorder.hpp"
-#include "agent/spool.hpp"
+#include "agent/instance/recorder.hpp"
+#include "agent/spool/spool.hpp"
 #include "wire/model.hpp"
 
 namespace tallyman::agent {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <thread>
 
-#include "agent/spool.hpp"
+#include "agent/spool/spool.hpp"
 #include "app/loop.hpp"
 #include "base/fd.hpp"
 

@@ -9,7 +9,7 @@
 #include "app/log.hpp"
 #include "base/time_text.hpp"
 #include "rater/billing_state.hpp"
-#include "rater/file_bus.hpp"
+#include "rater/bus/file_bus.hpp"
 
 namespace tallyman::rater {
 

@@ -12,8 +12,8 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
-#include "rater/intake.hpp"
-#include "rater/ledger.hpp"
+#include "rater/intake/intake.hpp"
+#include "rater/ledger/ledger.hpp"
 
 namespace tallyman::rater {
 

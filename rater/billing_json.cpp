@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/time_text.hpp"
-#include "rater/record_routing.hpp"
+#include "rater/bus/record_routing.hpp"
 
 namespace tallyman::rater {
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "rater/close.hpp"
-#include "rater/period_store.hpp"
-#include "rater/usage_store.hpp"
+#include "rater/derive/usage_store.hpp"
+#include "rater/rating/close.hpp"
+#include "rater/rating/period_store.hpp"
 
 namespace tallyman::rater {
 

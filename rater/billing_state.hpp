@@ -8,11 +8,11 @@
 
 #include "rater/billing.hpp"
 #include "rater/billing_json.hpp"
-#include "rater/catalogue.hpp"
-#include "rater/close.hpp"
-#include "rater/outbox.hpp"
-#include "rater/period_store.hpp"
-#include "rater/usage_store.hpp"
+#include "rater/bus/outbox.hpp"
+#include "rater/derive/usage_store.hpp"
+#include "rater/rating/catalogue.hpp"
+#include "rater/rating/close.hpp"
+#include "rater/rating/period_store.hpp"
 
 namespace tallyman::rater {
 

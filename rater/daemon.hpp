@@ -10,9 +10,9 @@
 #include "rater/billing.hpp"
 #include "rater/config.hpp"
 #include "rater/control.hpp"
-#include "rater/intake.hpp"
-#include "rater/ledger.hpp"
-#include "rater/receiver.hpp"
+#include "rater/intake/intake.hpp"
+#include "rater/intake/receiver.hpp"
+#include "rater/ledger/ledger.hpp"
 
 namespace tallyman::rater {
 

@@ -17,7 +17,7 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "rater/intake.hpp"
+#include "rater/intake/intake.hpp"
 
 namespace tallyman::rater {
 

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "app/exit.hpp"
-#include "rater/catalogue.hpp"
 #include "rater/cli/client.hpp"
 #include "rater/config.hpp"
 #include "rater/daemon.hpp"
+#include "rater/rating/catalogue.hpp"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "rater/billing.hpp"
-#include "rater/intake.hpp"
-#include "rater/ledger.hpp"
-#include "rater/session_table.hpp"
+#include "rater/intake/intake.hpp"
+#include "rater/intake/session_table.hpp"
+#include "rater/ledger/ledger.hpp"
 
 namespace tallyman::rater {
 

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "rater/catalogue.hpp"
-#include "rater/close.hpp"
+#include "rater/rating/catalogue.hpp"
+#include "rater/rating/close.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tallyman;

@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "agent/segment.hpp"
+#include "agent/spool/segment.hpp"
 
 using namespace tallyman;
 using namespace tallyman::agent;

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <fstream>
 
+#include "rater/derive/usage_store.hpp"
 #include "rater/import_file.hpp"
-#include "rater/usage_store.hpp"
 #include "stream_maker.hpp"
 #include "temp_folder.hpp"
 #include "wire/reading_json.hpp"

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "rater/catalogue.hpp"
-#include "rater/usage.hpp"
+#include "rater/derive/usage.hpp"
+#include "rater/rating/catalogue.hpp"
 
 namespace tallyman::rater::testing {
 

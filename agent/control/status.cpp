@@ -1,0 +1,130 @@
+#include "agent/control/status.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "base/time_text.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json instant(Ns wall) {
+  return wall == 0 ? ordered_json() : ordered_json(to_rfc3339(wall));
+}
+
+// Whole numbers stay whole; this is for people and their charts, not for billing.
+double seconds(Ns length) { return static_cast<double>(length) / 1e9; }
+double milliseconds(Ns length) { return static_cast<double>(length / kMicrosecond) / 1e3; }
+
+// Names and reasons come from plugins and files: whatever their bytes are, the answer is JSON.
+std::string line(const ordered_json& document) {
+  return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+ordered_json plugin_json(const PluginStatus& plugin) {
+  return {
+      {"instance", plugin.instance},
+      {"plugin", plugin.plugin},
+      {"version", plugin.version},
+      {"file", plugin.file},
+      {"state", plugin.state},
+      {"why", plugin.why},
+      {"pid", plugin.pid},
+      {"uptime_seconds", plugin.uptime / kSecond},
+      {"restarts", plugin.restarts},
+      {"last_cause", plugin.last_cause},
+      {"last_poll", instant(plugin.last_poll)},
+      {"last_poll_ms", milliseconds(plugin.last_poll_took)},
+      {"interval_seconds", seconds(plugin.interval)},
+      {"deadline_seconds", seconds(plugin.deadline)},
+      {"readings", plugin.readings},
+      {"series", plugin.series},
+      {"gaps", plugin.gaps},
+      {"isolation", plugin.isolation},
+  };
+}
+
+ordered_json spool_json(const AgentStatus& status) {
+  const SpoolStats& spool = status.spool;
+  return {
+      {"directory", status.spool_directory},
+      {"bytes", spool.bytes},
+      {"limit_bytes", spool.limit_bytes},
+      {"batches", spool.batches},
+      {"unacknowledged_bytes", spool.unacknowledged_bytes},
+      {"oldest", instant(spool.oldest)},
+      {"last_durable", instant(spool.last_durable)},
+      {"sealed", spool.sealed},
+      {"acknowledged", spool.acknowledged},
+      {"trouble", spool.trouble},
+  };
+}
+
+ordered_json link_json(const AgentStatus& status) {
+  const LinkStatus& link = status.link;
+  return {
+      {"rater", link.rater.empty() ? ordered_json() : ordered_json(link.rater)},
+      {"state", link.state},
+      {"why", link.why},
+      {"last_ack", instant(link.last_ack)},
+      {"acknowledged", link.acknowledged},
+      {"unacknowledged_batches", status.spool.batches},
+      {"unacknowledged_bytes", status.spool.unacknowledged_bytes},
+      {"ledger", link.ledger},
+      {"clock_offset_ms", link.clock_offset / kMillisecond},
+  };
+}
+
+}  // namespace
+
+std::string to_json(const AgentStatus& status) {
+  ordered_json plugins = ordered_json::array();
+  for (const PluginStatus& plugin : status.plugins) plugins.push_back(plugin_json(plugin));
+  ordered_json configuration{
+      {"file", status.configuration_file},
+      {"error", status.configuration_error},
+  };
+  return line({
+      {"agent", status.agent},
+      {"incarnation", to_hex(status.incarnation)},
+      {"version", TALLYMAN_VERSION},
+      {"pid", status.pid},
+      {"time", to_rfc3339(status.time)},
+      {"uptime_seconds", status.uptime / kSecond},
+      {"configuration", std::move(configuration)},
+      {"plugins", std::move(plugins)},
+      {"spool", spool_json(status)},
+      {"link", link_json(status)},
+  });
+}
+
+std::string event_json(Ns time, const std::string& plugin, const std::string& what) {
+  ordered_json event{
+      {"time", to_rfc3339(time)},
+      {"plugin", plugin.empty() ? ordered_json() : ordered_json(plugin)},
+      {"what", what},
+  };
+  ordered_json document;
+  document["event"] = std::move(event);
+  return line(document);
+}
+
+std::string to_json(const std::vector<PluginRow>& rows) {
+  ordered_json plugins = ordered_json::array();
+  for (const PluginRow& row : rows) {
+    plugins.push_back({
+        {"plugin", row.plugin},
+        {"instance", row.instance.empty() ? ordered_json() : ordered_json(row.instance)},
+        {"version", row.version},
+        {"state", row.state},
+        {"file", row.file},
+        {"why", row.why},
+    });
+  }
+  ordered_json document;
+  document["plugins"] = std::move(plugins);
+  return line(document);
+}
+
+}  // namespace tallyman::agent

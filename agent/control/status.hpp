@@ -1,0 +1,64 @@
+#pragma once
+// What `tallyman status` is told, as values and as the one JSON document. The JSON library is
+// included by status.cpp and requests.cpp only.
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "agent/spool/spool.hpp"
+#include "base/clock.hpp"
+#include "wire/model.hpp"
+
+namespace tallyman::agent {
+
+struct PluginStatus {
+  std::string instance, plugin, version, file;
+  std::string state, why;
+  pid_t pid = 0;  ///< 0 = none
+  Ns uptime = 0;  ///< of its process
+  std::uint64_t restarts = 0;
+  std::string last_cause;  ///< of the last failure, in words; empty = none yet
+  Ns last_poll = 0;        ///< wall instant of the last good poll; 0 = none yet
+  Ns last_poll_took = 0;
+  Ns interval = 0, deadline = 0;
+  std::uint64_t readings = 0;  ///< since the agent started
+  std::uint64_t series = 0;    ///< in the last good poll
+  std::uint64_t gaps = 0;      ///< instants without a reading since the agent started
+  std::string isolation;
+};
+
+struct LinkStatus {
+  std::string rater;  ///< the endpoint in use; empty = none configured
+  std::string state, why;
+  Ns last_ack = 0;  ///< wall instant, 0 = none yet
+  std::uint64_t acknowledged = 0;
+  std::uint64_t ledger = 0;
+  Ns clock_offset = 0;  ///< the rater's wall clock minus this one
+};
+
+struct AgentStatus {
+  std::string agent, configuration_file, configuration_error;
+  wire::Incarnation incarnation{};
+  pid_t pid = 0;
+  Ns time = 0;
+  Ns uptime = 0;
+  std::vector<PluginStatus> plugins;
+  std::string spool_directory;
+  SpoolStats spool;
+  LinkStatus link;
+};
+
+/// One line of JSON, no newline.
+[[nodiscard]] std::string to_json(const AgentStatus& status);
+/// {"event":{"time","plugin","what"}}; an empty plugin is the agent itself.
+[[nodiscard]] std::string event_json(Ns time, const std::string& plugin, const std::string& what);
+
+/// A row of `tallyman plugin list`.
+struct PluginRow {
+  std::string plugin, instance, version, state, file, why;
+};
+[[nodiscard]] std::string to_json(const std::vector<PluginRow>& rows);
+
+}  // namespace tallyman::agent

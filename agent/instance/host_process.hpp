@@ -1,0 +1,62 @@
+#pragma once
+// One plugin host process and its frames: non-blocking, bounded, on the event loop.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/host_protocol.hpp"
+#include "agent/instance/spawn.hpp"
+#include "app/loop.hpp"
+
+namespace tallyman::agent {
+
+/// Owned by an Instance; main thread. Destroying it kills the process group and reaps it.
+class HostProcess {
+ public:
+  struct Handlers {
+    std::function<void(FromHost&)> frame;
+    /// What it sent does not decode: it is to be killed. No frame follows.
+    std::function<void(const Error&)> garbage;
+    /// It ended and is reaped; every frame it sent before was given. Words, and whether it exited
+    /// with 0. The process object may be destroyed within.
+    std::function<void(const std::string& words, bool clean)> ended;
+  };
+
+  static Result<std::unique_ptr<HostProcess>> start(app::EventLoop& loop,
+                                                    const std::string& program,
+                                                    const std::vector<std::string>& arguments,
+                                                    Handlers handlers);
+  ~HostProcess();
+  HostProcess(const HostProcess&) = delete;
+  HostProcess& operator=(const HostProcess&) = delete;
+
+  /// Queues a frame; a host that does not read is cut off by its deadlines.
+  void send(const ToHost& frame);
+  /// Gives the frames that wait unread, now.
+  void take_in();
+  void kill();
+  [[nodiscard]] pid_t pid() const { return spawned_.pid; }
+  [[nodiscard]] bool alive() const { return spawned_.pid > 0; }
+
+ private:
+  HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handlers);
+  void on_socket(app::Ready ready);
+  void on_exit();
+  void read_some(std::size_t limit);
+  void write_some();
+  void hang_up();
+
+  app::EventLoop& loop_;
+  Spawned spawned_;
+  Handlers handlers_;
+  app::WatchId socket_watch_ = 0;
+  app::WatchId exit_watch_ = 0;
+  FrameCutter cutter_;
+  Bytes out_;
+  std::size_t written_ = 0;
+  bool garbled_ = false;
+  bool killed_ = false;
+};
+
+}  // namespace tallyman::agent

@@ -1,0 +1,277 @@
+#include "agent/instance/instance.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "agent/instance/plugin_files.hpp"
+#include "app/log.hpp"
+#include "base/time_text.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+using wire::Cause;
+
+constexpr unsigned kLogLinesPerSecond = 20;
+
+std::uint64_t seed_of(const std::string& agent, const std::string& instance) {
+  Hash hash = hash_of(as_bytes(agent + "/" + instance));
+  std::uint64_t seed = 0;
+  for (std::size_t i = 0; i < 8; i++) seed = seed << 8U | hash[i];
+  return seed;
+}
+
+std::string failure_words(const Fault& fault) {
+  return std::string(wire::cause_name(fault.cause)) + ": " + fault.why;
+}
+
+}  // namespace
+
+Instance::Instance(InstanceContext& context, InstanceConfig config, Ns covered, Cause since,
+                   const std::optional<wire::InstanceDef>& known)
+    : context_(context),
+      config_(std::move(config)),
+      supervisor_(context.supervisor, seed_of(context.agent, config_.name)),
+      covered_(covered),
+      since_(since),
+      recorder_(context.spool.dictionary(), context.agent, config_.name) {
+  wire::InstanceDef definition =
+      known.value_or(wire::InstanceDef{config_.name, plugin_name(config_.plugin), "", kNoHash, 0});
+  definition.interval = config_.interval;
+  recorder_.adopt(definition);
+}
+
+Instance::~Instance() {
+  for (app::TimerId timer : {look_timer_, poll_timer_, phase_timer_}) context_.loop.cancel(timer);
+}
+
+void Instance::start() { take(PluginEvent::enable); }
+
+// Nothing is expected of an instance before it was ready or failed for the first time: what it was
+// known to do before is then continued by a gap.
+void Instance::begin() {
+  if (schedule_ || stopping_) return;
+  const Clock& clock = context_.loop.clock();
+  schedule_.emplace(config_.interval, clock.wall(), clock.boot(), covered_);
+  Ns from = next_instant(covered_, config_.interval);
+  Ns to = schedule_->next() - config_.interval;
+  if (covered_ != 0 && from <= to) {
+    const char* why = "the instance was not configured";
+    if (since_ == Cause::agent_down) why = "the agent was not running";
+    if (since_ == Cause::starting) why = "started anew with a changed configuration";
+    gap(from, to, since_, why);
+  }
+  look();
+}
+
+void Instance::stop(std::function<void()> stopped) {
+  stopping_ = true;
+  stopped_ = std::move(stopped);
+  context_.loop.cancel(std::exchange(look_timer_, 0));
+  if (!flight_) take(PluginEvent::disable);
+}
+
+Ns Instance::unaccounted() const {
+  if (flight_) return flight_->scheduled;
+  if (schedule_) return schedule_->next();
+  return covered_ != 0 ? next_instant(covered_, config_.interval) : std::numeric_limits<Ns>::max();
+}
+
+// ---- polls
+// ---------------------------------------------------------------------------------------
+
+void Instance::look() {
+  const Clock& clock = context_.loop.clock();
+  Ns wall = clock.wall();
+  Due due = schedule_->look(wall, clock.boot());
+  if (due.missed) {
+    std::string length = to_duration_text(due.missed->to - due.missed->from + config_.interval);
+    if (due.missed->clock) {
+      gap(due.missed->from, due.missed->to, Cause::clock, "the wall clock stepped over " + length);
+    } else {
+      gap(due.missed->from, due.missed->to, Cause::agent_down,
+          "the agent was held up for " + length);
+    }
+  }
+  if (due.poll) begin_poll(*due.poll, wall, due.stepped);
+  // A step of the wall clock moves the instants: look again before long.
+  look_timer_ = context_.loop.after(std::min(due.wait, kSecond), [this] { look(); });
+}
+
+void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
+  if (supervisor_.phase() != PluginPhase::running) {
+    gap_for_phase(instant);
+    return;
+  }
+  // The deadline is at most the interval: a poll still under way is about to be over it.
+  if (flight_) over_deadline();
+  if (flight_ || supervisor_.phase() != PluginPhase::running) {
+    gap_for_phase(instant);
+    return;
+  }
+  Ns boot = context_.loop.clock().boot();
+  flight_ = Flight{++polls_sent_, instant, boot, std::max<Ns>(wall - instant, 0), stepped};
+  process_->send(PollRequest{flight_->number, instant, boot + config_.deadline});
+  poll_timer_ = context_.loop.after(config_.deadline, [this] {
+    poll_timer_ = 0;
+    over_deadline();
+  });
+}
+
+void Instance::over_deadline() {
+  if (!flight_) return;
+  // The answer may wait unread: then it was the agent that was late.
+  process_->take_in();
+  if (!flight_) return;
+  condemn({Cause::hang, "poll over its deadline of " + to_duration_text(config_.deadline)},
+          PluginEvent::overrun);
+}
+
+Verdict Instance::on(PollDone& done) {
+  if (!flight_ || done.number != flight_->number) {
+    return Fault{Cause::protocol, "the end of a poll that was not asked for"};
+  }
+  if (done.status == CallStatus::ok) return good_poll(done);
+  recorder_.abandon();
+  Fault fault{Cause::error, done.why.empty() ? "the plugin gave no reason" : done.why};
+  // An instance that calls itself broken is of no further use.
+  if (done.status != CallStatus::retry) return fault;
+  note_failure(fault.cause, fault.why);
+  gap(flight_->scheduled, flight_->scheduled, fault.cause, fault.why);
+  end_flight();
+  return {};
+}
+
+Verdict Instance::good_poll(const PollDone& done) {
+  const Clock& clock = context_.loop.clock();
+  PollTimes times;
+  times.scheduled = flight_->scheduled;
+  times.wall = clock.wall();
+  times.boot = clock.boot();
+  Ns took = times.boot - flight_->boot;
+  times.in_time = flight_->late + took <= config_.deadline;
+  times.stepped = flight_->stepped;
+  RecordedPoll recorded;
+  if (Verdict fault = recorder_.finish(times, done.forgotten, recorded)) {
+    note_failure(fault->cause, fault->why);
+    gap(flight_->scheduled, flight_->scheduled, fault->cause, fault->why);
+    end_flight();
+    return {};
+  }
+  last_took_ = took;
+  written_ = recorded.poll;
+  for (const wire::Gap& part : recorded.gaps) context_.gapped(*this, part);
+  auto outcome = [this, alive = std::weak_ptr<bool>(alive_)](bool committed) {
+    if (alive.expired()) return;
+    if (!committed) {
+      recorder_.lost();
+      gaps_++;
+      return;
+    }
+    recorder_.committed();
+    readings_ += written_->values.size();
+    latest_ = std::exchange(written_, std::nullopt);
+    context_.polled(*this, *latest_);
+  };
+  context_.journal.poll(std::move(recorded), std::move(outcome));
+  supervisor_.good_poll();
+  end_flight();
+  return {};
+}
+
+void Instance::end_flight() {
+  context_.loop.cancel(std::exchange(poll_timer_, 0));
+  flight_.reset();
+  if (stopping_) take(PluginEvent::disable);
+}
+
+// ---- gaps
+// ----------------------------------------------------------------------------------------
+
+void Instance::gap(Ns from, Ns to, Cause cause, const std::string& why) {
+  wire::Gap gap{recorder_.instance(), 0, from, to, cause, why};
+  if (gap.why.size() > wire::kMaxTextBytes) gap.why.resize(wire::kMaxTextBytes);
+  gaps_ += static_cast<std::uint64_t>((to - from) / config_.interval + 1);
+  context_.journal.gap(gap);
+  context_.gapped(*this, gap);
+}
+
+void Instance::gap_for_phase(Ns instant) {
+  switch (supervisor_.phase()) {
+    case PluginPhase::starting:
+      return gap(instant, instant, Cause::starting, "the plugin is being started");
+    case PluginPhase::backoff:
+      return gap(instant, instant, Cause::backoff,
+                 "waiting to be started again after " + failure_words(failure_));
+    case PluginPhase::failed:
+      return gap(instant, instant, Cause::backoff,
+                 "failed too often, last " + failure_words(failure_));
+    case PluginPhase::quarantined:
+      return gap(instant, instant, Cause::refused, failure_.why);
+    case PluginPhase::disabled:
+    case PluginPhase::stopping:
+      return gap(instant, instant, Cause::disabled, "being stopped");
+    case PluginPhase::running:
+    case PluginPhase::overdue:
+      return gap(instant, instant, failure_.cause, failure_.why);
+  }
+}
+
+void Instance::note_failure(Cause cause, const std::string& why) {
+  failure_ = {cause, why};
+  last_cause_ = failure_words(failure_);
+  context_.event(*this, last_cause_);
+  begin();
+}
+
+PluginStatus Instance::status() const {
+  PluginStatus status;
+  status.instance = config_.name;
+  status.plugin = described_ ? described_->name : plugin_name(config_.plugin);
+  status.version = described_ ? described_->version : "";
+  status.file = file_;
+  PluginPhase phase = supervisor_.phase();
+  status.state = phase_name(phase);
+  if (phase != PluginPhase::running && phase != PluginPhase::stopping) status.why = failure_.why;
+  status.pid = process_ && process_->alive() ? process_->pid() : 0;
+  status.uptime = status.pid != 0 ? context_.loop.clock().boot() - spawned_ : 0;
+  status.restarts = supervisor_.restarts();
+  status.last_cause = last_cause_;
+  status.last_poll = latest_ ? latest_->scheduled : 0;
+  status.last_poll_took = last_took_;
+  status.interval = config_.interval;
+  status.deadline = config_.deadline;
+  status.readings = readings_;
+  status.series = latest_ ? latest_->values.size() : 0;
+  status.gaps = gaps_;
+  status.isolation =
+      "own process and session, no new privileges; weaker: same user as the agent, no PID "
+      "namespace, "
+      "no limits";
+  return status;
+}
+
+// ---- log
+// -----------------------------------------------------------------------------------------
+
+Verdict Instance::on(LogLine& line) {
+  Ns second = context_.loop.clock().boot() / kSecond;
+  if (second != log_second_) {
+    if (log_lines_ > kLogLinesPerSecond) {
+      log::warning("plugin {}: {} more lines in a second were dropped", config_.name,
+                   log_lines_ - kLogLinesPerSecond);
+    }
+    log_second_ = second;
+    log_lines_ = 0;
+  }
+  if (++log_lines_ > kLogLinesPerSecond) return {};
+  auto level = static_cast<log::Level>(std::min<std::uint8_t>(line.level, 3));
+  if (log::enabled(level)) {
+    if (line.text.size() > wire::kMaxTextBytes) line.text.resize(wire::kMaxTextBytes);
+    log::write(level, "plugin " + config_.name + ": " + line.text);
+  }
+  return {};
+}
+
+}  // namespace tallyman::agent

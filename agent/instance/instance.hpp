@@ -1,0 +1,141 @@
+#pragma once
+// One configured plugin instance: its host process, its polls, and its gaps. Every scheduled
+// instant becomes a poll or a gap, exactly once.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/config.hpp"
+#include "agent/control/status.hpp"
+#include "agent/instance/host_process.hpp"
+#include "agent/instance/recorder.hpp"
+#include "agent/instance/schedule.hpp"
+#include "agent/instance/supervisor.hpp"
+#include "agent/journal.hpp"
+#include "app/loop.hpp"
+
+namespace tallyman::agent {
+
+class Instance;
+
+/// What all instances share. Outlives them.
+struct InstanceContext {
+  app::EventLoop& loop;
+  Spool& spool;
+  Journal& journal;
+  std::string agent;
+  std::string plugin_host;
+  std::function<std::string(const std::string& plugin)> find_plugin;
+  std::function<void(const Instance&, const std::string& what)> event;
+  std::function<void(const Instance&, const wire::Poll&)> polled;
+  std::function<void(const Instance&, const wire::Gap&)> gapped;
+  SupervisorOptions supervisor;
+  Ns start_deadline = 10 * kSecond;  ///< from the process's start to the plugin's creation
+  Ns stop_deadline = kSecond;        ///< from Stop to the process's end
+};
+
+/// Owned by the Agent; main thread.
+class Instance {
+ public:
+  /// `covered`: the last instant already accounted for, 0 = none; what passed from there to the
+  /// first readiness or failure is recorded as a gap of cause `since`. `known`: what its polls were
+  /// last written under, if any.
+  Instance(InstanceContext& context, InstanceConfig config, Ns covered, wire::Cause since,
+           const std::optional<wire::InstanceDef>& known);
+  ~Instance();
+  Instance(const Instance&) = delete;
+  Instance& operator=(const Instance&) = delete;
+
+  void start();
+  /// No further poll; the one under way may finish within its deadline; then the host is told to
+  /// stop. Calls back once nothing runs any more, at the earliest in a later turn of the loop.
+  void stop(std::function<void()> stopped);
+
+  /// The earliest scheduled instant that was neither recorded nor given up as a gap; the end of
+  /// time when there is none, because nothing was ever expected of it.
+  [[nodiscard]] Ns unaccounted() const;
+  /// The last instant that was: 0 = none.
+  [[nodiscard]] Ns covered() const {
+    return schedule_ ? schedule_->next() - config_.interval : covered_;
+  }
+  [[nodiscard]] bool polling() const { return flight_.has_value(); }
+
+  [[nodiscard]] PluginStatus status() const;
+  [[nodiscard]] const InstanceConfig& config() const { return config_; }
+  [[nodiscard]] const wire::InstanceDef& definition() const { return recorder_.definition(); }
+  /// The last good poll in the spool; nothing before the first.
+  [[nodiscard]] const std::optional<wire::Poll>& latest() const { return latest_; }
+
+ private:
+  struct Flight {
+    std::uint64_t number = 0;
+    Ns scheduled = 0;
+    Ns boot = 0;  ///< when it was sent
+    Ns late = 0;  ///< how long after its instant
+    bool stepped = false;
+  };
+
+  void begin();
+  void look();
+  void begin_poll(Ns instant, Ns wall, bool stepped);
+  void over_deadline();
+  void on_frame(FromHost& frame);
+  [[nodiscard]] Verdict on(Described& described);
+  [[nodiscard]] Verdict on(Created& created);
+  [[nodiscard]] Verdict on(Define& define);
+  [[nodiscard]] Verdict on(Readings& readings);
+  [[nodiscard]] Verdict on(PartGap& part);
+  [[nodiscard]] Verdict on(LogLine& line);
+  [[nodiscard]] Verdict on(State& state);
+  [[nodiscard]] Verdict on(PollDone& done);
+  [[nodiscard]] Verdict good_poll(const PollDone& done);
+  void on_ended(const std::string& words);
+
+  /// The host is to be killed for this.
+  void condemn(const Fault& fault, PluginEvent event);
+  void refuse(const std::string& why);
+  void take(PluginEvent event);
+  void spawn();
+  void arm(Ns delay, PluginEvent event);
+  void end_flight();
+  void gap(Ns from, Ns to, wire::Cause cause, const std::string& why);
+  void gap_for_phase(Ns instant);
+  void note_failure(wire::Cause cause, const std::string& why);
+  [[nodiscard]] wire::InstanceDef definition_for(const Described& described) const;
+
+  InstanceContext& context_;
+  InstanceConfig config_;
+  Supervisor supervisor_;
+  Ns covered_;                        ///< as given
+  wire::Cause since_;                 ///< as given
+  std::optional<Schedule> schedule_;  ///< from the first readiness or failure on
+  Recorder recorder_;
+  std::unique_ptr<HostProcess> process_;
+  std::string file_;  ///< the plugin's file, as found at the last start
+  Hash digest_{};     ///< of that file
+  std::optional<Described> described_;
+  std::optional<Flight> flight_;
+  std::uint64_t polls_sent_ = 0;
+  bool stopping_ = false;
+  std::function<void()> stopped_;
+
+  app::TimerId look_timer_ = 0;
+  app::TimerId poll_timer_ = 0;
+  app::TimerId phase_timer_ = 0;
+
+  Fault failure_;  ///< the last one: why it is not running, while it is not
+  std::string last_cause_;
+  Ns spawned_ = 0;  ///< boot instant
+  std::optional<wire::Poll> latest_;
+  std::optional<wire::Poll> written_;  ///< handed to the journal, its outcome is awaited
+  Ns last_took_ = 0;
+  std::uint64_t readings_ = 0;
+  std::uint64_t gaps_ = 0;
+  Ns log_second_ = 0;
+  unsigned log_lines_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for what may outlive this
+};
+
+}  // namespace tallyman::agent

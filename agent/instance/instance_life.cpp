@@ -1,0 +1,199 @@
+// The life of an instance's host: what comes from it, and what the supervisor's table says to do.
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/instance/instance.hpp"
+#include "agent/instance/plugin_files.hpp"
+#include "app/log.hpp"
+#include "base/time_text.hpp"
+
+namespace tallyman::agent {
+
+using wire::Cause;
+
+// ---- frames
+// --------------------------------------------------------------------------------------
+
+void Instance::on_frame(FromHost& frame) {
+  Verdict fault = std::visit([this](auto& body) { return on(body); }, frame);
+  if (fault) condemn(*fault, PluginEvent::garbage);
+}
+
+Verdict Instance::on(Described& described) {
+  if (described_ || supervisor_.phase() != PluginPhase::starting) {
+    return Fault{Cause::protocol, "a second declaration"};
+  }
+  if (Verdict fault = recorder_.described(described, definition_for(described))) {
+    refuse(fault->why);
+    return {};
+  }
+  if (Status options = check_options(described.options, config_); !options.ok()) {
+    refuse(options.error().text());
+    return {};
+  }
+  Configure configure;
+  configure.options = config_.options;
+  for (PluginState& state : context_.spool.states()) {
+    if (state.instance != config_.name || described.state_version == 0) continue;
+    configure.state_version = state.version;
+    configure.state = std::move(state.bytes);
+  }
+  described_ = std::move(described);
+  process_->send(configure);
+  return {};
+}
+
+wire::InstanceDef Instance::definition_for(const Described& described) const {
+  return {config_.name, described.name, described.version, digest_, config_.interval};
+}
+
+Verdict Instance::on(Created& created) {
+  if (supervisor_.phase() != PluginPhase::starting) {
+    return Fault{Cause::protocol, "an answer to nothing that was asked"};
+  }
+  if (created.status == CallStatus::ok && described_) {
+    if (!created.why.empty()) log::warning("plugin {}: {}", config_.name, created.why);
+    take(PluginEvent::ready);
+    return {};
+  }
+  std::string why = created.why.empty() ? "the plugin gave no reason" : created.why;
+  if (created.status == CallStatus::bad_config) {
+    refuse(why);
+    return {};
+  }
+  return Fault{Cause::error, "it could not be created: " + why};
+}
+
+Verdict Instance::on(Define& define) {
+  if (!flight_) return Fault{Cause::protocol, "a definition outside a poll"};
+  return recorder_.define(define);
+}
+
+Verdict Instance::on(Readings& readings) {
+  if (!flight_) return Fault{Cause::protocol, "readings outside a poll"};
+  return recorder_.readings(readings);
+}
+
+Verdict Instance::on(PartGap& part) {
+  if (!flight_) return Fault{Cause::protocol, "a gap outside a poll"};
+  return recorder_.part(std::move(part));
+}
+
+Verdict Instance::on(State& state) {
+  if (!flight_) return Fault{Cause::protocol, "a state outside a poll"};
+  return recorder_.state(std::move(state));
+}
+
+// ---- the table's events and actions
+// --------------------------------------------------------------
+
+void Instance::condemn(const Fault& fault, PluginEvent event) {
+  note_failure(fault.cause, fault.why);
+  recorder_.abandon();
+  std::optional<Flight> flight = std::exchange(flight_, std::nullopt);
+  context_.loop.cancel(std::exchange(poll_timer_, 0));
+  if (flight) gap(flight->scheduled, flight->scheduled, fault.cause, fault.why);
+  take(event);
+  if (flight && stopping_) take(PluginEvent::disable);
+}
+
+void Instance::refuse(const std::string& why) {
+  note_failure(Cause::refused, why);
+  take(PluginEvent::refuse);
+}
+
+void Instance::on_ended(const std::string& words) {
+  PluginPhase phase = supervisor_.phase();
+  bool unasked = phase == PluginPhase::starting || phase == PluginPhase::running;
+  std::optional<Flight> flight = std::exchange(flight_, std::nullopt);
+  context_.loop.cancel(std::exchange(poll_timer_, 0));
+  recorder_.abandon();
+  process_.reset();
+  if (unasked) note_failure(Cause::crash, words);
+  if (flight) gap(flight->scheduled, flight->scheduled, failure_.cause, failure_.why);
+  take(PluginEvent::exit);
+  if (flight && stopping_) take(PluginEvent::disable);
+}
+
+void Instance::take(PluginEvent event) {
+  PluginPhase before = supervisor_.phase();
+  PluginAction action = supervisor_.take(event, context_.loop.clock().boot());
+  PluginPhase after = supervisor_.phase();
+  if (before != after) {
+    std::string what = phase_name(after);
+    if (after == PluginPhase::backoff || after == PluginPhase::failed ||
+        after == PluginPhase::quarantined) {
+      what += ": " + failure_.why + "; next try in " +
+              to_duration_text(supervisor_.delay() / kMillisecond * kMillisecond);
+    }
+    context_.event(*this, what);
+  }
+  auto cancel = [this] { context_.loop.cancel(std::exchange(phase_timer_, 0)); };
+  switch (action) {
+    case PluginAction::none:
+      return;
+    case PluginAction::spawn:
+      return spawn();
+    case PluginAction::admit:
+      cancel();
+      return begin();
+    case PluginAction::kill:
+      cancel();
+      if (process_) process_->kill();
+      return;
+    case PluginAction::ask:
+      process_->send(Stop{});
+      return arm(context_.stop_deadline, PluginEvent::timer);
+    case PluginAction::wait:
+    case PluginAction::probe:
+      return arm(supervisor_.delay(), PluginEvent::timer);
+    case PluginAction::drop:
+      if (process_) process_->kill();
+      return arm(supervisor_.delay(), PluginEvent::timer);
+    case PluginAction::rest:
+      cancel();
+      process_.reset();
+      if (stopped_) context_.loop.after(0, std::exchange(stopped_, nullptr));
+      return;
+  }
+}
+
+void Instance::arm(Ns delay, PluginEvent event) {
+  context_.loop.cancel(phase_timer_);
+  phase_timer_ = context_.loop.after(delay, [this, event] {
+    phase_timer_ = 0;
+    if (supervisor_.phase() == PluginPhase::starting) {
+      return condemn({Cause::hang, "not ready within " + to_duration_text(context_.start_deadline)},
+                     PluginEvent::overrun);
+    }
+    take(event);
+  });
+}
+
+void Instance::spawn() {
+  process_.reset();
+  described_.reset();
+  file_ = context_.find_plugin(config_.plugin);
+  if (file_.empty()) return refuse("no plugin file for `" + config_.plugin + "`");
+  Result<Hash> digest = file_digest(file_);
+  if (!digest) return refuse(digest.error().text());
+  digest_ = *digest;
+  spawned_ = context_.loop.clock().boot();
+  HostProcess::Handlers handlers;
+  handlers.frame = [this](FromHost& frame) { on_frame(frame); };
+  handlers.garbage = [this](const Error& error) {
+    condemn({Cause::protocol, "garbage on its descriptor: " + error.text()}, PluginEvent::garbage);
+  };
+  handlers.ended = [this](const std::string& words, bool) { on_ended(words); };
+  auto process =
+      HostProcess::start(context_.loop, context_.plugin_host, {file_}, std::move(handlers));
+  if (!process) {
+    note_failure(Cause::crash, process.error().text());
+    return take(PluginEvent::exit);
+  }
+  process_ = std::move(*process);
+  arm(context_.start_deadline, PluginEvent::timer);
+}
+
+}  // namespace tallyman::agent

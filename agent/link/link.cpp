@@ -1,0 +1,229 @@
+#include "agent/link/link.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "app/log.hpp"
+#include "base/time_text.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+constexpr Ns kQueueRetry = 50 * kMillisecond;
+constexpr std::size_t kDefinitionBytes = 256U << 10U;  // in one message
+// A clock off by more than this is a state; status shows anything above a second.
+constexpr Ns kClockOff = 30 * kSecond;
+
+}  // namespace
+
+Link::Link(app::EventLoop& loop, Spool& spool, std::string agent,
+           std::vector<std::string> endpoints, const LinkTimes& times, Handlers handlers)
+    : loop_(loop),
+      spool_(spool),
+      agent_(std::move(agent)),
+      endpoints_(std::move(endpoints)),
+      handlers_(std::move(handlers)),
+      state_(endpoints_.size(), times) {}
+
+Link::~Link() {
+  loop_.cancel(timer_);
+  loop_.cancel(retry_);
+  if (watch_ != 0) loop_.unwatch(watch_);
+}
+
+void Link::start() { perform(state_.start(loop_.clock().boot())); }
+
+void Link::offer() {
+  if (state_.phase() != LinkPhase::connected) return;
+  send_batches();
+  rearm();
+}
+
+bool Link::idle() const {
+  return state_.phase() != LinkPhase::connected ||
+         state_.sent_up_to() <= spool_.stats().acknowledged;
+}
+
+LinkStatus Link::status() const {
+  LinkStatus status;
+  if (!endpoints_.empty()) status.rater = endpoints_[state_.endpoint()];
+  status.state = link_phase_name(state_.phase());
+  status.why = state_.why();
+  status.last_ack = state_.last_ack();
+  status.acknowledged = spool_.stats().acknowledged;
+  status.ledger = spool_.ledger();
+  status.clock_offset = state_.clock_offset();
+  if (std::abs(status.clock_offset) > kClockOff) {
+    status.why += (status.why.empty() ? "" : "; ") + std::string("this clock is ") +
+                  to_duration_text(std::abs(status.clock_offset) / kSecond * kSecond) +
+                  (status.clock_offset > 0 ? " behind" : " ahead of") + " the rater's";
+  }
+  return status;
+}
+
+void Link::rearm() {
+  loop_.cancel(std::exchange(timer_, 0));
+  if (state_.timer() != std::numeric_limits<Ns>::max()) {
+    timer_ = loop_.at(state_.timer(), [this] {
+      timer_ = 0;
+      perform(state_.on_timer(loop_.clock().boot()));
+    });
+  }
+  if (told_ == state_.phase() && told_why_ == state_.why()) return;
+  told_ = state_.phase();
+  told_why_ = state_.why();
+  std::string what = std::string("link ") + link_phase_name(told_);
+  if (!told_why_.empty()) what += ": " + told_why_;
+  handlers_.event(what);
+}
+
+void Link::perform(const LinkEffects& effects) {
+  for (const LinkEffect& effect : effects) {
+    if (Status status = perform(effect); !status.ok()) {
+      log::error("link: {}", status.error().text());
+      (void)state_.on_trouble(status.error().text(), loop_.clock().boot());
+      break;
+    }
+  }
+  rearm();
+}
+
+Status Link::perform(const LinkEffect& effect) {
+  using What = LinkEffect::What;
+  switch (effect.what) {
+    case What::connect:
+      return connect(effect.number);
+    case What::hello:
+      send_hello();
+      return {};
+    case What::heartbeat:
+      (void)send(wire::Heartbeat{spool_.token(), loop_.clock().wall(), spool_.stats().sealed});
+      return {};
+    case What::hold:
+      return spool_.hold(effect.number, effect.token);
+    case What::acknowledge:
+      return spool_.acknowledge(effect.number);
+    case What::definitions:
+      owed_definition_ = effect.number;
+      return {};
+    case What::send:
+      send_batches();
+      return {};
+    case What::new_incarnation:
+      log::error("link: {}: beginning a new incarnation", effect.why);
+      if (Status status = spool_.begin_incarnation(effect.why); !status.ok()) return status;
+      handlers_.new_incarnation();
+      return {};
+  }
+  return {};
+}
+
+Status Link::connect(std::size_t endpoint) {
+  if (watch_ != 0) loop_.unwatch(std::exchange(watch_, 0));
+  socket_.reset();
+  auto socket = app::MessageSocket::dealer(endpoints_[endpoint], {});
+  if (!socket) return socket.error();
+  socket_.emplace(std::move(*socket));
+  watch_ = loop_.watch(*socket_, [this] { receive(); });
+  return {};
+}
+
+bool Link::send(const wire::AgentMessage& message) {
+  return socket_ && socket_->send({{}, wire::encode(message)});
+}
+
+void Link::send_hello() {
+  loop_.cancel(std::exchange(retry_, 0));
+  owed_definition_ = 0;
+  const wire::Hello hello{agent_,
+                          spool_.incarnation(),
+                          spool_.token(),
+                          spool_.ledger(),
+                          spool_.stats().sealed,
+                          loop_.clock().wall(),
+                          "tallyman-agent " TALLYMAN_VERSION};
+  if (send(hello)) return;
+  // Nothing is taken before the connection stands: that is noticed by trying.
+  retry_ = loop_.after(kQueueRetry, [this] {
+    retry_ = 0;
+    if (state_.phase() == LinkPhase::greeting) send_hello();
+  });
+}
+
+// Batches rely on them, so none is sent before the last of these is.
+bool Link::send_definitions() {
+  wire::DefNo last = handlers_.durable_definitions();
+  if (owed_definition_ == 0 || owed_definition_ > last) return true;
+  std::vector<wire::Definition> owed = spool_.dictionary().from(owed_definition_);
+  for (std::size_t at = 0; at < owed.size() && owed[at].number <= last;) {
+    wire::Definitions message{spool_.token(), {}};
+    std::size_t bytes = 0;
+    for (; at < owed.size() && owed[at].number <= last && bytes < kDefinitionBytes; at++) {
+      bytes += wire::encode_definition(owed[at]).size();
+      message.definitions.push_back(std::move(owed[at]));
+    }
+    if (!send(message)) return false;
+    owed_definition_ = message.definitions.back().number + 1;
+  }
+  owed_definition_ = 0;
+  return true;
+}
+
+void Link::retry_soon() {
+  loop_.cancel(retry_);
+  retry_ = loop_.after(kQueueRetry, [this] {
+    retry_ = 0;
+    offer();
+  });
+}
+
+void Link::send_batches() {
+  if (state_.may_send(0) && !send_definitions()) return retry_soon();
+  while (state_.may_send(0)) {
+    Result<std::optional<SealedBatch>> next = spool_.next_after(state_.sent_up_to());
+    if (!next) {
+      log::error("link: {}", next.error().text());
+      (void)state_.on_trouble(next.error().text(), loop_.clock().boot());
+      return;
+    }
+    if (!next->has_value() || !state_.may_send((*next)->bytes.size())) return;
+    SealedBatch& batch = **next;
+    std::uint64_t size = batch.bytes.size();
+    if (!send(wire::BatchMessage{spool_.token(), std::move(batch.bytes)})) {
+      return retry_soon();
+    }
+    state_.sent(batch.last, size, loop_.clock().boot());
+  }
+}
+
+LinkFacts Link::facts(const wire::RaterMessage& message) const {
+  SpoolStats stats = spool_.stats();
+  LinkFacts facts;
+  facts.ledger = spool_.ledger();
+  facts.token = spool_.token();
+  facts.sealed = stats.sealed;
+  facts.acknowledged = stats.acknowledged;
+  facts.durable_definitions = handlers_.durable_definitions();
+  std::uint64_t mark = std::visit([](const auto& body) { return body.mark; }, message);
+  if (mark > 0) facts.mark_hash = spool_.hash_of_batch(mark);
+  return facts;
+}
+
+void Link::receive() {
+  constexpr int kPerTurn = 64;
+  for (int i = 0; i < kPerTurn && socket_; i++) {
+    std::optional<app::Message> message = socket_->receive();
+    if (!message) return;
+    Result<wire::RaterMessage> decoded = wire::decode_rater_message(message->body);
+    Ns boot = loop_.clock().boot();
+    if (!decoded) {
+      perform(
+          state_.on_trouble("the rater sent what is no message: " + decoded.error().text(), boot));
+      return;
+    }
+    perform(state_.on_message(*decoded, facts(*decoded), boot, loop_.clock().wall()));
+  }
+}
+
+}  // namespace tallyman::agent

@@ -1,0 +1,66 @@
+#pragma once
+// The link to the rater: a DEALER socket, and the spool it empties.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/control/status.hpp"
+#include "agent/link/link_state.hpp"
+#include "agent/spool/spool.hpp"
+#include "app/loop.hpp"
+#include "app/socket.hpp"
+
+namespace tallyman::agent {
+
+/// Owned by the Agent; main thread.
+class Link {
+ public:
+  struct Handlers {
+    std::function<wire::DefNo()> durable_definitions;
+    std::function<void()> new_incarnation;  ///< the spool began one
+    std::function<void(const std::string& what)> event;
+  };
+  Link(app::EventLoop& loop, Spool& spool, std::string agent, std::vector<std::string> endpoints,
+       const LinkTimes& times, Handlers handlers);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void start();
+  /// The spool may have a batch to send.
+  void offer();
+  /// Nothing durable is unacknowledged, or nobody is there to acknowledge it.
+  [[nodiscard]] bool idle() const;
+  [[nodiscard]] LinkStatus status() const;
+
+ private:
+  void perform(const LinkEffects& effects);
+  [[nodiscard]] Status perform(const LinkEffect& effect);
+  [[nodiscard]] Status connect(std::size_t endpoint);
+  [[nodiscard]] bool send(const wire::AgentMessage& message);
+  void send_hello();
+  [[nodiscard]] bool send_definitions();
+  void retry_soon();
+  void send_batches();
+  void receive();
+  void rearm();
+  [[nodiscard]] LinkFacts facts(const wire::RaterMessage& message) const;
+
+  app::EventLoop& loop_;
+  Spool& spool_;
+  std::string agent_;
+  std::vector<std::string> endpoints_;
+  Handlers handlers_;
+  LinkState state_;
+  std::optional<app::MessageSocket> socket_;
+  app::WatchId watch_ = 0;
+  app::TimerId timer_ = 0;
+  app::TimerId retry_ = 0;           ///< after a full queue
+  wire::DefNo owed_definition_ = 0;  ///< the rater lacks durable ones from here on; 0 = none
+  LinkPhase told_ = LinkPhase::off;
+  std::string told_why_;
+};
+
+}  // namespace tallyman::agent

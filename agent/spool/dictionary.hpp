@@ -1,0 +1,54 @@
+#pragma once
+// The spool's dictionary: numbers for definitions, found again by content.
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/spool/spool.hpp"
+
+namespace tallyman::agent {
+
+/// Numbers ascend and are never reused within an incarnation, also when definitions were lost to
+/// damage: skip() leaves their numbers out. Owned by the spool, main thread.
+class DefinitionMap final : public Dictionary {
+ public:
+  /// 0, and nothing recorded, for a body that no decoder would accept (empty name, a reference to
+  /// what is not defined).
+  wire::DefNo intern(const wire::DefBody& body) override;
+  void info(wire::DefNo series, Ns from, const wire::LabelValues& values) override;
+  [[nodiscard]] const wire::DefBody* find(wire::DefNo number) const override;
+  [[nodiscard]] const wire::LabelValues* info_of(wire::DefNo series) const override;
+  [[nodiscard]] wire::DefNo highest() const override { return highest_; }
+  [[nodiscard]] std::vector<wire::Definition> from(wire::DefNo first) const override;
+
+  /// Takes over what a recovery read; what is there already stays.
+  void load(const wire::Definition& definition);
+  /// Drops what refers to definitions that are not there, after all is loaded that can be.
+  void prune();
+  /// Whether all that an entry refers to is defined.
+  [[nodiscard]] bool resolves(const wire::Entry& entry) const;
+  /// No number up to this one will be given out.
+  void skip(wire::DefNo number) { highest_ = std::max(highest_, number); }
+  /// Interned since the last commit(), ascending: to be written with the next page.
+  [[nodiscard]] std::vector<wire::Definition> fresh() const { return from(committed_ + 1); }
+  void commit() { committed_ = highest_; }
+
+ private:
+  using Key = std::array<std::uint8_t, 16>;
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
+  static Key key_of(const wire::DefBody& body);
+  wire::DefNo add(const wire::DefBody& body);
+
+  std::map<wire::DefNo, wire::DefBody> bodies_;
+  std::unordered_map<Key, wire::DefNo, KeyHash> numbers_;
+  std::unordered_map<wire::DefNo, wire::DefNo> infos_;  ///< series → its last InfoDef
+  wire::DefNo highest_ = 0;
+  wire::DefNo committed_ = 0;
+};
+
+}  // namespace tallyman::agent

@@ -1,0 +1,201 @@
+// The life of segment files and of the mark.
+
+#include <algorithm>
+
+#include "agent/spool/spool_store.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+constexpr std::string_view kPrefix = "segment-";
+constexpr std::string_view kSuffix = ".seg";
+constexpr std::size_t kDigits = 16;
+constexpr Ns kMarkEvery = kSecond;
+
+}  // namespace
+
+std::string segment_name(std::uint64_t first) {
+  std::array<std::uint8_t, 8> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes[i] = static_cast<std::uint8_t>(first >> (8 * (bytes.size() - 1 - i)));
+  return std::string(kPrefix) + to_hex(bytes) + std::string(kSuffix);
+}
+
+std::optional<std::uint64_t> segment_number(std::string_view name) {
+  if (name.size() != kPrefix.size() + kDigits + kSuffix.size()) return std::nullopt;
+  std::array<std::uint8_t, 8> bytes{};
+  if (!from_hex(name.substr(kPrefix.size(), kDigits), bytes)) return std::nullopt;
+  std::uint64_t first = 0;
+  for (const std::uint8_t byte : bytes) first = first << 8U | byte;
+  if (first == 0 || segment_name(first) != name) return std::nullopt;
+  return first;
+}
+
+std::string SpoolStore::segment_path(std::uint64_t first) const {
+  return path(segment_name(first));
+}
+
+Bytes SpoolStore::preamble() const {
+  Bytes out;
+  for (const auto& definition : dictionary_.from(1)) append_definition(out, definition);
+  for (const auto& [instance, until] : covered_) append_covered(out, instance, until);
+  for (const auto& [instance, state] : states_) append_state(out, state, 0, 0);
+  return out;
+}
+
+Bytes SpoolStore::segment_start(std::uint64_t first) const {
+  SegmentHeader header;
+  header.agent = agent_;
+  header.incarnation = identity_.incarnation;
+  header.first = first;
+  header.highest = dictionary_.highest();
+  header.ledger = identity_.ledger;
+  header.token = identity_.token;
+  return encode_segment_start(header, preamble());
+}
+
+/// Goes on in a new segment, which becomes durable with the next sync; the one before is.
+Status SpoolStore::new_segment(std::uint64_t first) {
+  const Bytes start = segment_start(first);
+  Status room = room_for(start.size());
+  if (!room) return room;
+  auto file = files_.open(segment_path(first), OpenMode::truncate);
+  if (!file) return file.error();
+  Status written = (*file)->write_at(0, start);
+  if (!written) {
+    (void)files_.remove(segment_path(first));
+    return written;
+  }
+  if (room_for(options_.segment_bytes).ok()) (void)(*file)->allocate(options_.segment_bytes);
+  trouble_.clear();
+  if (file_) cache_ = {segments_.back().first, std::move(places_)};
+  places_.clear();
+  file_ = std::move(*file);
+  end_ = start.size();
+  segments_.push_back({first, end_});
+  total_bytes_ += end_;
+  dirty_ = dirty_directory_ = true;
+  return {};
+}
+
+/// After a failed write-out: everything that is not known to be durable goes, from memory, into a
+/// new file, which is durable when this returns.
+Status SpoolStore::move_to_new_segment() {
+  const std::uint64_t first = !pending_.empty() ? pending_.front().place.first
+                              : open_           ? open_->head.sequence
+                                                : sealed_ + 1;
+  Bytes bytes = segment_start(first);
+  std::vector<BatchPlace> places;
+  for (auto& pending : pending_) {
+    BatchPlace place = pending.place;
+    place.offset = bytes.size(), place.size = pending.bytes.size();
+    bytes.insert(bytes.end(), pending.bytes.begin(), pending.bytes.end());
+    places.push_back(place);
+  }
+  const std::uint64_t open_offset = bytes.size();
+  if (open_) bytes.insert(bytes.end(), open_->bytes.begin(), open_->bytes.end());
+
+  const std::string temporary = temporary_name(segment_path(first));
+  const auto fail = [&](const Error& error) -> Status {
+    trouble_ = error.what;
+    return error;
+  };
+  auto file = files_.open(temporary, OpenMode::truncate);
+  if (!file) return fail(file.error());
+  Status done = (*file)->write_at(0, bytes);
+  if (done.ok()) done = (*file)->sync();
+  if (!done) {
+    (void)files_.remove(temporary);
+    return fail(done.error());
+  }
+  // Segments that begin later hold nothing that is not in this one, nor anything durable.
+  while (!segments_.empty() && segments_.back().first > first) {
+    done = files_.remove(segment_path(segments_.back().first));
+    if (!done) return fail(done.error());
+    total_bytes_ -= segments_.back().bytes;
+    segments_.pop_back();
+  }
+  done = files_.rename(temporary, segment_path(first));
+  if (done.ok()) done = files_.sync_directory(options_.directory);
+  if (!done) return fail(done.error());
+  if (!segments_.empty() && segments_.back().first == first) {
+    total_bytes_ -= segments_.back().bytes;
+    segments_.pop_back();
+  }
+  cache_ = {};
+  job_.reset();
+  pending_.clear();
+  pending_bytes_ = 0;
+  file_ = std::move(*file);
+  places_ = std::move(places);
+  end_ = bytes.size();
+  segments_.push_back({first, end_});
+  total_bytes_ += end_;
+  if (open_) open_->offset = open_offset;
+  durable_ = sealed_;
+  durable_active_ = first;
+  last_durable_ = clock_.wall();
+  failed_ = dirty_ = dirty_directory_ = false;
+  trouble_.clear();
+  return {};
+}
+
+Status SpoolStore::store_mark(Durable durable) {
+  Status done = write_file_atomically(files_, path("mark"), encode_mark(mark_), durable);
+  if (!done) return done;
+  mark_stored_ = true;
+  mark_stored_at_ = clock_.boot();
+  return {};
+}
+
+Status SpoolStore::acknowledge(std::uint64_t sequence) {
+  if (sequence <= mark_.sequence) return {};
+  if (sequence > durable_)
+    return Error{
+        "an acknowledgement of batch " + std::to_string(sequence) + ", which was never given out",
+        options_.directory, "see whether another agent has this one's identity"};
+  const auto hash = hash_of_batch(sequence);
+  if (!hash)
+    return Error{"an acknowledgement of batch " + std::to_string(sequence) + ", which is not known",
+                 options_.directory, ""};
+  mark_ = {identity_.incarnation, sequence, *hash};
+  mark_stored_ = false;
+  look_for_oldest();
+  Status removed = remove_acknowledged();
+  if (!removed) return removed;
+  if (mark_stored_ || clock_.boot() - mark_stored_at_ < kMarkEvery) return {};
+  return store_mark(Durable::no);
+}
+
+/// Removes the segments that lie wholly below the mark, but never before the dictionary and the
+/// states they hold are durable elsewhere.
+Status SpoolStore::remove_acknowledged() {
+  bool removed = false;
+  while (segments_.size() > 1 && segments_[1].first <= mark_.sequence + 1 &&
+         durable_active_ == segments_.back().first) {
+    if (!mark_stored_ || !removed) {
+      Status stored = store_mark(Durable::yes);
+      if (!stored) return stored;
+    }
+    Status done = files_.remove(segment_path(segments_.front().first));
+    if (!done) return done;
+    if (cache_.first == segments_.front().first) cache_ = {};
+    total_bytes_ -= segments_.front().bytes;
+    segments_.erase(segments_.begin());
+    removed = true;
+  }
+  if (!removed) return {};
+  look_for_oldest();
+  return files_.sync_directory(options_.directory);
+}
+
+Status SpoolStore::hold(std::uint64_t ledger, wire::Token token) {
+  Identity next = identity_;
+  next.ledger = ledger, next.token = token;
+  if (next == identity_) return {};
+  Status stored = write_file_atomically(files_, path("identity"), encode_identity(next));
+  if (stored.ok()) identity_ = next;
+  return stored;
+}
+
+}  // namespace tallyman::agent

@@ -1,0 +1,203 @@
+#include "rater/derive/derive_counter.hpp"
+
+#include <algorithm>
+
+namespace tallyman::rater::fold {
+namespace {
+
+/// Fastest line the info labels told of for any part of [from, to), in Mbit/s; 0 = unknown.
+std::uint64_t fastest(const View& view, Ns from, Ns to) {
+  std::uint64_t best = 0;
+  const auto& speeds = view.speeds;
+  for (std::size_t i = 0; i < speeds.size(); ++i) {
+    const bool over = i + 1 < speeds.size() && speeds[i + 1].from <= from;
+    if (over || (i > 0 && speeds[i].from >= to)) continue;
+    if (speeds[i].mbit == 0) return 0;
+    best = std::max(best, speeds[i].mbit);
+  }
+  return best;
+}
+
+bool gap_within(const Instance& instance, const std::string& subject, Ns from, Ns to) {
+  const auto it = instance.gaps.find(subject);
+  return it != instance.gaps.end() &&
+         std::any_of(it->second.begin(), it->second.end(),
+                     [&](const Span& gap) { return gap.to > from && gap.from < to; });
+}
+
+}  // namespace
+
+bool Reader::plausible(const View& view, const Placed& reading, const Interval& interval) const {
+  if (view.speeds.empty() || interval.blurred) return true;
+  const std::uint64_t mbit = fastest(view, interval.from, interval.to);
+  if (mbit == 0) return true;
+  // A reading positioned at its scheduled instant was made up to `read`: the line ran on till then.
+  const Ns elapsed = std::max(interval.to, reading.read) - interval.from;
+  // Δ bytes ≤ Mbit/s × 125,000 bytes/s × elapsed × 1.05, in integers.
+  const auto limit = mul_div(static_cast<u128>(mbit) * 125'000 * 105, static_cast<u128>(elapsed),
+                             static_cast<u128>(kSecond) * 100);
+  return !limit || interval.before + interval.delta <= *limit;
+}
+
+bool Reader::shape_guessed(const Target& target, const Interval& interval) const {
+  const Instance& instance = *target.view->instance;
+  const Ns length = interval.to - interval.from;
+  if (length <= instance.interval || spreader_.one_slot(interval.from, interval.to)) return false;
+  if (interval.broken || length > two_beats(instance)) return true;
+  if (instance.gaps.empty()) return false;
+  const SeriesKey& series = target.view->key.series;
+  const wire::SourceDef source{series.scope, series.source};
+  wire::MetricDef metric;
+  metric.name = series.metric;
+  for (const std::string& subject :
+       {std::string(), gap_subject(series), gap_subject(metric), gap_subject(source)}) {
+    if (gap_within(instance, subject, interval.from, interval.to)) return true;
+  }
+  return false;
+}
+
+void Reader::quarantine(const View& view, const Interval& interval, const char* why) {
+  if (interval.delta == 0) return;
+  anomalies_.push_back({view.id, interval.from, interval.to, interval.delta, why});
+}
+
+bool Reader::count(const Target& target, const Placed& reading, Interval interval) {
+  View& view = *target.view;
+  if (!plausible(view, reading, interval)) {
+    quarantine(view, interval, "more than the line can carry in this time");
+    return false;
+  }
+  interval.from = spreader_.bounded(interval.from, interval.to);
+  spreader_.count(view, interval.from, interval.to, interval.delta);
+  spreader_.cover(view, interval.from, interval.to,
+                  interval.estimated || shape_guessed(target, interval));
+  target.counter->from = interval.from;
+  target.counter->within = interval.before + interval.delta;
+  return true;
+}
+
+void Reader::first(const Target& target, const Placed& reading) {
+  Counter& c = *target.counter;
+  c.position = reading.at;
+  c.blurred = reading.estimated;
+  c.value = reading.value;
+  c.from = reading.at;
+  c.within = 0;
+  if (target.start == 0) return;
+  const Interval interval{.from = std::min(target.start, reading.at - 1),
+                          .to = reading.at,
+                          .delta = reading.value,
+                          .estimated = reading.estimated,
+                          .blurred = reading.estimated};
+  if (reading.at <= target.view->instance->forgotten) {
+    quarantine(*target.view, interval, "from a time whose ended counters are forgotten");
+    return;
+  }
+  if (!count(target, reading, interval)) {
+    c.suspect = true;
+    c.trusted = 0;
+    c.trusted_at = interval.from;
+  }
+}
+
+bool Reader::recover(const Target& target, const Placed& reading) {
+  Counter& c = *target.counter;
+  if (!c.suspect || reading.value >= c.value || reading.value < c.trusted) return false;
+  c.suspect = false;
+  const Interval interval{.from = std::min(c.trusted_at, reading.at - 1),
+                          .to = std::max(c.position, reading.at),
+                          .delta = reading.value - c.trusted,
+                          .estimated = true,
+                          .blurred = c.blurred || reading.estimated};
+  c.from = interval.from;
+  c.within = 0;
+  if (!count(target, reading, interval)) c.suspect = true;
+  return true;
+}
+
+bool Reader::counter(const Stream& stream, const Target& target, const Placed& reading) {
+  Counter& c = *target.counter;
+  if (c.position == kNever) {
+    c.stream = stream.id;
+    c.losses = stream.losses;
+    first(target, reading);
+    return true;
+  }
+  const bool before = reading.raw < c.position;
+  if (before && c.stream != stream.id) return false;  // the counter went on: this is in already
+  if (before && reading.own_time && reading.value <= c.value) return false;
+  const Ns at = std::max(reading.at, c.position);
+  const bool broken = c.stream == stream.id && c.losses != stream.losses;
+  c.stream = stream.id;
+  c.losses = stream.losses;
+  if (!reading.own_time || at > c.ended) c.ended = 0;
+  if (!recover(target, reading)) {
+    const bool reset = reading.value < c.value;
+    Interval interval{.from = c.position,
+                      .to = at,
+                      .delta = reset ? reading.value : reading.value - c.value,
+                      .estimated = reset || reading.estimated,
+                      .broken = broken,
+                      .blurred = c.blurred || reading.estimated};
+    if (at == c.position) {  // learnt late: of the interval that ended here
+      interval.from = std::min(c.from, at - 1);
+      interval.before = c.within;
+      interval.blurred = true;
+      if (interval.delta == 0) {
+        c.value = reading.value;
+        return true;
+      }
+    }
+    const std::uint64_t trusted = c.value;
+    const Ns trusted_at = c.position;
+    if (count(target, reading, interval)) {
+      c.suspect = false;
+    } else {
+      c.from = at;
+      c.within = 0;
+      if (!c.suspect) c.trusted = trusted, c.trusted_at = trusted_at;
+      c.suspect = true;
+    }
+  }
+  c.value = reading.value;
+  c.position = at;
+  c.blurred = reading.estimated;
+  return true;
+}
+
+void Reader::hold(View& view, Counter& gauge, Ns to) {
+  if (gauge.ended != 0) return;
+  to = std::min(to, gauge.position + two_beats(*view.instance));
+  if (to <= gauge.from) return;
+  const Ns from = spreader_.bounded(gauge.from, to);
+  spreader_.hold(view, from, to, gauge.value);
+  spreader_.cover(view, from, to, false);
+  gauge.from = to;
+}
+
+bool Reader::gauge(const Stream& stream, const Target& target, const Placed& reading) {
+  Counter& g = *target.counter;
+  if (g.position != kNever) {
+    if (reading.raw < g.position && (g.stream != stream.id || reading.own_time)) return false;
+    hold(*target.view, g, reading.at);
+  }
+  g.stream = stream.id;
+  g.losses = stream.losses;
+  g.ended = 0;
+  g.value = reading.value;
+  g.position = std::max(g.position, reading.at);
+  g.from = std::max(g.from, g.position);
+  return true;
+}
+
+bool Reader::end(const Stream& stream, const Target& target, Ns at) {
+  View& view = *target.view;
+  Counter& c = *target.counter;
+  if (c.position == kNever || (at < c.position && c.stream != stream.id)) return false;
+  if (c.ended != 0) return true;
+  if (view.key.series.kind == wire::Kind::gauge) hold(view, c, at);
+  c.ended = std::max(at, c.position);
+  return true;
+}
+
+}  // namespace tallyman::rater::fold

@@ -1,0 +1,193 @@
+// How numbers lead to counters, and how info labels reach views.
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "rater/derive/derive_fold.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+constexpr std::size_t kSpeedsKept = 8;
+
+template <typename T>
+const T* find(const fold::Stream& stream, wire::DefNo number) {
+  const auto it = stream.definitions.find(number);
+  return it == stream.definitions.end() ? nullptr : std::get_if<T>(&it->second);
+}
+
+std::map<std::string, std::string> labels_of(const std::vector<std::string>& names,
+                                             const wire::LabelValues& values) {
+  std::map<std::string, std::string> out;
+  for (std::size_t i = 0; i < std::min(names.size(), values.size()); ++i) {
+    out[names[i]] = values[i];
+  }
+  return out;
+}
+
+/// Metric and source must be known.
+SeriesKey key_of(const fold::Stream& stream, const wire::SeriesDef& series) {
+  const auto& metric = *find<wire::MetricDef>(stream, series.metric);
+  const auto& source = *find<wire::SourceDef>(stream, series.source);
+  return {.source = source.id,
+          .scope = source.scope,
+          .metric = metric.name,
+          .unit = metric.unit,
+          .kind = metric.kind,
+          .labels = labels_of(metric.identity, series.identity)};
+}
+
+/// Mbit/s of a physical interface by its info labels; 0 = not told, or a kind whose speed is only a
+/// nominal figure (veth, tun, bridge …).
+std::uint64_t speed_of(const std::map<std::string, std::string>& labels) {
+  const auto kind = labels.find("kind");
+  if (kind != labels.end() && !kind->second.empty()) return 0;
+  const auto speed = labels.find("speed");
+  if (speed == labels.end()) return 0;
+  std::uint64_t mbit = 0;
+  const std::string& text = speed->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mbit);
+  return error == std::errc() && end == text.data() + text.size() ? mbit : 0;
+}
+
+}  // namespace
+
+namespace fold {
+
+std::string gap_subject(const wire::SourceDef& source) { return "source " + source.id; }
+std::string gap_subject(const wire::MetricDef& metric) { return "metric " + metric.name; }
+std::string gap_subject(const SeriesKey& series) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.text(series.source);
+  out.text(series.metric);
+  for (const auto& [name, value] : series.labels) out.text(name), out.text(value);
+  return "series " + std::string(as_text(bytes));
+}
+
+}  // namespace fold
+
+std::optional<std::string> Deriver::State::subject_of(const Stream& stream,
+                                                      wire::DefNo subject) const {
+  if (subject == 0) return std::string();
+  if (const auto* source = find<wire::SourceDef>(stream, subject)) {
+    return fold::gap_subject(*source);
+  }
+  if (const auto* metric = find<wire::MetricDef>(stream, subject)) {
+    return fold::gap_subject(*metric);
+  }
+  const auto* series = find<wire::SeriesDef>(stream, subject);
+  if (series == nullptr || find<wire::MetricDef>(stream, series->metric) == nullptr ||
+      find<wire::SourceDef>(stream, series->source) == nullptr) {
+    return std::nullopt;
+  }
+  return fold::gap_subject(key_of(stream, *series));
+}
+
+void Deriver::State::define(Stream& stream, const wire::Definition& definition) {
+  if (!stream.definitions.emplace(definition.number, definition.body).second) return;
+  const auto* info = std::get_if<wire::InfoDef>(&definition.body);
+  if (info == nullptr) return;
+  stream.infos[info->series].push_back(definition.number);
+  const auto views_of = stream.views.find(info->series);
+  if (views_of == stream.views.end()) return;
+  for (View* view : views_of->second) tell_info(stream, *view, info->series);
+}
+
+fold::Target* Deriver::State::target(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
+  const bool small = epoch <= 4 * stream.definitions.size() + 1024;
+  if (small && epoch < stream.targets.size() && stream.targets[epoch].instance == instance) {
+    return &stream.targets[epoch];
+  }
+  if (const auto it = stream.other_targets.find({epoch, instance});
+      it != stream.other_targets.end()) {
+    return &it->second;
+  }
+  Target found = resolve(stream, epoch, instance);
+  if (found.view == nullptr) return nullptr;
+  if (small && epoch >= stream.targets.size()) stream.targets.resize(epoch + 1);
+  if (small && stream.targets[epoch].view == nullptr) return &(stream.targets[epoch] = found);
+  return &(stream.other_targets[{epoch, instance}] = found);
+}
+
+fold::Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
+  Target to;
+  const auto* epoch_def = find<wire::EpochDef>(stream, epoch);
+  if (epoch_def == nullptr || find<wire::InstanceDef>(stream, instance) == nullptr) return to;
+  const auto* series = find<wire::SeriesDef>(stream, epoch_def->series);
+  if (series == nullptr || find<wire::MetricDef>(stream, series->metric) == nullptr ||
+      find<wire::SourceDef>(stream, series->source) == nullptr) {
+    return to;
+  }
+  to.instance = instance;
+  to.series = epoch_def->series;
+  to.start = epoch_def->start;
+  View& view = view_of(stream, instance, *series);
+  to.view = &view;
+  const auto [counter, fresh] = view.counters.try_emplace(epoch_def->epoch);
+  if (fresh && view.key.series.kind == wire::Kind::gauge) gauges_stale = true;
+  to.counter = &counter->second;
+  auto& views_of = stream.views[to.series];
+  if (std::find(views_of.begin(), views_of.end(), &view) == views_of.end()) {
+    views_of.push_back(&view);
+  }
+  announce(view);
+  tell_info(stream, view, to.series);
+  return to;
+}
+
+fold::View& Deriver::State::view_of(Stream& stream, wire::DefNo instance_number,
+                                    const wire::SeriesDef& series) {
+  const auto& metric = *find<wire::MetricDef>(stream, series.metric);
+  Instance& instance = *instance_of(stream, instance_number);
+  ViewKey key{.series = key_of(stream, series), .agent = agent, .instance = instance.name};
+  auto& view = views[key];
+  if (view == nullptr) {
+    view = std::make_unique<View>();
+    view->id = ++last_view;
+    view->key = std::move(key);
+    view->instance = &instance;
+  }
+  if (view->resolution != metric.resolution) {
+    view->resolution = metric.resolution;
+    view->announced = false;
+  }
+  return *view;
+}
+
+void Deriver::State::announce(View& view) {
+  if (std::exchange(view.announced, true)) return;
+  out.views.push_back({view.id, view.key, view.resolution});
+}
+
+void Deriver::State::tell_info(Stream& stream, View& view, wire::DefNo series) {
+  const auto numbers = stream.infos.find(series);
+  if (numbers == stream.infos.end()) return;
+  if (view.info_stream != stream.id) view.info_stream = stream.id, view.info_number = 0;
+  for (const wire::DefNo number : numbers->second) {
+    if (number <= view.info_number) continue;
+    view.info_number = number;
+    const auto& info = *find<wire::InfoDef>(stream, number);
+    const auto* metric =
+        find<wire::MetricDef>(stream, find<wire::SeriesDef>(stream, series)->metric);
+    auto labels = labels_of(metric->info, info.values);
+    const bool later = info.from >= view.info_from;
+    if (later && view.info_from != fold::kNever && labels == view.info) continue;
+    out.info.push_back({view.id, info.from, labels});
+    if (!later) continue;
+    view.info = std::move(labels);
+    view.info_from = info.from;
+    tell_speed(view, info.from);
+  }
+}
+
+void Deriver::State::tell_speed(View& view, Ns from) {
+  if (view.key.series.unit != "bytes" || view.key.series.kind != wire::Kind::counter) return;
+  const std::uint64_t mbit = speed_of(view.info);
+  if (view.speeds.empty() ? mbit == 0 : view.speeds.back().mbit == mbit) return;
+  view.speeds.push_back({from, mbit});
+  if (view.speeds.size() > kSpeedsKept) view.speeds.erase(view.speeds.begin());
+}
+
+}  // namespace tallyman::rater

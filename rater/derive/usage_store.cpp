@@ -1,0 +1,222 @@
+#include "rater/derive/usage_store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "app/log.hpp"
+#include "base/time_text.hpp"
+#include "rater/derive/usage_store_rows.hpp"
+#include "rater/derive/usage_store_state.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+constexpr std::int64_t kUsageVersion = 1;
+constexpr std::size_t kFetch = 16;  ///< batches of one stream held in memory at a time
+
+}  // namespace
+
+UsageStore::UsageStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
+UsageStore::~UsageStore() = default;
+Ns UsageStore::slot() const { return state_->slot; }
+
+Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& intake, Ns slot) {
+  if (slot <= 0 || slot > kDay) {
+    return Error{"a slot is between a nanosecond and a day long", ledger.path(),
+                 "configure a slot length such as 5m"};
+  }
+  if (Status status = ledger.prepare_part("usage", kUsageVersion, kUsageTables); !status.ok()) {
+    return status.error();
+  }
+  auto state = std::make_unique<State>(ledger, intake, slot);
+  if (Status status = state->check_slot(); !status.ok()) return status.error();
+  if (Status status = state->load_marks(); !status.ok()) return status.error();
+  return std::unique_ptr<UsageStore>(new UsageStore(std::move(state)));
+}
+
+Status UsageStore::State::check_slot() {
+  auto read = ledger.database().prepare("SELECT slot FROM usage_slot_length");
+  const auto row = read.step();
+  if (!row.ok()) return row.error();
+  if (!*row) {
+    return ledger.database()
+        .prepare("INSERT INTO usage_slot_length VALUES(?)")
+        .bind(1, slot)
+        .done();
+  }
+  const Ns held = read.integer(0);
+  if (held == slot) return {};
+  return Error{"the ledger counts in slots of " + to_duration_text(held) + ", not of " +
+                   to_duration_text(slot),
+               ledger.path(), "configure the slot length it was made with, or begin a new ledger"};
+}
+
+Status UsageStore::State::load_marks() {
+  done.clear();
+  auto read =
+      ledger.database().prepare("SELECT stream, sequence, hash, watermark FROM usage_stream");
+  for (;;) {
+    const auto row = read.step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    done[read.integer(0)] = {
+        .sequence = read.u64(1), .hash = read.hash(2), .watermark = read.integer(3)};
+  }
+}
+
+Status UsageStore::State::rolled_back() {
+  agents.clear();
+  return load_marks();
+}
+
+Result<UsageStore::Progress> UsageStore::advance(std::size_t max_batches) {
+  return state_->advance(nullptr, max_batches);
+}
+
+Result<UsageStore::Progress> UsageStore::advance_to(std::span<const StreamMark> marks,
+                                                    std::size_t max_batches) {
+  std::map<std::int64_t, std::uint64_t> until;
+  for (const StreamMark& mark : marks) {
+    const auto stream = state_->intake.stream(mark.agent, mark.incarnation);
+    if (!stream.ok()) return stream.error();
+    if (!stream->has_value()) {
+      return Error{
+          "no stream of agent '" + mark.agent + "' with incarnation " + to_hex(mark.incarnation),
+          state_->ledger.path(), "restore the ledger from a backup"};
+    }
+    until[(*stream)->id] = mark.sequence;
+  }
+  return state_->advance(&until, max_batches);
+}
+
+Result<UsageStore::Progress> UsageStore::State::advance(
+    const std::map<std::int64_t, std::uint64_t>* until, std::size_t max_batches) {
+  auto work = waiting(until);
+  if (!work.ok()) return work.error();
+  Progress progress;
+  auto at = work->lower_bound(next);
+  for (std::size_t i = 0; i < work->size() && progress.batches < max_batches; ++i) {
+    if (at == work->end()) at = work->begin();
+    const auto derived = derive(at->first, at->second, max_batches - progress.batches);
+    if (!derived.ok()) {
+      if (Status status = rolled_back(); !status.ok()) return status.error();
+      return derived.error();
+    }
+    progress.batches += *derived;
+    ++at;
+  }
+  next = at == work->end() ? std::string() : at->first;
+  if (Status status = persist(); !status.ok()) {
+    if (Status again = rolled_back(); !again.ok()) return again.error();
+    return status.error();
+  }
+  const auto left = waiting(until);
+  if (!left.ok()) return left.error();
+  progress.more = !left->empty();
+  return progress;
+}
+
+Result<std::map<std::string, std::vector<UsageStore::State::Work>>> UsageStore::State::waiting(
+    const std::map<std::int64_t, std::uint64_t>* until) {
+  const auto streams = intake.streams();
+  if (!streams.ok()) return streams.error();
+  std::map<std::string, std::vector<Work>> out;
+  for (const Stream& stream : *streams) {
+    std::uint64_t last = stream.mark;
+    if (until != nullptr) {
+      const auto it = until->find(stream.id);
+      last = it == until->end() ? 0 : std::min(last, it->second);
+    }
+    const auto it = done.find(stream.id);
+    const std::uint64_t from = it == done.end() ? 0 : it->second.sequence;
+    if (last <= from) continue;
+    out[stream.agent].push_back({.stream = stream.id, .until = last, .fetched_to = from});
+  }
+  return out;
+}
+
+Result<UsageStore::State::Agent*> UsageStore::State::agent(const std::string& name) {
+  auto& held = agents[name];
+  if (held != nullptr) return held.get();
+  auto read = ledger.database().prepare("SELECT state FROM usage_agent WHERE agent = ?");
+  const auto row = read.bind(1, name).step();
+  if (!row.ok()) return row.error();
+  if (!*row) {
+    held = std::make_unique<Agent>(Deriver(name, slot));
+    return held.get();
+  }
+  auto restored = Deriver::restore(read.blob(0));
+  if (!restored.ok()) return restored.error();
+  held = std::make_unique<Agent>(std::move(*restored));
+  return held.get();
+}
+
+Result<std::size_t> UsageStore::State::derive(const std::string& name, std::vector<Work>& work,
+                                              std::size_t limit) {
+  const auto to = agent(name);
+  if (!to.ok()) return to.error();
+  std::size_t batches = 0;
+  while (batches < limit) {
+    Work* first = nullptr;
+    for (Work& each : work) {
+      if (Status status = fetch(each); !status.ok()) return status.error();
+      if (each.fetched.empty()) continue;
+      if (first == nullptr || each.fetched.front().received < first->fetched.front().received) {
+        first = &each;
+      }
+    }
+    if (first == nullptr) break;
+    if (Status status = apply(**to, *first); !status.ok()) return status.error();
+    ++batches;
+  }
+  return batches;
+}
+
+Status UsageStore::State::fetch(Work& work) {
+  if (!work.fetched.empty() || work.exhausted) return {};
+  auto batches = intake.batches_after(work.stream, work.fetched_to, kFetch);
+  if (!batches.ok()) return batches.error();
+  work.exhausted = batches->size() < kFetch;
+  for (StoredBatch& batch : *batches) {
+    if (batch.last > work.until) {
+      work.exhausted = true;
+      break;
+    }
+    work.fetched_to = batch.last;
+    work.fetched.push_back(std::move(batch));
+  }
+  return {};
+}
+
+Status UsageStore::State::apply(Agent& to, Work& work) {
+  const StoredBatch stored = std::move(work.fetched.front());
+  work.fetched.pop_front();
+  const auto stream = static_cast<std::uint64_t>(work.stream);
+  Done& mark = done[work.stream];
+  const auto definitions = intake.definitions_after(work.stream, mark.defined);
+  if (!definitions.ok()) return definitions.error();
+  for (const wire::Definition& definition : *definitions) {
+    to.deriver.define(stream, definition);
+    mark.defined = std::max(mark.defined, definition.number);
+  }
+  if (stored.bytes.empty()) {
+    log::warning(
+        "batch {} of agent {} is derived only after its bytes were dropped: it counts as lost",
+        stored.sequence, to.deriver.agent());
+    wire::Batch lost;
+    lost.head.kind = wire::BatchKind::stand_in;
+    to.deriver.apply(stream, lost);
+  } else {
+    const auto batch = wire::decode_batch(stored.bytes);
+    if (!batch.ok()) return batch.error();
+    to.deriver.apply(stream, *batch);
+  }
+  mark.sequence = stored.last;
+  mark.hash = stored.hash;
+  mark.watermark =
+      std::max(mark.watermark, std::min(to.deriver.watermark(stream), stored.received));
+  mark.dirty = to.dirty = true;
+  return {};
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,78 @@
+#pragma once
+// Derived usage in the ledger: takes committed batches through a Deriver per agent and keeps what
+// comes out.
+//
+// Tables (instants and lengths in nanoseconds):
+//   usage_slot_length(slot)                 one row: what the ledger counts in, for ever
+//   usage_view(id, key, agent, metric, resolution)   key = the ViewKey, fields length-prefixed
+//   usage_slot(view, slot, amount, covered, estimated, peak)   codec: usage_store_rows.hpp
+//   usage_info(view, from_ns, labels) · usage_anomaly(id, view, from_ns, to_ns, value, why)
+//   usage_absent(view, from_ns, to_ns)      known not to exist; to_ns NULL = still
+//   usage_run(agent, instance, from_ns, to_ns)   uninterrupted polling
+//   usage_agent(agent, state)               the Deriver's snapshot
+//   usage_stream(stream, sequence, hash, watermark)   how far it has been derived
+// What an advance() adds to them, the snapshots and the marks are one transaction: a crash repeats
+// nothing and loses nothing.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "rater/derive/derive.hpp"
+#include "rater/derive/usage.hpp"
+#include "rater/intake/intake.hpp"
+#include "rater/ledger/ledger.hpp"
+
+namespace tallyman::rater {
+
+/// An anomaly as the ledger keeps it.
+struct KeptAnomaly {
+  std::int64_t id = 0;
+  ViewKey view;
+  Ns from = 0, to = 0;
+  u128 value = 0;
+  std::string why;
+};
+
+/// Owned by the daemon, on the loop's thread; ledger and intake outlive it. Not to be called inside
+/// a transaction. Batches of one agent are taken in the order of their receipt, streams received at
+/// the same instant in the order of their making: so the tables are a function of the log.
+class UsageStore {
+ public:
+  /// `intake` may belong to another ledger: deriving again, from scratch, is done into an empty
+  /// one. A ledger that counts in slots of another length is an error.
+  static Result<std::unique_ptr<UsageStore>> open(Ledger& ledger, Intake& intake, Ns slot);
+  ~UsageStore();
+
+  struct Progress {
+    std::size_t batches = 0;  ///< derived and kept by this call
+    bool more = false;        ///< committed batches are waiting
+  };
+  /// Derives at most `max_batches` of what was committed and keeps it. After an error everything
+  /// stands as before the call.
+  [[nodiscard]] Result<Progress> advance(std::size_t max_batches);
+  /// The same, but no stream beyond the sequence number a mark gives it; streams without a mark not
+  /// at all.
+  [[nodiscard]] Result<Progress> advance_to(std::span<const StreamMark> marks,
+                                            std::size_t max_batches);
+
+  /// Usage of every view of these metrics in the slots that [from, to) touches: views that have a
+  /// slot there, or are known to be absent there. Ascending by view.
+  [[nodiscard]] Result<std::vector<ViewUsage>> slots(std::span<const std::string> metrics, Ns from,
+                                                     Ns to);
+  /// One for each stream of the intake, derived or not, by agent and then as they were made.
+  [[nodiscard]] Result<std::vector<StreamMark>> marks();
+  /// Those that touch [from, to), as they were found.
+  [[nodiscard]] Result<std::vector<KeptAnomaly>> anomalies(Ns from, Ns to);
+  [[nodiscard]] Ns slot() const;
+
+ private:
+  struct State;
+  explicit UsageStore(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tallyman::rater

@@ -1,0 +1,180 @@
+// What rating reads.
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "rater/derive/usage_store_rows.hpp"
+#include "rater/derive/usage_store_state.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+struct Range {
+  Ns from = 0, to = 0;
+  std::int64_t first_slot = 0, last_slot = 0;
+};
+
+/// Runs of polling of each instance of each agent.
+using Runs = std::map<std::pair<std::string, std::string>, std::vector<Span>>;
+
+Result<Runs> read_runs(Database& db, const Range& range) {
+  Runs out;
+  auto read = db.prepare(
+      "SELECT agent, instance, from_ns, to_ns FROM usage_run WHERE from_ns < ? AND to_ns > ?"
+      " ORDER BY agent, instance, from_ns");
+  read.bind(1, range.to).bind(2, range.from);
+  for (;;) {
+    const auto row = read.step();
+    if (!row.ok()) return row.error();
+    if (!*row) return out;
+    out[{read.text(0), read.text(1)}].push_back({read.integer(2), read.integer(3)});
+  }
+}
+
+/// The parts of [from, to) in which the runs say that somebody looked, clipped to the range.
+void add_absent(std::vector<Span>& out, Span absent, const std::vector<Span>& runs,
+                const Range& range) {
+  for (const Span& run : runs) {
+    const Span part{std::max({absent.from, run.from, range.from}),
+                    std::min({absent.to, run.to, range.to})};
+    if (part.from < part.to) out.push_back(part);
+  }
+}
+
+class ViewReader {
+ public:
+  ViewReader(Database& db, const Range& range, Runs runs)
+      : range_(range),
+        runs_(std::move(runs)),
+        slots_(db.prepare("SELECT slot, amount, covered, estimated, peak FROM usage_slot"
+                          " WHERE view = ? AND slot BETWEEN ? AND ? ORDER BY slot")),
+        info_(db.prepare("SELECT from_ns, labels FROM usage_info WHERE view = ? ORDER BY from_ns")),
+        absent_(db.prepare("SELECT from_ns, to_ns FROM usage_absent WHERE view = ?"
+                           " AND from_ns < ? ORDER BY from_ns")) {}
+
+  /// False when nothing is known of the view in the range.
+  Result<bool> read(std::int64_t view, ViewUsage& out) {
+    slots_.bind(1, view).bind(2, range_.first_slot).bind(3, range_.last_slot);
+    Status status = each(slots_, [&] { return add_slot(out); });
+    if (!status.ok()) return status.error();
+    const auto runs = runs_.find({out.view.agent, out.view.instance});
+    if (runs != runs_.end()) {
+      absent_.bind(1, view).bind(2, range_.to);
+      status = each(absent_, [&] {
+        const Ns to = absent_.null(1) ? wire::kMaxTime : absent_.integer(1);
+        add_absent(out.absent, {absent_.integer(0), to}, runs->second, range_);
+        return Status();
+      });
+      if (!status.ok()) return status.error();
+    }
+    if (out.slots.empty() && out.absent.empty()) return false;
+    info_.bind(1, view);
+    status = each(info_, [&]() -> Status {
+      auto labels = decode_labels(info_.blob(1));
+      if (!labels.ok()) return labels.error();
+      out.info.push_back({info_.integer(0), std::move(*labels)});
+      return {};
+    });
+    if (!status.ok()) return status.error();
+    return true;
+  }
+
+ private:
+  template <typename Take>
+  Status each(Statement& statement, Take&& take) {
+    Status status;
+    while (status.ok()) {
+      const auto row = statement.step();
+      if (!row.ok()) status = row.error();
+      if (!row.ok() || !*row) break;
+      status = take();
+    }
+    statement.reset();
+    return status;
+  }
+  Status add_slot(ViewUsage& out) {
+    out.slots.push_back(slot_of_row(slots_, 0));
+    return {};
+  }
+
+  Range range_;
+  Runs runs_;
+  Statement slots_, info_, absent_;
+};
+
+}  // namespace
+
+Result<std::vector<ViewUsage>> UsageStore::slots(std::span<const std::string> metrics, Ns from,
+                                                 Ns to) {
+  std::vector<ViewUsage> out;
+  if (from >= to || to <= 0) return out;
+  const Ns begin = std::max<Ns>(from, 0);
+  const Range range{begin, to, begin / state_->slot, (to - 1) / state_->slot};
+  Database& db = state_->ledger.database();
+  auto runs = read_runs(db, range);
+  if (!runs.ok()) return runs.error();
+  ViewReader reader(db, range, std::move(*runs));
+  auto views = db.prepare("SELECT id, key, resolution FROM usage_view WHERE metric = ?");
+  const std::set<std::string> wanted(metrics.begin(), metrics.end());
+  for (const std::string& metric : wanted) {
+    views.bind(1, metric);
+    for (;;) {
+      const auto row = views.step();
+      if (!row.ok()) return row.error();
+      if (!*row) break;
+      auto key = decode_view_key(views.blob(1));
+      if (!key.ok()) return key.error();
+      ViewUsage usage;
+      usage.view = std::move(*key);
+      usage.resolution = views.integer(2);
+      const auto known = reader.read(views.integer(0), usage);
+      if (!known.ok()) return known.error();
+      if (*known) out.push_back(std::move(usage));
+    }
+    views.reset();
+  }
+  std::sort(out.begin(), out.end(),
+            [](const ViewUsage& a, const ViewUsage& b) { return a.view < b.view; });
+  return out;
+}
+
+Result<std::vector<StreamMark>> UsageStore::marks() {
+  const auto streams = state_->intake.streams();
+  if (!streams.ok()) return streams.error();
+  std::vector<StreamMark> out;
+  for (const Stream& stream : *streams) {
+    StreamMark mark{.agent = stream.agent, .incarnation = stream.incarnation};
+    if (const auto it = state_->done.find(stream.id); it != state_->done.end()) {
+      mark.sequence = it->second.sequence;
+      mark.hash = it->second.hash;
+      mark.watermark = it->second.watermark;
+    }
+    out.push_back(std::move(mark));
+  }
+  return out;
+}
+
+Result<std::vector<KeptAnomaly>> UsageStore::anomalies(Ns from, Ns to) {
+  auto read = state_->ledger.database().prepare(
+      "SELECT a.id, v.key, a.from_ns, a.to_ns, a.value, a.why FROM usage_anomaly a"
+      " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ? AND a.to_ns > ? ORDER BY a.id");
+  read.bind(1, to).bind(2, from);
+  std::vector<KeptAnomaly> out;
+  for (;;) {
+    const auto row = read.step();
+    if (!row.ok()) return row.error();
+    if (!*row) return out;
+    auto key = decode_view_key(read.blob(1));
+    if (!key.ok()) return key.error();
+    out.push_back({.id = read.integer(0),
+                   .view = std::move(*key),
+                   .from = read.integer(2),
+                   .to = read.integer(3),
+                   .value = read.quantity(4),
+                   .why = read.text(5)});
+  }
+}
+
+}  // namespace tallyman::rater

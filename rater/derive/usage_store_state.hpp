@@ -1,0 +1,71 @@
+#pragma once
+// The usage store's inside. Private to usage_store*.cpp.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "rater/derive/usage_store.hpp"
+
+namespace tallyman::rater {
+
+struct UsageStore::State {
+  /// How far a stream has been derived.
+  struct Done {
+    std::uint64_t sequence = 0;
+    Hash hash = kNoHash;
+    Ns watermark = 0;
+    wire::DefNo defined = 0;  ///< definitions given to the Deriver since it was loaded
+    bool dirty = false;
+  };
+  struct Agent {
+    explicit Agent(Deriver loaded) : deriver(std::move(loaded)) {}
+    Deriver deriver;
+    std::unordered_map<std::uint64_t, std::int64_t>
+        views;  ///< the Deriver's number → usage_view.id
+    bool dirty = false;
+  };
+  /// One stream with batches to derive.
+  struct Work {
+    std::int64_t stream = 0;
+    std::uint64_t until = 0;  ///< no batch beyond this sequence number
+    std::deque<StoredBatch> fetched{};
+    std::uint64_t fetched_to = 0;
+    bool exhausted = false;
+  };
+
+  State(Ledger& ledger_in, Intake& intake_in, Ns slot_in)
+      : ledger(ledger_in), intake(intake_in), slot(slot_in) {}
+
+  Ledger& ledger;
+  Intake& intake;
+  Ns slot;
+  std::map<std::int64_t, Done> done;                     ///< by stream
+  std::map<std::string, std::unique_ptr<Agent>> agents;  ///< those met since the start
+  std::string next;  ///< the agent to begin with: none waits behind another for ever
+
+  Status check_slot();
+  Status load_marks();
+  Result<Progress> advance(const std::map<std::int64_t, std::uint64_t>* until,
+                           std::size_t max_batches);
+  /// Forgets what was derived but not kept.
+  Status rolled_back();
+
+  Result<std::map<std::string, std::vector<Work>>> waiting(
+      const std::map<std::int64_t, std::uint64_t>* until);
+  Result<std::size_t> derive(const std::string& name, std::vector<Work>& work, std::size_t limit);
+  Status fetch(Work& work);
+  Status apply(Agent& agent, Work& work);
+  Result<Agent*> agent(const std::string& name);
+
+  Status persist();
+  Status persist(const std::string& name, Agent& agent);
+  Status persist_views(Agent& agent, const Derived& derived);
+  Status persist_usage(Agent& agent, const Derived& derived);
+  Status persist_events(const std::string& name, Agent& agent, const Derived& derived);
+};
+
+}  // namespace tallyman::rater

@@ -1,0 +1,117 @@
+// Keeping what was derived: one transaction for all of it.
+
+#include <map>
+#include <utility>
+
+#include "rater/derive/usage_store_rows.hpp"
+#include "rater/derive/usage_store_state.hpp"
+
+namespace tallyman::rater {
+
+Status UsageStore::State::persist() {
+  Transaction transaction(ledger.database());
+  if (!transaction.begun().ok()) return transaction.begun();
+  for (auto& [name, agent] : agents) {
+    if (agent == nullptr || !agent->dirty) continue;
+    if (Status status = persist(name, *agent); !status.ok()) return status;
+    agent->dirty = false;
+  }
+  auto write = ledger.database().prepare("INSERT OR REPLACE INTO usage_stream VALUES(?, ?, ?, ?)");
+  for (auto& [stream, mark] : done) {
+    if (!std::exchange(mark.dirty, false)) continue;
+    Status status = write.bind(1, stream)
+                        .bind_u64(2, mark.sequence)
+                        .bind(3, ByteView(mark.hash))
+                        .bind(4, mark.watermark)
+                        .done();
+    if (!status.ok()) return status;
+  }
+  return transaction.commit();
+}
+
+Status UsageStore::State::persist(const std::string& name, Agent& agent) {
+  const Derived derived = agent.deriver.take();
+  if (Status status = persist_views(agent, derived); !status.ok()) return status;
+  if (Status status = persist_usage(agent, derived); !status.ok()) return status;
+  if (Status status = persist_events(name, agent, derived); !status.ok()) return status;
+  const Bytes snapshot = agent.deriver.snapshot();
+  return ledger.database()
+      .prepare("INSERT OR REPLACE INTO usage_agent VALUES(?, ?)")
+      .bind(1, name)
+      .bind(2, snapshot)
+      .done();
+}
+
+Status UsageStore::State::persist_views(Agent& agent, const Derived& derived) {
+  auto write = ledger.database().prepare(
+      "INSERT INTO usage_view(key, agent, metric, resolution) VALUES(?, ?, ?, ?)"
+      " ON CONFLICT(key) DO UPDATE SET resolution = excluded.resolution");
+  auto read = ledger.database().prepare("SELECT id FROM usage_view WHERE key = ?");
+  for (const Derived::View& view : derived.views) {
+    const Bytes key = encode_view_key(view.key);
+    Status status = write.bind(1, key)
+                        .bind(2, view.key.agent)
+                        .bind(3, view.key.series.metric)
+                        .bind(4, view.resolution)
+                        .done();
+    if (!status.ok()) return status;
+    const auto row = read.bind(1, key).step();
+    if (!row.ok()) return row.error();
+    agent.views[view.id] = read.integer(0);
+    read.reset();
+  }
+  return {};
+}
+
+Status UsageStore::State::persist_usage(Agent& agent, const Derived& derived) {
+  std::map<std::pair<std::int64_t, std::int64_t>, SlotUsage> sums;
+  for (const auto& [view, usage] : derived.usage) {
+    auto& sum = sums[{agent.views.at(view), usage.slot}];
+    sum.slot = usage.slot;
+    add_usage(sum, usage);
+  }
+  SlotWriter writer(ledger.database());
+  for (const auto& [at, usage] : sums) {
+    if (Status status = writer.add(at.first, usage); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status UsageStore::State::persist_events(const std::string& name, Agent& agent,
+                                         const Derived& derived) {
+  Database& db = ledger.database();
+  auto info = db.prepare("INSERT OR REPLACE INTO usage_info VALUES(?, ?, ?)");
+  for (const auto& [view, from, labels] : derived.info) {
+    const Bytes bytes = encode_labels(labels);
+    Status status = info.bind(1, agent.views.at(view)).bind(2, from).bind(3, bytes).done();
+    if (!status.ok()) return status;
+  }
+  auto gone = db.prepare("INSERT OR REPLACE INTO usage_absent VALUES(?, ?, NULL)");
+  auto back = db.prepare(
+      "UPDATE usage_absent SET to_ns = max(from_ns, ?2) WHERE view = ?1 AND to_ns IS NULL");
+  for (const auto& [view, at, present] : derived.presence) {
+    Status status = (present ? back : gone).bind(1, agent.views.at(view)).bind(2, at).done();
+    if (!status.ok()) return status;
+  }
+  auto run = db.prepare(
+      "INSERT INTO usage_run VALUES(?, ?, ?, ?)"
+      " ON CONFLICT(agent, instance, from_ns) DO UPDATE SET to_ns = excluded.to_ns");
+  for (const auto& [instance, from, to] : derived.runs) {
+    Status status = run.bind(1, name).bind(2, instance).bind(3, from).bind(4, to).done();
+    if (!status.ok()) return status;
+  }
+  auto anomaly = db.prepare(
+      "INSERT INTO usage_anomaly(view, from_ns, to_ns, value, why) VALUES(?, ?, ?, ?, ?)");
+  for (const Anomaly& each : derived.anomalies) {
+    Status status = anomaly.bind(1, agent.views.at(each.view))
+                        .bind(2, each.from)
+                        .bind(3, each.to)
+                        .bind(4, each.value)
+                        .bind(5, each.why)
+                        .done();
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,126 @@
+#include "rater/ledger/ledger.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/bytes.hpp"
+#include "base/hash.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+constexpr std::int64_t kLedgerVersion = 1;
+constexpr const char* kLedgerTables =
+    "CREATE TABLE IF NOT EXISTS ledger(one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " id INTEGER NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS part(name TEXT PRIMARY KEY, version INTEGER NOT NULL)"
+    " WITHOUT ROWID";
+
+std::uint64_t random_id() {
+  std::array<std::uint8_t, 8> bytes{};
+  std::uint64_t id = 0;
+  while (id == 0) {
+    random_bytes(bytes);
+    id = ByteReader(bytes).u64();
+  }
+  return id;
+}
+
+/// Makes the database file for its owner only (SQLite's own files beside it take its mode) and
+/// takes the lock that keeps a second rater out.
+Result<Fd> lock_ledger(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file.valid()) {
+    return errno_error("cannot open the ledger", path, errno,
+                       "name a file in a directory that the rater may write to");
+  }
+  const std::string lock_path = path + ".lock";
+  Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.valid()) return errno_error("cannot open the ledger's lock", lock_path, errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return Error{"another rater has this ledger open", path, "stop it first"};
+    }
+    return errno_error("cannot lock the ledger", lock_path, errno);
+  }
+  return lock;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, const Clock& clock) {
+  Fd lock;
+  if (path != ":memory:") {
+    auto locked = lock_ledger(path);
+    if (!locked.ok()) return locked.error();
+    lock = std::move(*locked);
+  }
+  auto database = Database::open(path);
+  if (!database.ok()) return database.error();
+  std::unique_ptr<Ledger> ledger(new Ledger(std::move(*database), std::move(lock)));
+  if (Status status = ledger->prepare_ledger(clock); !status.ok()) return status.error();
+  return ledger;
+}
+
+Status Ledger::prepare_ledger(const Clock& clock) {
+  Transaction transaction(*database_);
+  if (!transaction.begun().ok()) return transaction.begun();
+  if (Status status = database_->run(kLedgerTables); !status.ok()) return status;
+  auto find = database_->prepare("SELECT id, version FROM ledger");
+  const auto row = find.step();
+  if (!row.ok()) return row.error();
+  if (*row) {
+    id_ = find.u64(0);
+    if (id_ == 0 || find.integer(1) != kLedgerVersion) {
+      return Error{
+          fmt::format("ledger of version {}, this rater knows {}", find.integer(1), kLedgerVersion),
+          path(), "run the rater that wrote it"};
+    }
+  } else {
+    id_ = random_id();
+    auto make = database_->prepare("INSERT INTO ledger VALUES (1, ?, ?, ?)");
+    make.bind_u64(1, id_).bind(2, clock.wall()).bind(3, kLedgerVersion);
+    if (Status status = make.done(); !status.ok()) return status;
+  }
+  find.reset();
+  return transaction.commit();
+}
+
+std::string Ledger::id_text() const { return fmt::format("{:016x}", id_); }
+
+std::uint64_t Ledger::bytes() {
+  auto size = database_->prepare(
+      "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()");
+  const auto row = size.step();
+  return row.ok() && *row ? size.u64(0) : 0;
+}
+
+Status Ledger::prepare_part(std::string_view name, std::int64_t version,
+                            const std::string& schema) {
+  Transaction transaction(*database_);
+  if (!transaction.begun().ok()) return transaction.begun();
+  auto find = database_->prepare("SELECT version FROM part WHERE name = ?");
+  const auto row = find.bind(1, name).step();
+  if (!row.ok()) return row.error();
+  if (*row) {
+    const std::int64_t held = find.integer(0);
+    find.reset();
+    if (held == version) return transaction.commit();
+    return Error{
+        fmt::format("the part '{}' has version {}, this rater knows {}", name, held, version),
+        path(), "run the rater that wrote it"};
+  }
+  find.reset();
+  if (Status status = database_->run(schema); !status.ok()) return status;
+  auto make = database_->prepare("INSERT INTO part VALUES (?, ?)");
+  if (Status status = make.bind(1, name).bind(2, version).done(); !status.ok()) return status;
+  return transaction.commit();
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,54 @@
+#pragma once
+// The ledger's file: one SQLite database that holds raw batches, derived usage, rated records and
+// the outbox. This class owns the file, its id and the versions of its parts; each part (intake,
+// usage, billing …) makes and knows its own tables.
+//
+// Two kinds of tables that a reader of the file meets first:
+//   ledger(id, created)       one row: the ledger's random name and the instant of its making
+//   part(name, version)       which schema version of each part is in this file
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "rater/ledger/sqlite.hpp"
+
+namespace tallyman::rater {
+
+/// Owned by the daemon (or a test), used on one thread, outlives every part.
+class Ledger {
+ public:
+  /// Opens the file or makes it (readable by its owner only); ":memory:" for tests. A second rater
+  /// on the same file, and a file that is not a ledger, are errors.
+  static Result<std::unique_ptr<Ledger>> open(const std::string& path, const Clock& clock);
+
+  [[nodiscard]] Database& database() { return *database_; }
+  /// Random, non-zero, made with the file: what an agent's stream belongs to.
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  /// The id as sixteen hexadecimal digits: how people, messages and JSON name it.
+  [[nodiscard]] std::string id_text() const;
+  [[nodiscard]] const std::string& path() const { return database_->path(); }
+  /// Bytes of the database file, without its write-ahead log.
+  [[nodiscard]] std::uint64_t bytes();
+
+  /// Brings a part's tables into the file: runs `schema` (CREATE TABLE …) in one transaction when
+  /// the part is not there yet. A file whose part has another version is an error. Not inside a
+  /// transaction.
+  [[nodiscard]] Status prepare_part(std::string_view name, std::int64_t version,
+                                    const std::string& schema);
+
+ private:
+  Ledger(std::unique_ptr<Database> database, Fd lock)
+      : lock_(std::move(lock)), database_(std::move(database)) {}
+  [[nodiscard]] Status prepare_ledger(const Clock& clock);
+
+  Fd lock_;
+  std::unique_ptr<Database> database_;
+  std::uint64_t id_ = 0;
+};
+
+}  // namespace tallyman::rater

@@ -1,0 +1,114 @@
+#include "rater/rating/calendar.hpp"
+
+#include <date/tz.h>
+
+#include <charconv>
+#include <chrono>
+#include <stdexcept>
+
+#include "base/time_text.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+using Instant = date::sys_time<std::chrono::nanoseconds>;
+
+const date::time_zone* zone_of(const std::string& zone) {
+  try {
+    return date::locate_zone(zone);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+/// The first instant of a month: where midnight of its first day falls into a gap or happens
+/// twice, the earlier of the instants in question.
+Ns month_start(const date::time_zone& zone, date::year_month month) {
+  const date::local_days first{month / 1};
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             zone.to_sys(first, date::choose::earliest).time_since_epoch())
+      .count();
+}
+
+date::year_month month_of(const date::time_zone& zone, Ns instant) {
+  const auto local = zone.to_local(Instant{std::chrono::nanoseconds(instant)});
+  const date::year_month_day day{date::floor<date::days>(local)};
+  return day.year() / day.month();
+}
+
+const date::time_zone& known_zone(const std::string& zone) {
+  const date::time_zone* found = zone_of(zone);
+  if (found == nullptr) throw std::invalid_argument("unknown time zone " + zone);
+  return *found;
+}
+
+std::string month_text(date::year_month month) { return date::format("%Y-%m", month); }
+
+Ns floor_to(Ns instant, Ns length) {
+  const Ns rest = instant % length;
+  return instant - (rest < 0 ? rest + length : rest);
+}
+
+std::optional<date::year_month> month_named(std::string_view id) {
+  if (id.size() != 7 || id[4] != '-') return std::nullopt;
+  int year = 0;
+  unsigned month = 0;
+  const char* text = id.data();
+  const auto [year_end, year_error] = std::from_chars(text, text + 4, year);
+  const auto [month_end, month_error] = std::from_chars(text + 5, text + 7, month);
+  if (year_error != std::errc{} || month_error != std::errc{}) return std::nullopt;
+  if (year_end != text + 4 || month_end != text + 7) return std::nullopt;
+  // Nanoseconds since the epoch reach from 1678 to 2262.
+  if (year < 1700 || year > 2250 || month < 1 || month > 12) return std::nullopt;
+  return date::year{year} / date::month{month};
+}
+
+}  // namespace
+
+bool zone_known(const std::string& zone) { return zone_of(zone) != nullptr; }
+
+std::string tz_version() {
+  try {
+    return date::get_tzdb().version;
+  } catch (const std::exception&) {
+    return "unknown";
+  }
+}
+
+Span month_at(const std::string& zone, Ns instant) {
+  const date::time_zone& z = known_zone(zone);
+  date::year_month month = month_of(z, instant);
+  // Where clocks went back over midnight, the local month lags behind its first instant.
+  if (month_start(z, month + date::months(1)) <= instant) month += date::months(1);
+  return {month_start(z, month), month_start(z, month + date::months(1))};
+}
+
+Period period_at(const PeriodRule& rule, const std::string& zone, Ns instant) {
+  if (!rule.monthly()) {
+    const Ns start = floor_to(instant, rule.length);
+    return {to_rfc3339_short(start) + "/" + to_duration_text(rule.length), start,
+            start + rule.length};
+  }
+  const Span bounds = month_at(zone, instant);
+  const Ns middle = bounds.from + (bounds.to - bounds.from) / 2;
+  return {month_text(month_of(known_zone(zone), middle)), bounds.from, bounds.to};
+}
+
+std::optional<Period> period_named(const PeriodRule& rule, const std::string& zone,
+                                   std::string_view id) {
+  if (rule.monthly()) {
+    const auto month = month_named(id);
+    if (!month) return std::nullopt;
+    const date::time_zone& z = known_zone(zone);
+    return Period{month_text(*month), month_start(z, *month),
+                  month_start(z, *month + date::months(1))};
+  }
+  const auto start = from_rfc3339(id.substr(0, id.find('/')));
+  if (!start) return std::nullopt;
+  Period period = period_at(rule, zone, *start);
+  if (period.id != id) return std::nullopt;
+  return period;
+}
+
+}  // namespace tallyman::rater

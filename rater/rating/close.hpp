@@ -1,0 +1,43 @@
+#pragma once
+// Rating a period, pure: catalogue + usage + cut → records.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rater/derive/usage.hpp"
+#include "rater/rating/catalogue.hpp"
+#include "rater/rating/measure_claims.hpp"
+#include "rater/rating/record.hpp"
+
+namespace tallyman::rater {
+
+/// What a period's rating is a function of, beside usage and catalogue.
+struct Cut {
+  std::vector<StreamMark> marks;  ///< ascending by agent and incarnation
+  std::string tz;
+  std::vector<std::string> closed_without;  ///< agents still awaited, ascending
+
+  [[nodiscard]] Hash hash() const;
+};
+
+struct Rating {
+  std::vector<UsageRecord> records;  ///< ascending by customer and meter
+  std::vector<Unattributed> unattributed;
+  std::vector<std::string> problems;  ///< claimed twice, or unfit for a meter; in words, ascending
+};
+
+/// Usage in any order, at least of the span that usage_span() tells. With `until` the figures of a
+/// running period, as if it ended there; allowances stay those of the whole period.
+[[nodiscard]] Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
+                          std::span<const ViewUsage> usage,
+                          const std::vector<std::string>& closed_without, Ns until = kForever);
+
+/// From the first customer's start to the last one's end.
+[[nodiscard]] Span usage_span(const Catalogue& catalogue, const Period& period);
+
+/// Agents of whom something before `end` may still come: the newest watermark of all their
+/// incarnations lies before it. Ascending.
+[[nodiscard]] std::vector<std::string> awaited(std::span<const StreamMark> marks, Ns end);
+
+}  // namespace tallyman::rater

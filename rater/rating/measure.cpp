@@ -1,0 +1,132 @@
+#include "rater/rating/measure.hpp"
+
+#include <algorithm>
+
+#include "rater/rating/measure_p95.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+constexpr u128 kSecondsIn730Hours = u128{730} * 3600;
+
+std::vector<const OwnedSeries*> all_of(const MeterInput& input) {
+  std::vector<const OwnedSeries*> all = input.in;
+  all.insert(all.end(), input.out.begin(), input.out.end());
+  return all;
+}
+
+/// Coverage and estimated share over all series that are read.
+void count_time(const std::vector<const OwnedSeries*>& series, Measured& m) {
+  u128 held = 0, covered = 0, estimated = 0;
+  for (const OwnedSeries* s : series) {
+    held += static_cast<u128>(s->held_ns());
+    for (const Piece& piece : s->pieces) {
+      covered += static_cast<u128>(piece.covered);
+      estimated += static_cast<u128>(piece.estimated);
+    }
+  }
+  m.series = series.size();
+  if (held > 0) m.coverage = Rational(covered, held);
+  if (covered > 0) m.estimated = Rational(estimated, covered);
+}
+
+bool complete(const Measured& m) { return m.coverage == Rational(1); }
+
+void measure_volume(const MeterInput& input, Measured& m) {
+  u128 bytes = 0;
+  for (const OwnedSeries* s : all_of(input)) {
+    for (const Piece& piece : s->pieces) bytes += piece.amount;
+  }
+  m.base = m.base_low = Rational(bytes);
+  // Nothing bounds what a counter did while nobody looked.
+  if (complete(m)) m.base_high = m.base;
+}
+
+void measure_held(const MeterInput& input, Measured& m) {
+  u128 held = 0;  // units × nanoseconds
+  u128 unknown_at_peak = 0;
+  bool bounded = true;
+  for (const OwnedSeries* s : input.out) {
+    std::uint64_t peak = 0;
+    for (const Piece& piece : s->pieces) {
+      held += piece.amount;
+      peak = std::max(peak, piece.peak);
+    }
+    const Ns unknown = s->held_ns() - s->covered_ns();
+    if (unknown > 0 && s->pieces.empty()) bounded = false;
+    unknown_at_peak += u128{peak} * static_cast<u128>(unknown);
+  }
+  m.base = m.base_low = Rational(held, u128{kSecond});
+  if (bounded && m.series > 0) m.base_high = Rational(held + unknown_at_peak, u128{kSecond});
+}
+
+}  // namespace
+
+const char* base_unit(Measure measure) {
+  switch (measure) {
+    case Measure::volume:
+      return "bytes";
+    case Measure::p95:
+      return "bytes per slot";
+    case Measure::time_weighted:
+      break;
+  }
+  return "byte-seconds";
+}
+
+MeterInput select(const Meter& meter, std::span<const OwnedSeries> owned, Ns slot) {
+  MeterInput input;
+  const bool gauge = meter.measure == Measure::time_weighted;
+  const bool want_in = !gauge && meter.direction != Direction::out;
+  const bool want_out = gauge || meter.direction != Direction::in;
+  const std::string& out = gauge ? meter.metric : meter.out;
+  for (const OwnedSeries& series : owned) {
+    const bool is_in = want_in && series.key.metric == meter.in;
+    if (!is_in && !(want_out && series.key.metric == out)) continue;
+    std::string error;
+    if ((series.key.kind == wire::Kind::gauge) != gauge) {
+      error = std::string("is a ") + wire::kind_name(series.key.kind);
+    } else if (series.key.unit != "bytes") {
+      error = "counts " + series.key.unit + ", not bytes";
+    } else if (meter.measure == Measure::p95 && series.resolution > slot) {
+      error = "is coarser than a slot";
+    }
+    if (error.empty()) {
+      (is_in ? input.in : input.out).push_back(&series);
+    } else {
+      input.errors.push_back(series_text(series.key) + " " + error + ": meter `" + meter.id +
+                             "` (" + measure_name(meter.measure) + ") cannot read it");
+    }
+  }
+  return input;
+}
+
+Measured measure(const Meter& meter, const MeterInput& input, const Period& period,
+                 const std::string& zone, Ns slot) {
+  Measured m;
+  count_time(all_of(input), m);
+  switch (meter.measure) {
+    case Measure::volume:
+      measure_volume(input, m);
+      m.per_unit = Rational(meter.unit.scale);
+      break;
+    case Measure::p95:
+      measure_p95(meter, input, period, slot, m);
+      // bytes in a slot → bits per second: × 8 × 10⁹ ÷ slot
+      m.per_unit = Rational(meter.unit.scale * static_cast<u128>(slot), u128{8} * kSecond);
+      break;
+    case Measure::time_weighted: {
+      measure_held(input, m);
+      const Span month = month_at(zone, period.start + (period.end - period.start) / 2);
+      const u128 seconds = meter.hours == Hours::fixed_730
+                               ? kSecondsIn730Hours
+                               : static_cast<u128>((month.to - month.from) / kSecond);
+      m.per_unit = Rational(meter.unit.scale * seconds);
+      break;
+    }
+  }
+  return m;
+}
+
+}  // namespace tallyman::rater

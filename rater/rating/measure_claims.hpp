@@ -1,0 +1,65 @@
+#pragma once
+// Whose usage it is, pure: views of series + catalogue + period → the parts that each customer
+// holds. Of several views of one series one is taken per slot (best coverage, then lowest agent,
+// then instance), so that nothing is billed twice; every part goes to one customer or to nobody, so
+// that the customers' sums and what is unattributed make up the total, to the unit.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "rater/derive/usage.hpp"
+#include "rater/rating/catalogue.hpp"
+
+namespace tallyman::rater {
+
+/// What is known of one slot, or of the part of it that one owner holds.
+struct Piece {
+  std::int64_t slot = 0;
+  Ns from = 0, to = 0;     ///< the part; within the slot
+  u128 amount = 0;         ///< units, or units × nanoseconds
+  Ns covered = 0;          ///< of the part: measured, spread, or known not to exist
+  Ns estimated = 0;        ///< of those: spread over a gap, or split within the slot
+  std::uint64_t peak = 0;  ///< gauge
+  std::uint32_t view = 0;  ///< index into OwnedSeries::views
+};
+
+/// One series as one owner holds it.
+struct OwnedSeries {
+  SeriesKey key;
+  Ns resolution = 0;
+  std::vector<std::string> views;  ///< "agent/instance", ascending
+  std::vector<Span> held;          ///< ascending, disjoint, not adjacent: wanted, known or not
+  std::vector<Piece> pieces;       ///< ascending; only what something is known of
+
+  [[nodiscard]] Ns held_ns() const;
+  [[nodiscard]] Ns covered_ns() const;
+};
+
+/// What no customer holds, of one metric.
+struct Unattributed {
+  std::string metric, unit;
+  u128 amount = 0;  ///< gauges: units × nanoseconds
+  std::uint64_t series = 0;
+};
+
+struct Attribution {
+  std::vector<std::vector<OwnedSeries>> customers;  ///< as in Catalogue::customers; series ascend
+  std::vector<Unattributed> unattributed;           ///< ascending by metric
+  std::vector<std::string> conflicts;  ///< series that two customers hold at once, in words
+};
+
+/// `usage` in any order. The period is the catalogue's own; a customer's is period_of() it, cut to
+/// when the customer is active.
+[[nodiscard]] Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
+                                    std::span<const ViewUsage> usage, Ns until = kForever);
+
+/// The part of `amount` that falls to [from, to) of a length: shares of neighbouring parts add up
+/// to the whole, and what does not divide goes to the later one.
+[[nodiscard]] u128 share_of(u128 amount, Ns from, Ns to, Ns length);
+
+/// "netif_receive_bytes_total{ifindex="3"} of host:stor-01".
+[[nodiscard]] std::string series_text(const SeriesKey& key);
+
+}  // namespace tallyman::rater

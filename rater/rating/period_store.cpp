@@ -1,0 +1,241 @@
+#include "rater/rating/period_store.hpp"
+
+#include "base/bytes.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+constexpr const char* kSchema =
+    "CREATE TABLE catalogue(n INTEGER PRIMARY KEY AUTOINCREMENT, version BLOB NOT NULL,"
+    " applied INTEGER NOT NULL, text TEXT NOT NULL);"
+    "CREATE TABLE billing(one INTEGER PRIMARY KEY CHECK(one = 1), beginning INTEGER NOT NULL);"
+    "CREATE TABLE period(id TEXT PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, catalogue BLOB NOT NULL, tz TEXT NOT NULL, cut BLOB NOT NULL,"
+    " without BLOB NOT NULL, problems BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX period_start ON period(start);"
+    "CREATE INDEX period_draft ON period(start) WHERE state = 1;"
+    "CREATE TABLE period_stream(period TEXT NOT NULL, agent TEXT NOT NULL, incarnation BLOB NOT"
+    " NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL, watermark INTEGER NOT NULL,"
+    " PRIMARY KEY(period, agent, incarnation)) WITHOUT ROWID;"
+    "CREATE TABLE unattributed(period TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT NOT NULL,"
+    " amount BLOB NOT NULL, series INTEGER NOT NULL, PRIMARY KEY(period, metric)) WITHOUT ROWID;"
+    "CREATE TABLE record(period TEXT NOT NULL, n INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT"
+    " NULL, customer TEXT NOT NULL, meter TEXT NOT NULL, routing_key TEXT NOT NULL,"
+    " evidence BLOB NOT NULL, body TEXT NOT NULL, PRIMARY KEY(period, n)) WITHOUT ROWID;";
+
+constexpr std::size_t kMaxText = 1U << 20U;
+
+Bytes packed(const std::vector<std::string>& texts) {
+  Bytes out;
+  ByteWriter writer(out);
+  writer.varint(texts.size());
+  for (const std::string& text : texts) writer.text(text);
+  return out;
+}
+
+std::vector<std::string> unpacked(ByteView bytes) {
+  ByteReader reader(bytes);
+  std::vector<std::string> texts(reader.count());
+  for (std::string& text : texts) text = reader.text(kMaxText);
+  return texts;
+}
+
+}  // namespace
+
+const char* period_state_name(PeriodState state) {
+  return state == PeriodState::released ? "released" : "draft";
+}
+
+Result<PeriodStore> PeriodStore::open(Ledger& ledger) {
+  if (const Status made = ledger.prepare_part("billing", 1, kSchema); !made) return made.error();
+  return PeriodStore(ledger);
+}
+
+Status PeriodStore::note_catalogue(const Hash& version, const std::string& text, Ns now) {
+  Statement last = db().prepare("SELECT version FROM catalogue ORDER BY n DESC LIMIT 1");
+  const Result<bool> row = last.step();
+  if (!row) return row.error();
+  if (*row && last.hash(0) == version) return {};
+  last.reset();
+  Statement insert = db().prepare("INSERT INTO catalogue(version, applied, text) VALUES(?, ?, ?)");
+  insert.bind(1, ByteView(version)).bind(2, now).bind(3, text);
+  return insert.done();
+}
+
+Status PeriodStore::store(const Drafts& drafts) {
+  Transaction transaction(db());
+  if (!transaction.begun()) return transaction.begun();
+  const Result<std::optional<ClosedPeriod>> there = period(drafts.period.id);
+  if (!there) return there.error();
+  if (*there && (*there)->state == PeriodState::released) {
+    return Error{"the period is released, and stays as it is", drafts.period.id, ""};
+  }
+  if (const Status cleared = clear(drafts.period.id); !cleared) return cleared;
+  if (const Status inserted = insert(drafts); !inserted) return inserted;
+  return transaction.commit();
+}
+
+Status PeriodStore::clear(const std::string& id) {
+  for (const char* sql :
+       {"DELETE FROM period WHERE id = ?", "DELETE FROM period_stream WHERE period = ?",
+        "DELETE FROM unattributed WHERE period = ?", "DELETE FROM record WHERE period = ?"}) {
+    Statement statement = db().prepare(sql);
+    statement.bind(1, id);
+    if (const Status done = statement.done(); !done) return done;
+  }
+  return {};
+}
+
+Status PeriodStore::insert(const Drafts& drafts) {
+  const std::string& id = drafts.period.id;
+  Statement period = db().prepare("INSERT INTO period VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  period.bind(1, id).bind(2, drafts.period.start).bind(3, drafts.period.end);
+  period.bind(4, std::int64_t{static_cast<int>(PeriodState::draft)});
+  period.bind(5, ByteView(drafts.catalogue)).bind(6, drafts.cut.tz);
+  period.bind(7, ByteView(drafts.cut.hash()));
+  period.bind(8, ByteView(packed(drafts.cut.closed_without)));
+  period.bind(9, ByteView(packed(drafts.problems)));
+  if (const Status done = period.done(); !done) return done;
+
+  Statement stream = db().prepare("INSERT INTO period_stream VALUES(?, ?, ?, ?, ?, ?)");
+  for (const StreamMark& mark : drafts.cut.marks) {
+    stream.bind(1, id).bind(2, mark.agent).bind(3, ByteView(mark.incarnation));
+    stream.bind_u64(4, mark.sequence).bind(5, ByteView(mark.hash)).bind(6, mark.watermark);
+    if (const Status done = stream.done(); !done) return done;
+  }
+  Statement rest = db().prepare("INSERT INTO unattributed VALUES(?, ?, ?, ?, ?)");
+  for (const Unattributed& sum : drafts.unattributed) {
+    rest.bind(1, id).bind(2, sum.metric).bind(3, sum.unit).bind(4, sum.amount);
+    rest.bind_u64(5, sum.series);
+    if (const Status done = rest.done(); !done) return done;
+  }
+  Statement record = db().prepare("INSERT INTO record VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  std::int64_t n = 0;
+  for (const Message& message : drafts.messages) {
+    record.bind(1, id).bind(2, ++n).bind(3, message.id).bind(4, message.type);
+    record.bind(5, message.customer).bind(6, message.meter).bind(7, message.routing_key);
+    record.bind(8, ByteView(message.evidence)).bind(9, message.body);
+    if (const Status done = record.done(); !done) return done;
+  }
+  return {};
+}
+
+Status PeriodStore::release(const std::string& id, Outbox& outbox) {
+  Transaction transaction(db());
+  if (!transaction.begun()) return transaction.begun();
+  const Result<std::optional<ClosedPeriod>> there = period(id);
+  if (!there) return there.error();
+  if (!*there) return Error{"there are no drafts to release", id, "close the period first"};
+  if ((*there)->state == PeriodState::released) return {};
+  const Result<std::vector<Message>> drafts = messages(id);
+  if (!drafts) return drafts.error();
+  for (const Message& message : *drafts) {
+    const Status put = outbox.put(id, {message.id, message.routing_key, message.body});
+    if (!put) return put;
+  }
+  Statement update = db().prepare("UPDATE period SET state = ? WHERE id = ?");
+  update.bind(1, std::int64_t{static_cast<int>(PeriodState::released)}).bind(2, id);
+  if (const Status done = update.done(); !done) return done;
+  return transaction.commit();
+}
+
+Result<std::vector<ClosedPeriod>> PeriodStore::select(const char* which, std::string_view id) {
+  Statement select = db().prepare(
+      std::string("SELECT id, start, end, state, catalogue, cut, without,"
+                  " (SELECT COUNT(*) FROM record WHERE record.period = period.id) FROM period ") +
+      which);
+  if (!id.empty()) select.bind(1, id);
+  std::vector<ClosedPeriod> all;
+  for (;;) {
+    const Result<bool> row = select.step();
+    if (!row) return row.error();
+    if (!*row) return all;
+    ClosedPeriod p;
+    p.period = {select.text(0), select.integer(1), select.integer(2)};
+    p.state = static_cast<PeriodState>(select.integer(3));
+    p.catalogue = select.hash(4);
+    p.cut = select.hash(5);
+    p.without = unpacked(select.blob(6));
+    p.messages = static_cast<std::uint64_t>(select.integer(7));
+    all.push_back(std::move(p));
+  }
+}
+
+Result<std::optional<ClosedPeriod>> PeriodStore::select_one(const char* which,
+                                                            std::string_view id) {
+  Result<std::vector<ClosedPeriod>> found = select(which, id);
+  if (!found) return found.error();
+  if (found->empty()) return std::optional<ClosedPeriod>();
+  return std::optional(std::move(found->front()));
+}
+
+Result<std::vector<ClosedPeriod>> PeriodStore::periods() {
+  return select("ORDER BY start, id", "");
+}
+
+Result<std::optional<ClosedPeriod>> PeriodStore::period(const std::string& id) {
+  if (id.empty()) return std::optional<ClosedPeriod>();
+  return select_one("WHERE id = ?", id);
+}
+
+Result<std::optional<ClosedPeriod>> PeriodStore::latest() {
+  return select_one("ORDER BY start DESC LIMIT 1", "");
+}
+
+Result<std::optional<ClosedPeriod>> PeriodStore::earliest_draft() {
+  return select_one("WHERE state = 1 ORDER BY start LIMIT 1", "");
+}
+
+Result<std::vector<Message>> PeriodStore::messages(const std::string& id) {
+  Statement select = db().prepare(
+      "SELECT id, type, customer, meter, routing_key, evidence, body FROM record"
+      " WHERE period = ? ORDER BY n");
+  select.bind(1, id);
+  std::vector<Message> all;
+  for (;;) {
+    const Result<bool> row = select.step();
+    if (!row) return row.error();
+    if (!*row) return all;
+    all.push_back({select.text(0), select.text(1), select.text(2), select.text(3), select.text(4),
+                   select.text(6), select.hash(5)});
+  }
+}
+
+Result<std::vector<Unattributed>> PeriodStore::unattributed(const std::string& id) {
+  Statement select = db().prepare(
+      "SELECT metric, unit, amount, series FROM unattributed WHERE period = ? ORDER BY metric");
+  select.bind(1, id);
+  std::vector<Unattributed> all;
+  for (;;) {
+    const Result<bool> row = select.step();
+    if (!row) return row.error();
+    if (!*row) return all;
+    all.push_back({select.text(0), select.text(1), select.quantity(2), select.u64(3)});
+  }
+}
+
+Result<std::vector<std::string>> PeriodStore::problems(const std::string& id) {
+  Statement select = db().prepare("SELECT problems FROM period WHERE id = ?");
+  select.bind(1, id);
+  const Result<bool> row = select.step();
+  if (!row) return row.error();
+  return *row ? unpacked(select.blob(0)) : std::vector<std::string>{};
+}
+
+Result<std::optional<Ns>> PeriodStore::beginning() {
+  Statement select = db().prepare("SELECT beginning FROM billing");
+  const Result<bool> row = select.step();
+  if (!row) return row.error();
+  return *row ? std::optional<Ns>(select.integer(0)) : std::optional<Ns>();
+}
+
+Status PeriodStore::set_beginning(Ns instant) {
+  Statement insert = db().prepare(
+      "INSERT INTO billing VALUES(1, ?) ON CONFLICT(one) DO UPDATE SET beginning ="
+      " excluded.beginning WHERE NOT EXISTS(SELECT 1 FROM period)");
+  insert.bind(1, instant);
+  return insert.done();
+}
+
+}  // namespace tallyman::rater

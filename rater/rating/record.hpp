@@ -1,0 +1,87 @@
+#pragma once
+// Usage records as values. Their JSON (billing_json.cpp) follows model.md, "The message", and
+// schema/usage-record.schema.json. Nothing in a record comes from now, a host's name, a row id or
+// the order of arrival: the same usage and catalogue give the same bytes.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/hash.hpp"
+#include "rater/rating/calendar.hpp"
+
+namespace tallyman::rater {
+
+/// Decimal texts. No `high` = nobody can say.
+struct Quantity {
+  std::string billed, low;
+  std::optional<std::string> high;
+  friend bool operator==(const Quantity&, const Quantity&) = default;
+};
+
+struct Money {
+  std::string currency, price, amount, remainder;
+  friend bool operator==(const Money&, const Money&) = default;
+};
+
+/// One customer, meter and period.
+struct UsageRecord {
+  std::string customer, meter;
+  Period period;  ///< with the customer's bounds
+  std::uint64_t revision = 1;
+  Span active;  ///< when the customer was one, within the period
+  std::string measure, unit;
+  std::string direction, missing, hours;  ///< those that the measure knows; else empty
+  Ns slot = 0;                            ///< p95; else 0
+  Quantity quantity;                      ///< in `unit`, 9 decimals at most
+  std::string base_unit;
+  Quantity base;  ///< exact
+  std::string coverage, estimated;
+  std::uint64_t series = 0, slots = 0, slots_missing = 0;
+  std::string allowance;  ///< as it applies, prorated where the measure prorates it
+  std::string overuse;
+  std::optional<Money> money;
+  Hash catalogue_version{}, meter_version{};
+  Hash evidence{};  ///< over every slot it draws on, and which view each was taken from
+  std::vector<std::string> closed_without;  ///< agents that missed the grace, ascending
+
+  [[nodiscard]] Hash id() const;
+};
+
+/// After the records of a period: one for each customer, and one for all.
+struct PeriodRecord {
+  std::string customer;  ///< empty: all
+  Period period;
+  std::uint64_t revision = 1;
+  std::uint64_t records = 0;
+  std::map<std::string, std::string> sums;  ///< by currency
+  Hash ids{};                               ///< over the records' ids, in order
+  Hash catalogue_version{};
+  Hash cut{};
+  std::vector<std::string> closed_without;
+
+  [[nodiscard]] Hash id() const;
+};
+
+/// One event on its way: what outbox and bus carry.
+struct Message {
+  std::string id;  ///< hexadecimal
+  std::string type, customer, meter;
+  std::string routing_key;
+  std::string body;  ///< CloudEvents 1.0, structured mode: JSON without a line break
+  Hash evidence{};   ///< of a period record: none
+};
+
+/// `source` is "/tallyman/<ledger id>".
+[[nodiscard]] Message message_of(const UsageRecord& record, const std::string& source);
+[[nodiscard]] Message message_of(const PeriodRecord& record, const std::string& source);
+
+/// The period records that belong behind these records (ascending by customer and meter).
+[[nodiscard]] std::vector<PeriodRecord> period_records(const std::vector<UsageRecord>& records,
+                                                       const Period& period, const Hash& catalogue,
+                                                       const Hash& cut,
+                                                       const std::vector<std::string>& without);
+
+}  // namespace tallyman::rater

@@ -1,0 +1,146 @@
+#include "agent/instance/supervisor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+namespace tallyman::agent {
+namespace {
+
+using P = PluginPhase;
+using E = PluginEvent;
+using A = PluginAction;
+
+constexpr std::array kPhases{P::disabled, P::starting, P::running, P::overdue,
+                             P::stopping, P::backoff,  P::failed,  P::quarantined};
+constexpr std::array kEvents{E::enable, E::ready,      E::refuse, E::overrun, E::garbage,
+                             E::exit,   E::exit_often, E::timer,  E::disable};
+
+// Given every state and every event, then the table is as listed here, and whatever is not listed
+// changes nothing.
+TEST(Supervisor, table_is_as_designed) {
+  std::map<std::pair<P, E>, Transition> expected{
+      {{P::disabled, E::enable}, {P::starting, A::spawn}},
+      {{P::starting, E::ready}, {P::running, A::admit}},
+      {{P::starting, E::refuse}, {P::quarantined, A::drop}},
+      {{P::starting, E::overrun}, {P::overdue, A::kill}},
+      {{P::starting, E::garbage}, {P::overdue, A::kill}},
+      {{P::starting, E::exit}, {P::backoff, A::wait}},
+      {{P::starting, E::exit_often}, {P::failed, A::probe}},
+      {{P::starting, E::timer}, {P::overdue, A::kill}},
+      {{P::starting, E::disable}, {P::stopping, A::ask}},
+      {{P::running, E::refuse}, {P::quarantined, A::drop}},
+      {{P::running, E::overrun}, {P::overdue, A::kill}},
+      {{P::running, E::garbage}, {P::overdue, A::kill}},
+      {{P::running, E::exit}, {P::backoff, A::wait}},
+      {{P::running, E::exit_often}, {P::failed, A::probe}},
+      {{P::running, E::disable}, {P::stopping, A::ask}},
+      {{P::overdue, E::exit}, {P::backoff, A::wait}},
+      {{P::overdue, E::exit_often}, {P::failed, A::probe}},
+      {{P::overdue, E::disable}, {P::stopping, A::kill}},
+      {{P::stopping, E::overrun}, {P::stopping, A::kill}},
+      {{P::stopping, E::garbage}, {P::stopping, A::kill}},
+      {{P::stopping, E::timer}, {P::stopping, A::kill}},
+      {{P::stopping, E::exit}, {P::disabled, A::rest}},
+      {{P::stopping, E::exit_often}, {P::disabled, A::rest}},
+      {{P::backoff, E::timer}, {P::starting, A::spawn}},
+      {{P::backoff, E::disable}, {P::disabled, A::rest}},
+      {{P::failed, E::timer}, {P::starting, A::spawn}},
+      {{P::failed, E::disable}, {P::disabled, A::rest}},
+      {{P::quarantined, E::timer}, {P::starting, A::spawn}},
+      {{P::quarantined, E::disable}, {P::disabled, A::rest}},
+  };
+  for (P phase : kPhases) {
+    for (E event : kEvents) {
+      auto found = expected.find({phase, event});
+      Transition want = found == expected.end() ? Transition{phase, A::none} : found->second;
+      EXPECT_EQ(transition(phase, event), want)
+          << phase_name(phase) << " × " << static_cast<int>(event);
+    }
+  }
+}
+
+// Given any state, then disabling ends in `disabled` once the process has ended, and enabling from
+// there starts it again: nothing is a dead end.
+TEST(Supervisor, no_state_is_a_dead_end) {
+  for (P phase : kPhases) {
+    P at = transition(phase, E::disable).next;
+    if (at == P::stopping) at = transition(at, E::exit).next;
+    EXPECT_EQ(at, P::disabled) << phase_name(phase);
+    EXPECT_EQ(transition(at, E::enable).action, A::spawn);
+  }
+}
+
+// Given a host that dies at once again and again, then each wait doubles up to its limit within its
+// jitter, and after the allowed number of ends it is failed and only probed.
+TEST(Supervisor, backs_off_and_gives_up) {
+  SupervisorOptions options;
+  options.max_restarts = 5;
+  Supervisor supervisor(options, 42);
+  Ns now = 0;
+  EXPECT_EQ(supervisor.take(E::enable, now), A::spawn);
+  Ns full = options.backoff_min;
+  for (int i = 0; i < 5; i++) {
+    EXPECT_EQ(supervisor.take(E::exit, now), A::wait);
+    EXPECT_LE(supervisor.delay(), full);
+    EXPECT_GE(supervisor.delay(), full * 3 / 4);
+    now += supervisor.delay();
+    EXPECT_EQ(supervisor.take(E::timer, now), A::spawn);
+    full *= 2;
+  }
+  EXPECT_EQ(supervisor.take(E::exit, now), A::probe);
+  EXPECT_EQ(supervisor.phase(), P::failed);
+  EXPECT_GE(supervisor.delay(), options.probe * 3 / 4);
+  now += supervisor.delay();
+  EXPECT_EQ(supervisor.take(E::timer, now), A::spawn);
+  EXPECT_EQ(supervisor.restarts(), 6U);
+}
+
+// Given a host that dies now and then but polls well between, then it is forgiven and never failed.
+TEST(Supervisor, proven_health_forgives) {
+  SupervisorOptions options;
+  Supervisor supervisor(options, 1);
+  supervisor.take(E::enable, 0);
+  for (Ns now = 0; now < 100 * kSecond; now += kSecond) {
+    supervisor.take(E::ready, now);
+    for (unsigned i = 0; i < options.proven; i++) supervisor.good_poll();
+    EXPECT_EQ(supervisor.take(E::exit, now), A::wait);
+    EXPECT_LE(supervisor.delay(), options.backoff_min);
+    supervisor.take(E::timer, now);
+  }
+}
+
+// Given a host that polls well fewer times than prove it, then its failures still count.
+TEST(Supervisor, a_single_good_poll_proves_nothing) {
+  Supervisor supervisor({}, 1);
+  supervisor.take(E::enable, 0);
+  bool failed = false;
+  for (Ns now = 0; now < 100 * kSecond && !failed; now += kSecond) {
+    supervisor.take(E::ready, now);
+    supervisor.good_poll();
+    failed = supervisor.take(E::exit, now) == A::probe;
+    supervisor.take(E::timer, now);
+  }
+  EXPECT_TRUE(failed);
+}
+
+// Given the same seed, then the same delays; given others, then others: jitter is reproducible.
+TEST(Supervisor, jitter_is_seeded) {
+  auto delays = [](std::uint64_t seed) {
+    Supervisor supervisor({}, seed);
+    supervisor.take(E::enable, 0);
+    std::vector<Ns> found;
+    for (int i = 0; i < 6; i++) {
+      supervisor.take(E::exit, 0);
+      found.push_back(supervisor.delay());
+      supervisor.take(E::timer, 0);
+    }
+    return found;
+  };
+  EXPECT_EQ(delays(7), delays(7));
+  EXPECT_NE(delays(7), delays(8));
+}
+
+}  // namespace
+}  // namespace tallyman::agent

@@ -1,0 +1,178 @@
+// Given a released period, then its messages reach the bus once each, in order, wherever the rater
+// dies.
+
+#include "rater/bus/outbox.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "rater/bus/file_bus.hpp"
+#include "rater/rating/period_store.hpp"
+#include "temp_folder.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::TempFolder;
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::ifstream in(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::string body_of(const std::string& id) { return R"({"specversion":"1.0","id":")" + id + "\"}"; }
+
+BusMessage message(const std::string& id) { return {id, "v1.record.m.c", body_of(id)}; }
+
+TEST(FileBus, CutsATornLineAndKnowsWhatStandsThere) {
+  const TempFolder folder;
+  const std::string path = folder.file("records.jsonl");
+  std::ofstream(path) << body_of("a") << "\n"
+                      << body_of("b") << "\n"
+                      << R"({"specv)";
+  auto bus = FileBus::open(path);
+  ASSERT_TRUE(bus) << bus.error().text();
+  const std::vector<std::string> asked{"b", "c", "spec"};
+  const auto there = (*bus)->recover(asked);
+  ASSERT_TRUE(there) << there.error().text();
+  EXPECT_THAT(*there, ElementsAre("b"));
+  ASSERT_TRUE((*bus)->submit(message("c")));
+  EXPECT_THAT(*(*bus)->confirmed(), ElementsAre("c"));
+  EXPECT_THAT(lines_of(path), ElementsAre(body_of("a"), body_of("b"), body_of("c")));
+}
+
+TEST(FileBus, IsReadableByItsGroupAndWrittenByOne) {
+  const TempFolder folder;
+  const std::string path = folder.file("records.jsonl");
+  const auto bus = FileBus::open(path);
+  ASSERT_TRUE(bus);
+  struct stat status {};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0137U, 0U);
+  EXPECT_FALSE(FileBus::open(path));
+  EXPECT_FALSE(FileBus::open(folder.file("no/such/folder/file")));
+}
+
+/// Writes through to a file, and stops for good at a chosen step, as a killed rater does.
+class DyingBus final : public Bus {
+ public:
+  DyingBus(std::unique_ptr<FileBus> file, int steps) : file_(std::move(file)), steps_(steps) {}
+  Status submit(const BusMessage& m) override {
+    if (steps_-- <= 0) return Error{"dead", "", ""};
+    return file_->submit(m);
+  }
+  Result<std::vector<std::string>> confirmed() override {
+    if (steps_-- <= 0) return Error{"dead", "", ""};
+    auto ids = file_->confirmed();
+    if (steps_-- <= 0) return Error{"dead", "", ""};  // written, and nobody told
+    return ids;
+  }
+  Result<std::vector<std::string>> recover(std::span<const std::string> ids) override {
+    return file_->recover(ids);
+  }
+  std::string name() const override { return file_->name(); }
+
+ private:
+  std::unique_ptr<FileBus> file_;
+  int steps_;
+};
+
+TEST(Outbox, EveryMessageGoesOutOnceWhereverTheRaterDies) {
+  const FakeClock clock(kSecond);
+  for (int steps = 0; steps < 25; ++steps) {
+    const TempFolder folder;
+    const std::string path = folder.file("records.jsonl");
+    std::vector<std::string> expected;
+    {
+      auto ledger = Ledger::open(folder.file("ledger"), clock);
+      ASSERT_TRUE(ledger) << ledger.error().text();
+      auto outbox = Outbox::open(
+          **ledger, std::make_unique<DyingBus>(std::move(*FileBus::open(path)), steps));
+      ASSERT_TRUE(outbox) << outbox.error().text();
+      for (int i = 0; i < 10; ++i) {
+        const std::string id = "id" + std::to_string(i);
+        ASSERT_TRUE((*outbox)->put("p", message(id)));
+        expected.push_back(body_of(id));
+      }
+      while ((*outbox)->publish(3) && *(*outbox)->waiting() > 0) {
+      }
+    }
+    if (steps % 3 == 0) std::ofstream(path, std::ios::app) << R"({"specversion":"1.0","id":"id)";
+    auto ledger = Ledger::open(folder.file("ledger"), clock);
+    ASSERT_TRUE(ledger) << ledger.error().text();
+    auto outbox = Outbox::open(**ledger, std::move(*FileBus::open(path)));
+    ASSERT_TRUE(outbox);
+    do ASSERT_TRUE((*outbox)->publish(4));
+    while (*(*outbox)->waiting() > 0);
+    EXPECT_EQ(lines_of(path), expected) << "after " << steps << " steps";
+    EXPECT_EQ(*(*outbox)->confirmed(), 10U);
+  }
+}
+
+TEST(PeriodStore, ADraftIsReplacedAndAReleasedPeriodStays) {
+  const TempFolder folder;
+  const FakeClock clock(kSecond);
+  auto ledger = Ledger::open(":memory:", clock);
+  ASSERT_TRUE(ledger);
+  auto store = PeriodStore::open(**ledger);
+  ASSERT_TRUE(store) << store.error().text();
+  auto outbox = Outbox::open(**ledger, std::move(*FileBus::open(folder.file("r"))));
+  ASSERT_TRUE(outbox);
+  Drafts drafts;
+  drafts.period = {"2026-11", 10, 20};
+  drafts.cut.marks = {{"a", {1}, ~0ULL, {7}, 5}};
+  drafts.cut.closed_without = {"a"};
+  drafts.unattributed = {{"tx", "bytes", ~u128{0}, 3}};
+  drafts.problems = {"odd"};
+  Message one;
+  one.id = "1";
+  one.body = body_of("1");
+  drafts.messages = {one};
+  ASSERT_TRUE(store->store(drafts));
+  one.id = "2";
+  one.body = body_of("2");
+  drafts.messages = {one, one};
+  drafts.messages[1].id = "3";
+  ASSERT_TRUE(store->store(drafts));
+  ASSERT_TRUE(*store->earliest_draft());
+  EXPECT_FALSE(store->release("2026-12", **outbox));
+  ASSERT_TRUE(store->release("2026-11", **outbox));
+  ASSERT_TRUE(store->release("2026-11", **outbox)) << "once more is no harm";
+  EXPECT_EQ(*(*outbox)->waiting(), 2U);
+  EXPECT_FALSE(store->store(drafts));
+  const auto period = store->period("2026-11");
+  ASSERT_TRUE(period && *period);
+  EXPECT_EQ((*period)->state, PeriodState::released);
+  EXPECT_THAT((*period)->without, ElementsAre("a"));
+  EXPECT_EQ((*period)->cut, drafts.cut.hash());
+  EXPECT_EQ(to_decimal(store->unattributed("2026-11")->at(0).amount), to_decimal(~u128{0}));
+  EXPECT_THAT(*store->problems("2026-11"), ElementsAre("odd"));
+  EXPECT_EQ(store->messages("2026-11")->size(), 2U);
+  EXPECT_FALSE(*store->earliest_draft());
+}
+
+TEST(PeriodStore, TheBeginningMovesOnlyWhileNothingIsClosed) {
+  const FakeClock clock(kSecond);
+  auto ledger = Ledger::open(":memory:", clock);
+  ASSERT_TRUE(ledger);
+  auto store = PeriodStore::open(**ledger);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(*store->beginning(), std::nullopt);
+  ASSERT_TRUE(store->set_beginning(50));
+  ASSERT_TRUE(store->set_beginning(40));
+  EXPECT_EQ(*store->beginning(), 40);
+  Drafts drafts;
+  drafts.period = {"p", 40, 50};
+  ASSERT_TRUE(store->store(drafts));
+  ASSERT_TRUE(store->set_beginning(30));
+  EXPECT_EQ(*store->beginning(), 40);
+}
+
+}  // namespace
+}  // namespace tallyman::rater

@@ -1,0 +1,252 @@
+// The usage store: what is derived step by step, with crashes and failures in between, is what is
+// derived from scratch, and what a slow model says.
+
+#include "rater/derive/usage_store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "derive_history.hpp"
+#include "derive_model.hpp"
+#include "rater/derive/usage_store_rows.hpp"
+#include "stream_maker.hpp"
+#include "temp_folder.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using testing::Delivered;
+using testing::History;
+using testing::kNoon;
+using testing::SlowModel;
+using testing::StreamMaker;
+using testing::TempFolder;
+
+const std::vector<std::string> kMetrics{"sent_bytes_total", "held_bytes"};
+
+std::vector<std::string> lines(const std::vector<ViewUsage>& usage, bool all = true) {
+  std::vector<std::string> out;
+  for (const ViewUsage& view : usage) {
+    const std::string name = SlowModel::name(view.view.instance, view.view.series);
+    for (const SlotUsage& u : view.slots) {
+      out.push_back(name + " slot " + std::to_string(u.slot) + " " + to_decimal(u.amount) + " " +
+                    std::to_string(u.covered) + " " + std::to_string(u.estimated) + " " +
+                    std::to_string(u.peak));
+    }
+    if (!all) continue;
+    for (const Span& span : view.absent) {
+      out.push_back(name + " absent " + std::to_string(span.from) + " " + std::to_string(span.to));
+    }
+    for (const InfoSpan& info : view.info) {
+      std::string text = name + " info " + std::to_string(info.from);
+      for (const auto& [label, value] : info.labels) text.append(" " + label + "=" + value);
+      out.push_back(text);
+    }
+  }
+  return out;
+}
+
+/// A ledger with intake and usage store that can be closed and opened again.
+struct Rater {
+  Rater(const std::string& path, const Clock& clock, Ns slot)
+      : ledger(std::move(*Ledger::open(path, clock))),
+        intake(std::move(*Intake::open(*ledger, clock))),
+        store(std::move(*UsageStore::open(*ledger, *intake, slot))) {}
+  std::unique_ptr<Ledger> ledger;
+  std::unique_ptr<Intake> intake;
+  std::unique_ptr<UsageStore> store;
+};
+
+void advance_all(UsageStore& store, std::size_t step = 64) {
+  for (;;) {
+    const auto progress = store.advance(step);
+    ASSERT_TRUE(progress.ok()) << progress.error().text();
+    if (!progress->more) return;
+  }
+}
+
+/// Commits a history's batches, as agents would send them.
+class Sender {
+ public:
+  void send(Rater& to, const Delivered& each) {
+    auto [it, fresh] =
+        makers_.try_emplace(each.stream, "h", static_cast<std::uint8_t>(each.stream));
+    StreamMaker& maker = it->second;
+    if (!each.definitions.empty()) {
+      Transaction transaction(to.ledger->database());
+      const auto stream = to.intake->open_stream("h", maker.life());
+      const auto accepted = to.intake->accept_definitions(stream->id, each.definitions);
+      ASSERT_TRUE(accepted.ok());
+      ASSERT_EQ(accepted->outcome, Accepted::Outcome::applied) << accepted->text;
+      ASSERT_TRUE(transaction.commit().ok());
+    }
+    wire::Batch batch = each.batch;
+    const wire::BatchKind kind = batch.head.kind;
+    batch.head = maker.head();
+    batch.head.kind = kind;
+    if (kind == wire::BatchKind::stand_in) {
+      batch.head.original.fill(7);
+      batch.head.why = "lost";
+    }
+    const auto made = maker.follow(batch);
+    const auto accepted = to.intake->commit_batch("h", maker.life(), made.bytes);
+    ASSERT_TRUE(accepted.ok());
+    ASSERT_EQ(accepted->outcome, Accepted::Outcome::applied) << accepted->text;
+  }
+
+ private:
+  std::map<std::uint64_t, StreamMaker> makers_;
+};
+
+// Given random histories, when they are derived in random steps, with the rater closed or a write
+// failing in between, then the tables equal those derived from scratch, and the slow model.
+TEST(UsageStore, StepByStepIsFromScratch) {
+  constexpr Ns kSlot = 50;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    const TempFolder folder;
+    FakeClock clock(kNoon, kHour);
+    std::mt19937_64 random(seed);
+    const History history(seed, 150);
+    SlowModel model(kSlot);
+    Sender sender;
+    auto rater = std::make_unique<Rater>(folder.file("ledger.db"), clock, kSlot);
+    for (const Delivered& each : history.delivered) {
+      clock.advance(kMillisecond);
+      sender.send(*rater, each);
+      for (const auto& d : each.definitions) model.define(each.stream, d);
+      model.apply(each.stream, each.batch);
+      const std::uint64_t event = random() % 8;
+      if (event == 0) {
+        advance_all(*rater->store, 1 + random() % 4);
+      } else if (event == 1) {
+        ASSERT_TRUE(rater->store->advance(1).ok());
+        rater.reset();
+        rater = std::make_unique<Rater>(folder.file("ledger.db"), clock, kSlot);
+      } else if (event == 2) {
+        Database& db = rater->ledger->database();
+        ASSERT_TRUE(db.run("CREATE TRIGGER broken BEFORE INSERT ON usage_stream BEGIN"
+                           " SELECT RAISE(ABORT, 'broken'); END")
+                        .ok());
+        const auto failed = rater->store->advance(3);
+        EXPECT_TRUE(!failed.ok() || failed->batches == 0);
+        ASSERT_TRUE(db.run("DROP TRIGGER broken").ok());
+      }
+    }
+    advance_all(*rater->store);
+    const auto marks = *rater->store->marks();
+    const auto stepped = lines(*rater->store->slots(kMetrics, 0, wire::kMaxTime));
+
+    const auto scratch = std::move(*Ledger::open(":memory:", clock));
+    const auto again = std::move(*UsageStore::open(*scratch, *rater->intake, kSlot));
+    while (again->advance_to(marks, 1000)->more) {
+    }
+    EXPECT_EQ(stepped, lines(*again->slots(kMetrics, 0, wire::kMaxTime))) << "seed " << seed;
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+      const auto mark = again->marks()->at(i);
+      EXPECT_EQ(mark.sequence, marks[i].sequence);
+      EXPECT_EQ(mark.hash, marks[i].hash);
+      EXPECT_EQ(mark.watermark, marks[i].watermark);
+    }
+
+    std::vector<std::string> expected;
+    for (const auto& [view, slots] : model.usage()) {
+      for (const auto& [slot, u] : slots) {
+        if (u.covered == 0 && u.amount == 0) continue;
+        expected.push_back(view + " slot " + std::to_string(slot) + " " + to_decimal(u.amount) +
+                           " " + std::to_string(u.covered) + " " + std::to_string(u.estimated) +
+                           " " + std::to_string(u.peak));
+      }
+    }
+    auto got = lines(*rater->store->slots(kMetrics, 0, wire::kMaxTime), false);
+    std::sort(got.begin(), got.end());
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(got, expected) << "seed " << seed;
+  }
+}
+
+// Given marks in the middle of the log, when derived up to them, then no further.
+TEST(UsageStore, AdvancesToMarks) {
+  FakeClock clock(kNoon + kDay, kHour);
+  Rater rater(":memory:", clock, 5 * kMinute);
+  StreamMaker maker;
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(
+        rater.intake->commit_batch("stor-01", maker.life(), maker.next(i * 100).bytes).ok());
+  }
+  StreamMark mark{"stor-01", maker.life(), 4, kNoHash, 0};
+  const auto progress = rater.store->advance_to(std::vector{mark}, 100);
+  ASSERT_TRUE(progress.ok());
+  EXPECT_EQ(progress->batches, 4U);
+  EXPECT_FALSE(progress->more);
+  const std::vector<std::string> metric{"netif_transmit_bytes_total"};
+  const auto usage = *rater.store->slots(metric, 0, wire::kMaxTime);
+  ASSERT_EQ(usage.size(), 1U);
+  EXPECT_TRUE(usage[0].slots[0].amount == 300);
+  EXPECT_EQ(rater.store->marks()->at(0).sequence, 4U);
+  mark.agent = "nobody";
+  EXPECT_FALSE(rater.store->advance_to(std::vector{mark}, 100).ok());
+}
+
+// Given a part of the time asked for, then the slots it touches come, and nothing else.
+TEST(UsageStore, GivesTheSlotsAskedFor) {
+  FakeClock clock(kNoon + kDay, kHour);
+  Rater rater(":memory:", clock, kMinute);
+  StreamMaker maker;
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(
+        rater.intake->commit_batch("stor-01", maker.life(), maker.next(i * 100).bytes).ok());
+  }
+  advance_all(*rater.store);
+  const std::vector<std::string> metric{"netif_transmit_bytes_total"};
+  const auto usage = *rater.store->slots(metric, kNoon + 2 * kMinute + 1, kNoon + 4 * kMinute + 1);
+  ASSERT_EQ(usage.size(), 1U);
+  ASSERT_EQ(usage[0].slots.size(), 3U);
+  EXPECT_EQ(usage[0].slots[0].slot, kNoon / kMinute + 2);
+  EXPECT_TRUE(rater.store->slots(metric, 0, kNoon)->empty());
+  EXPECT_TRUE(rater.store->slots(std::vector<std::string>{"other"}, 0, wire::kMaxTime)->empty());
+}
+
+// Given a ledger that counts in five minutes, when it is opened with another slot length, then that
+// is an error that names both.
+TEST(UsageStore, RefusesAnotherSlotLength) {
+  FakeClock clock(kNoon, kHour);
+  Rater rater(":memory:", clock, 5 * kMinute);
+  const auto other = UsageStore::open(*rater.ledger, *rater.intake, kMinute);
+  ASSERT_FALSE(other.ok());
+  EXPECT_NE(other.error().text().find("5m"), std::string::npos);
+  EXPECT_NE(other.error().text().find("1m"), std::string::npos);
+  EXPECT_FALSE(UsageStore::open(*rater.ledger, *rater.intake, 0).ok());
+}
+
+// Given the clock of an agent that runs ahead, then its watermark never passes the rater's clock.
+TEST(UsageStore, WatermarkStaysBehindTheRatersClock) {
+  FakeClock clock(kNoon + 3 * kMinute + kSecond, kHour);
+  Rater rater(":memory:", clock, 5 * kMinute);
+  StreamMaker maker;
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(rater.intake->commit_batch("stor-01", maker.life(), maker.next(i).bytes).ok());
+  }
+  advance_all(*rater.store);
+  EXPECT_EQ(rater.store->marks()->at(0).watermark, kNoon + 3 * kMinute + kSecond);
+}
+
+// Given any view key, when encoded, then it decodes to itself; other bytes are an error.
+TEST(UsageStore, ViewKeysRoundTrip) {
+  ViewKey key;
+  key.series = {"shared:\0x", wire::Scope::shared, "m",
+                "bytes",      wire::Kind::gauge,   {{"a", ""}, {"b", "\xff|,"}}};
+  key.agent = "h";
+  key.instance = "i";
+  const Bytes bytes = encode_view_key(key);
+  EXPECT_EQ(*decode_view_key(bytes), key);
+  for (std::size_t n = 0; n < bytes.size(); ++n) {
+    EXPECT_FALSE(decode_view_key(ByteView(bytes).first(n)).ok());
+  }
+  Bytes longer = bytes;
+  longer.push_back(0);
+  EXPECT_FALSE(decode_view_key(longer).ok());
+}
+
+}  // namespace
+}  // namespace tallyman::rater
