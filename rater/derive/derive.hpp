@@ -26,8 +26,9 @@
 //   * More than the line can carry (physical interfaces with a known speed, in bytes) is an
 //     anomaly: not counted, not covered, told with its value.
 //   * An ended counter is forgotten a day of positions after its end, a silent one after a hundred
-//     days. A counter that then shows up in the forgotten past is an anomaly, as nothing tells it
-//     from what was counted.
+//     days; a poll forgets after it has been read. The first reading of a counter that began in the
+//     forgotten past is a baseline, and an anomaly with its value, as nothing tells it from what
+//     was counted.
 
 #include <cstdint>
 #include <map>

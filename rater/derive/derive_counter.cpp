@@ -89,8 +89,8 @@ void Reader::first(const Target& target, const Placed& reading) {
                           .delta = reading.value,
                           .estimated = reading.estimated,
                           .blurred = reading.estimated};
-  if (reading.at <= target.view->instance->forgotten) {
-    quarantine(*target.view, interval, "from a time whose ended counters are forgotten");
+  if (target.start <= target.view->instance->forgotten) {
+    quarantine(*target.view, interval, "begins in a time whose ended counters are forgotten");
     return;
   }
   if (!count(target, reading, interval)) {

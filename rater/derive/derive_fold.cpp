@@ -38,7 +38,6 @@ void Deriver::State::poll(Stream& stream, const wire::Poll& poll) {
   position.at = std::max<Ns>(position.at, 1);
   beat.last = position.at;
   beat.instant = std::max(beat.instant, poll.scheduled);
-  if (position.at / kDay != instance->day) forget(*instance, position.at);
   run(*instance, position.at);
   for (const wire::Value& each : poll.values) value(stream, poll, each, position);
   for (const wire::DefNo epoch : poll.ended) {
@@ -50,6 +49,7 @@ void Deriver::State::poll(Stream& stream, const wire::Poll& poll) {
     view.absent_from = position.at;
     out.presence.push_back({view.id, position.at, false});
   }
+  if (position.at / kDay != instance->day) forget(*instance, position.at);
 }
 
 void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::Value& value,

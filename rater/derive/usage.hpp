@@ -36,7 +36,9 @@ struct StreamMark {
   wire::Incarnation incarnation{};
   std::uint64_t sequence = 0;
   Hash hash = kNoHash;
-  Ns watermark = 0;  ///< everything of this agent before this instant is in; 0 = unknown
+  Ns watermark = 0;       ///< everything of this agent before this instant is in; 0 = unknown
+  bool imported = false;  ///< from a file: says nothing of how far the agent has come
+  bool empty = false;     ///< said hello and has sent no batch yet
 };
 
 }  // namespace tallyman::rater

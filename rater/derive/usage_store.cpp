@@ -161,7 +161,7 @@ Result<std::size_t> UsageStore::State::derive(const std::string& name, std::vect
     for (Work& each : work) {
       if (Status status = fetch(each); !status.ok()) return status.error();
       if (each.fetched.empty()) continue;
-      if (first == nullptr || each.fetched.front().received < first->fetched.front().received) {
+      if (first == nullptr || each.fetched.front().arrival < first->fetched.front().arrival) {
         first = &each;
       }
     }

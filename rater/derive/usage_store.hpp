@@ -38,8 +38,8 @@ struct KeptAnomaly {
 };
 
 /// Owned by the daemon, on the loop's thread; ledger and intake outlive it. Not to be called inside
-/// a transaction. Batches of one agent are taken in the order of their receipt, streams received at
-/// the same instant in the order of their making: so the tables are a function of the log.
+/// a transaction. Batches of one agent are taken in the order of their receipt, as the intake
+/// counts their arrival: so the tables are a function of the log.
 class UsageStore {
  public:
   /// `intake` may belong to another ledger: deriving again, from scratch, is done into an empty

@@ -146,6 +146,8 @@ Result<std::vector<StreamMark>> UsageStore::marks() {
   std::vector<StreamMark> out;
   for (const Stream& stream : *streams) {
     StreamMark mark{.agent = stream.agent, .incarnation = stream.incarnation};
+    mark.imported = stream.imported;
+    mark.empty = stream.batches == 0;
     if (const auto it = state_->done.find(stream.id); it != state_->done.end()) {
       mark.sequence = it->second.sequence;
       mark.hash = it->second.hash;

@@ -94,6 +94,38 @@ TEST_F(DeriveTime, EndedCountersAreForgotten) {
   EXPECT_TRUE(anomalies_[0].value == 10);
 }
 
+// Given a counter with a known start that ended, was forgotten and comes back under the same epoch,
+// then what it counted before is not counted again: its value is an anomaly and a baseline.
+TEST_F(DeriveTime, AForgottenCounterThatComesBackIsABaseline) {
+  const auto e = epoch(1, kNoon - kHour);
+  give(kNoon, {{e, 1000}});
+  ends(kNoon + kBeat, e);
+  give(kNoon + 2 * kDay, {});
+  give(kNoon + 2 * kDay + kBeat, {{e, 1500}});
+  give(kNoon + 2 * kDay + 2 * kBeat, {{e, 1600}});
+  take();
+  u128 sum = 0;
+  for (const auto& [slot, usage] : slots_) sum += usage.amount;
+  EXPECT_EQ(to_decimal(sum), "1100");
+  ASSERT_EQ(anomalies_.size(), 1U);
+  EXPECT_EQ(to_decimal(anomalies_[0].value), "1500");
+  EXPECT_EQ(covered(2880), 10);
+}
+
+// Given an agent that was silent for longer than counters are kept, then its first poll counts what
+// they grew by, once.
+TEST_F(DeriveTime, ACounterSilentForAHundredDaysGoesOn) {
+  const auto e = epoch(1, kNoon - kHour);
+  give(kNoon, {{e, 1000}});
+  give(kNoon + 101 * kDay, {{e, 1500}});
+  give(kNoon + 101 * kDay + kBeat, {{e, 1600}});
+  take();
+  u128 sum = 0;
+  for (const auto& [slot, usage] : slots_) sum += usage.amount;
+  EXPECT_EQ(to_decimal(sum), "1600");
+  EXPECT_TRUE(anomalies_.empty());
+}
+
 // Given a start decades ago, then the work is bounded and the total exact.
 TEST_F(DeriveTime, AStartLongAgoIsBounded) {
   const auto e = epoch(1, 1);
