@@ -101,8 +101,8 @@ std::uint64_t Ledger::bytes() {
   return row.ok() && *row ? size.u64(0) : 0;
 }
 
-Status Ledger::prepare_part(std::string_view name, std::int64_t version,
-                            const std::string& schema) {
+Status Ledger::prepare_part(std::string_view name, std::int64_t version, const std::string& schema,
+                            const std::vector<PartUpgrade>& upgrades) {
   Transaction transaction(*database_);
   if (!transaction.begun().ok()) return transaction.begun();
   auto find = database_->prepare("SELECT version FROM part WHERE name = ?");
@@ -111,16 +111,35 @@ Status Ledger::prepare_part(std::string_view name, std::int64_t version,
   if (*row) {
     const std::int64_t held = find.integer(0);
     find.reset();
-    if (held == version) return transaction.commit();
-    return Error{
-        fmt::format("the part '{}' has version {}, this rater knows {}", name, held, version),
-        path(), "run the rater that wrote it"};
+    if (Status status = upgrade_part(name, held, version, upgrades); !status.ok()) return status;
+    return transaction.commit();
   }
   find.reset();
   if (Status status = database_->run(schema); !status.ok()) return status;
   auto make = database_->prepare("INSERT INTO part VALUES (?, ?)");
   if (Status status = make.bind(1, name).bind(2, version).done(); !status.ok()) return status;
   return transaction.commit();
+}
+
+Status Ledger::upgrade_part(std::string_view name, std::int64_t held, std::int64_t version,
+                            const std::vector<PartUpgrade>& upgrades) {
+  if (held == version) return {};
+  const std::string found = fmt::format(
+      "the ledger's part '{}' has version {}, this rater knows {}", name, held, version);
+  if (held > version) return Error{found, path(), "run the rater that wrote it, or a newer one"};
+  const std::int64_t first = version - static_cast<std::int64_t>(upgrades.size());
+  if (held < first) {
+    return Error{fmt::format("{}, and can bring up {} or later", found, first), path(),
+                 "let an earlier rater bring it up first"};
+  }
+  for (std::int64_t from = held; from < version; ++from) {
+    Status status = upgrades[static_cast<std::size_t>(from - first)](*database_);
+    if (!status.ok()) return status;
+  }
+  return database_->prepare("UPDATE part SET version = ? WHERE name = ?")
+      .bind(1, version)
+      .bind(2, name)
+      .done();
 }
 
 }  // namespace tallyman::rater

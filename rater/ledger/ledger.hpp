@@ -8,9 +8,11 @@
 //   part(name, version)       which schema version of each part is in this file
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/fd.hpp"
@@ -18,6 +20,9 @@
 #include "rater/ledger/sqlite.hpp"
 
 namespace tallyman::rater {
+
+/// Brings a part's tables from one version to the next, inside the caller's transaction.
+using PartUpgrade = std::function<Status(Database&)>;
 
 /// Owned by the daemon (or a test), used on one thread, outlives every part.
 class Ledger {
@@ -35,16 +40,21 @@ class Ledger {
   /// Bytes of the database file, without its write-ahead log.
   [[nodiscard]] std::uint64_t bytes();
 
-  /// Brings a part's tables into the file: runs `schema` (CREATE TABLE …) in one transaction when
-  /// the part is not there yet. A file whose part has another version is an error. Not inside a
-  /// transaction.
+  /// Brings a part's tables into the file, in one transaction: runs `schema` (CREATE TABLE …, the
+  /// tables as of `version`) when the part is not there yet, and the upgrades it lacks when the
+  /// file's is older. The last upgrade arrives at `version`, the one before it at the version
+  /// before. A file whose part is newer, or older than the first upgrade, is an error and stays as
+  /// it was. Not inside a transaction.
   [[nodiscard]] Status prepare_part(std::string_view name, std::int64_t version,
-                                    const std::string& schema);
+                                    const std::string& schema,
+                                    const std::vector<PartUpgrade>& upgrades = {});
 
  private:
   Ledger(std::unique_ptr<Database> database, Fd lock)
       : lock_(std::move(lock)), database_(std::move(database)) {}
   [[nodiscard]] Status prepare_ledger(const Clock& clock);
+  [[nodiscard]] Status upgrade_part(std::string_view name, std::int64_t held, std::int64_t version,
+                                    const std::vector<PartUpgrade>& upgrades);
 
   Fd lock_;
   std::unique_ptr<Database> database_;

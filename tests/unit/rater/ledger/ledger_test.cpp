@@ -78,5 +78,41 @@ TEST(Ledger, PartsHaveVersions) {
   EXPECT_TRUE(ledger->prepare_part("two", 1, "CREATE TABLE two(a)").ok());
 }
 
+// Given parts of older versions, then the upgrades that each lacks are run in order, once, and one
+// that fails, a newer part and one too old leave the file as it was and say what to do.
+TEST(Ledger, PartsAreBroughtUp) {
+  const FakeClock clock;
+  auto ledger = std::move(*Ledger::open(":memory:", clock));
+  const auto add = [](const char* column) {
+    return [sql = std::string("ALTER TABLE one ADD COLUMN ") + column](Database& database) {
+      return database.run(sql);
+    };
+  };
+  const std::vector<PartUpgrade> both{add("b"), add("c")};
+  const char* newest = "CREATE TABLE one(a, b, c)";
+  const auto columns = [&] {
+    auto count = ledger->database().prepare("SELECT count(*) FROM pragma_table_info('one')");
+    EXPECT_TRUE(count.step().ok());
+    return count.integer(0);
+  };
+  ASSERT_TRUE(ledger->prepare_part("one", 1, "CREATE TABLE one(a)").ok());
+  EXPECT_FALSE(ledger->prepare_part("one", 3, newest, {add("b"), add("b")}).ok());
+  EXPECT_EQ(columns(), 1);
+  const Status early = ledger->prepare_part("one", 4, newest, both);
+  ASSERT_FALSE(early.ok());
+  EXPECT_NE(early.error().todo, "");
+  ASSERT_TRUE(ledger->prepare_part("one", 2, newest, {add("b")}).ok());
+  EXPECT_EQ(columns(), 2);
+  for (int i = 0; i < 2; ++i) {
+    const Status status = ledger->prepare_part("one", 3, newest, both);
+    ASSERT_TRUE(status.ok()) << status.error().text();
+    EXPECT_EQ(columns(), 3);
+  }
+  const Status newer = ledger->prepare_part("one", 2, newest, {add("b")});
+  ASSERT_FALSE(newer.ok());
+  EXPECT_NE(newer.error().what.find("version 3, this rater knows 2"), std::string::npos);
+  EXPECT_EQ(columns(), 3);
+}
+
 }  // namespace
 }  // namespace tallyman::rater
