@@ -7,30 +7,17 @@
 #include <variant>
 
 #include "rater/intake/intake_staged.hpp"
+#include "rater/intake/intake_tables.hpp"
 #include "rater/intake/raw_tables.hpp"
 
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kIntakeVersion = 1;
-constexpr const char* kIntakeTables =
-    "CREATE TABLE agent(name TEXT PRIMARY KEY, token INTEGER NOT NULL, used INTEGER NOT NULL)"
-    " WITHOUT ROWID;"
-    "CREATE TABLE stream(id INTEGER PRIMARY KEY, agent TEXT NOT NULL, incarnation BLOB NOT NULL,"
-    " mark INTEGER NOT NULL, mark_hash BLOB NOT NULL, definitions INTEGER NOT NULL,"
-    " watermark INTEGER NOT NULL, claimed INTEGER NOT NULL, first_received INTEGER NOT NULL,"
-    " last_received INTEGER NOT NULL, batches INTEGER NOT NULL, bytes INTEGER NOT NULL,"
-    " UNIQUE(agent, incarnation));"
-    "CREATE TABLE definition(stream INTEGER NOT NULL REFERENCES stream(id),"
-    " number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(stream, number)) WITHOUT ROWID;"
-    "CREATE TABLE batch(stream INTEGER NOT NULL REFERENCES stream(id), sequence INTEGER NOT NULL,"
-    " last INTEGER NOT NULL, hash BLOB NOT NULL, day INTEGER NOT NULL, received INTEGER NOT NULL,"
-    " watermark INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY(stream, sequence))"
-    " WITHOUT ROWID";
-
+constexpr const char* kAgent = "agent";
+constexpr const char* kImport = "import";
 constexpr const char* kStreamColumns =
     "SELECT id, agent, incarnation, mark, mark_hash, definitions, watermark, claimed,"
-    " first_received, last_received, batches, bytes FROM stream ";
+    " first_received, last_received, batches, bytes, kind FROM stream ";
 
 Stream stream_of(const Statement& row) {
   Stream out;
@@ -48,15 +35,12 @@ Stream stream_of(const Statement& row) {
   out.last_received = row.integer(9);
   out.batches = row.u64(10);
   out.bytes = row.u64(11);
+  out.imported = row.text(12) == kImport;
   return out;
 }
 
 Error no_stream(std::int64_t id) {
   return {fmt::format("the ledger has no stream {}", id), "", ""};
-}
-
-Accepted refused(wire::Refusal why, std::string text) {
-  return {Accepted::Outcome::refused, why, std::move(text)};
 }
 
 wire::Refusal refusal_of(Verdict::Kind kind) {
@@ -68,9 +52,7 @@ wire::Refusal refusal_of(Verdict::Kind kind) {
 }  // namespace
 
 Result<std::unique_ptr<Intake>> Intake::open(Ledger& ledger, const Clock& clock) {
-  if (Status status = ledger.prepare_part("intake", kIntakeVersion, kIntakeTables); !status.ok()) {
-    return status.error();
-  }
+  if (Status status = prepare_intake(ledger); !status.ok()) return status.error();
   return std::unique_ptr<Intake>(new Intake(ledger, clock));
 }
 
@@ -106,7 +88,7 @@ Result<Stream> Intake::stream(std::int64_t id) {
 Result<std::vector<StoredBatch>> Intake::batches_after(std::int64_t stream, std::uint64_t sequence,
                                                        std::size_t limit) {
   auto query = ledger_.database().prepare(
-      "SELECT sequence, last, hash, received, watermark, day FROM batch"
+      "SELECT sequence, last, hash, received, watermark, day, arrival, content FROM batch"
       " WHERE stream = ? AND sequence > ? ORDER BY sequence LIMIT ?");
   query.bind(1, stream)
       .bind_u64(2, std::min(sequence, kMaxNumber))
@@ -123,6 +105,8 @@ Result<std::vector<StoredBatch>> Intake::batches_after(std::int64_t stream, std:
     batch.hash = query.hash(2);
     batch.received = query.integer(3);
     batch.watermark = query.integer(4);
+    batch.arrival = query.u64(6);
+    batch.content = query.null(7) ? batch.hash : query.hash(7);
     auto bytes = raw.read(query.integer(5), stream, batch.sequence);
     if (!bytes.ok()) return bytes.error();
     batch.bytes = std::move(*bytes);
@@ -149,14 +133,19 @@ Status Intake::put_fence(std::string_view agent, const Fence& fence) {
       .done();
 }
 
-Result<Stream> Intake::open_stream(std::string_view agent, const wire::Incarnation& incarnation) {
+Result<Stream> Intake::open_stream(std::string_view agent, const wire::Incarnation& incarnation,
+                                   StreamKind kind) {
   auto found = stream(agent, incarnation);
   if (!found.ok()) return found.error();
   if (found->has_value()) return **found;
   auto make = ledger_.database().prepare(
       "INSERT INTO stream(agent, incarnation, mark, mark_hash, definitions, watermark, claimed,"
-      " first_received, last_received, batches, bytes) VALUES (?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0)");
-  make.bind(1, agent).bind(2, ByteView(incarnation)).bind(3, ByteView(kNoHash));
+      " first_received, last_received, batches, bytes, kind)"
+      " VALUES (?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, ?)");
+  make.bind(1, agent)
+      .bind(2, ByteView(incarnation))
+      .bind(3, ByteView(kNoHash))
+      .bind(4, std::string_view(kind == StreamKind::import ? kImport : kAgent));
   if (Status status = make.done(); !status.ok()) return status.error();
   return stream(ledger_.database().last_insert_id());
 }
@@ -238,7 +227,10 @@ Status Intake::store(const Stream& to, const wire::Batch& batch, ByteView bytes,
   const std::int64_t day = raw_day(now);
   const std::uint64_t sequence = to.mark + 1;
   if (Status status = store_raw(db, day, to.id, sequence, bytes); !status.ok()) return status;
-  auto note = db.prepare("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  auto note = db.prepare(
+      "INSERT INTO batch(stream, sequence, last, hash, day, received, watermark, bytes, content,"
+      " arrival) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(arrival), 0) + 1 FROM "
+      "batch))");
   note.bind(1, to.id)
       .bind_u64(2, sequence)
       .bind_u64(3, batch.head.last)
@@ -247,6 +239,11 @@ Status Intake::store(const Stream& to, const wire::Batch& batch, ByteView bytes,
       .bind(6, now)
       .bind(7, watermark)
       .bind(8, static_cast<std::int64_t>(bytes.size()));
+  if (const Hash content = wire::batch_hash(bytes); content != hash) {
+    note.bind(9, ByteView(content));
+  } else {
+    note.bind_null(9);
+  }
   if (Status status = note.done(); !status.ok()) return status;
   return db
       .prepare(
@@ -266,10 +263,10 @@ Status Intake::store(const Stream& to, const wire::Batch& batch, ByteView bytes,
 }
 
 Result<Accepted> Intake::commit_batch(std::string_view agent, const wire::Incarnation& incarnation,
-                                      ByteView bytes) {
+                                      ByteView bytes, StreamKind kind) {
   Transaction transaction(ledger_.database());
   if (!transaction.begun().ok()) return transaction.begun().error();
-  const auto to = open_stream(agent, incarnation);
+  const auto to = open_stream(agent, incarnation, kind);
   if (!to.ok()) return to.error();
   auto accepted = accept_batch(to->id, bytes);
   Status committed;

@@ -2,9 +2,10 @@
 // The ledger's intake: streams, their marks, raw batches and definitions, and the fencing tokens of
 // agents. A batch, the mark it moves and the definitions it brings are one transaction.
 //
-// Tables: agent(name, token, used, …), stream(agent, incarnation, mark, mark_hash, …),
-// definition(stream, number, body), batch(stream, sequence, last, hash, day, received, watermark,
-// bytes): one small row for each batch, which stays for ever and carries the chain; and
+// Tables: agent(name, token, used, …), stream(agent, incarnation, mark, mark_hash, …, kind =
+// 'agent' or 'import'), definition(stream, number, body), batch(stream, sequence, last, hash, day,
+// received, watermark, bytes, arrival, content): one small row for each batch, which stays for ever
+// and carries the chain (content NULL = the batch's own hash is the chain's); and
 // raw_YYYYMMDD(stream, sequence, bytes), one table for each UTC day of receipt, so that retention
 // drops tables instead of deleting rows. Rejected: the bytes in `batch` (retention would rewrite
 // the whole file), and looking for a batch in every day's table (a chain check would open them
@@ -16,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -29,8 +31,11 @@
 
 namespace tallyman::rater {
 
+/// Who fills a stream: an agent in its session, or `import` from a file.
+enum class StreamKind { agent, import };
+
 /// One agent's incarnation, as far as the ledger holds it. For an import: the agent named by the
-/// caller and the digest of the file.
+/// caller and the digest of the file; it tells nothing of how far the agent itself has come.
 struct Stream {
   std::int64_t id = 0;
   std::string agent;
@@ -41,7 +46,8 @@ struct Stream {
   Ns watermark = 0;                    ///< of the agent, never beyond the rater's clock at receipt
   Ns claimed_watermark = 0;            ///< as the agent sealed it
   Ns first_received = 0, last_received = 0;  ///< wall instants, of batches; 0 = none yet
-  std::uint64_t batches = 0, bytes = 0;      ///< held, repeats not counted
+  std::uint64_t batches = 0, bytes = 0;      ///< held, repeats not counted; 0 = hello alone
+  bool imported = false;                     ///< StreamKind::import
 };
 
 /// A batch as it came, and what the ledger noted at its receipt.
@@ -49,9 +55,13 @@ struct StoredBatch {
   std::uint64_t sequence = 0;  ///< first number it applies to: mark + 1 when it came
   std::uint64_t last = 0;      ///< last number it applies to; more than `sequence` for a stand-in
   Hash hash = kNoHash;         ///< the chain's hash at `last`: what the next one names
-  Ns received = 0;             ///< the rater's wall clock
-  Ns watermark = 0;            ///< the seal's, never beyond `received`; 0 = unknown
-  Bytes bytes;                 ///< empty when retention has dropped them
+  Hash content = kNoHash;      ///< of `bytes` themselves: differs for one that replaces others
+  /// Counts the ledger's batches of all streams in the order of their receipt, from 1, never used
+  /// again. Derivation folds an agent's streams by it: `received` may be equal, and go back.
+  std::uint64_t arrival = 0;
+  Ns received = 0;   ///< the rater's wall clock
+  Ns watermark = 0;  ///< the seal's, never beyond `received`; 0 = unknown
+  Bytes bytes;       ///< empty when retention has dropped them
 };
 
 /// What became of a batch or of definitions.
@@ -97,9 +107,10 @@ class Intake {
 
   // ---- writing, inside a transaction that the caller has begun
   // -----------------------------------
-  /// Finds or makes the stream.
+  /// Finds or makes the stream; one that is there keeps its kind.
   [[nodiscard]] Result<Stream> open_stream(std::string_view agent,
-                                           const wire::Incarnation& incarnation);
+                                           const wire::Incarnation& incarnation,
+                                           StreamKind kind = StreamKind::agent);
   [[nodiscard]] Status put_fence(std::string_view agent, const Fence& fence);
   /// Judges one batch by the rules of intake_rules.hpp and applies it. It is decoded whole, and
   /// every reference in it is resolved, before anything is written.
@@ -112,12 +123,17 @@ class Intake {
 
   // ---- a transaction of its own
   // ------------------------------------------------------------------
-  /// One batch of a stream that has no session: `import`. The stream is made when it is new.
+  /// One batch of a stream that has no session, such as an import's. The stream is made when it is
+  /// new.
   [[nodiscard]] Result<Accepted> commit_batch(std::string_view agent,
-                                              const wire::Incarnation& incarnation, ByteView bytes);
+                                              const wire::Incarnation& incarnation, ByteView bytes,
+                                              StreamKind kind = StreamKind::agent);
 
  private:
   Intake(Ledger& ledger, const Clock& clock) : ledger_(ledger), clock_(clock) {}
+  static Accepted refused(wire::Refusal why, std::string text) {
+    return {Accepted::Outcome::refused, why, std::move(text)};
+  }
   Result<References*> references(std::int64_t stream);
   Result<std::optional<HeldBatch>> held_at(std::int64_t stream, std::uint64_t sequence);
   Result<bool> same_definition(std::int64_t stream, const wire::Definition& definition);

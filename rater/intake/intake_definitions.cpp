@@ -9,13 +9,6 @@
 #include "rater/intake/intake_staged.hpp"
 
 namespace tallyman::rater {
-namespace {
-
-Accepted refused(wire::Refusal why, std::string text) {
-  return {Accepted::Outcome::refused, why, std::move(text)};
-}
-
-}  // namespace
 
 Result<std::vector<wire::Definition>> Intake::definitions_after(std::int64_t stream,
                                                                 wire::DefNo number) {
