@@ -93,7 +93,8 @@ class Blocks {
     batch_.seal.watermark = std::max(watermark_, watermark);
     watermark_ = batch_.seal.watermark;
     const Bytes bytes = wire::encode_batch(batch_);
-    const auto accepted = intake_.commit_batch(batch_.head.agent, batch_.head.incarnation, bytes);
+    const auto accepted =
+        intake_.commit_batch(batch_.head.agent, batch_.head.incarnation, bytes, StreamKind::import);
     if (!accepted.ok()) return accepted.error();
     if (accepted->outcome == Accepted::Outcome::refused) {
       return Error{"the ledger refuses a block of the import: " + accepted->text, batch_.head.agent,
@@ -167,6 +168,12 @@ bool next_line(std::istream& in, std::string& line) {
   return true;
 }
 
+/// The column that an error in a line names, the first one when it names none.
+std::string column_in(const std::string& where) {
+  const std::size_t at = where.find_last_not_of("0123456789") + 1;
+  return at < where.size() ? where.substr(at) : "1";
+}
+
 }  // namespace
 
 Result<Imported> import_readings(Intake& intake, const std::string& file, const std::string& agent,
@@ -191,7 +198,7 @@ Result<Imported> import_readings(Intake& intake, const std::string& file, const 
     ++done.lines;
     if (status.ok()) continue;
     Error error = status.error();
-    error.where = std::to_string(done.lines) + ":" + (error.where.empty() ? "1" : error.where);
+    error.where = std::to_string(done.lines) + ":" + column_in(error.where);
     tell(std::move(error));
   }
   if (in.bad()) return errno_error("cannot read the file of readings", file, errno);
