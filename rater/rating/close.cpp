@@ -145,6 +145,7 @@ Span usage_span(const Catalogue& catalogue, const Period& period) {
 std::vector<std::string> awaited(std::span<const StreamMark> marks, Ns end) {
   std::map<std::string, Ns> newest;
   for (const StreamMark& mark : marks) {
+    if (mark.imported || mark.empty) continue;
     Ns& watermark = newest[mark.agent];
     watermark = std::max(watermark, mark.watermark);
   }

@@ -121,6 +121,18 @@ TEST(Close, AwaitsAgentsByTheNewestOfTheirLives) {
   EXPECT_THAT(awaited(marks, 50), ElementsAre("c"));
 }
 
+// Given an import for an agent, one of a host that is no more, and a peer that only said hello,
+// then none of them is awaited, and none stands in for data that is still to come.
+TEST(Close, AwaitsNeitherImportsNorBareHellos) {
+  std::vector<StreamMark> marks{{"a", {1}, 9, {}, 50},
+                                {"a", {2}, 5, {}, 100},
+                                {"old", {3}, 5, {}, 40},
+                                {"stranger", {4}, 0, {}, 0}};
+  marks[1].imported = marks[2].imported = true;
+  marks[3].empty = true;
+  EXPECT_THAT(awaited(marks, 100), ElementsAre("a"));
+}
+
 TEST(Record, IdsNameTheContentAlone) {
   UsageRecord record;
   record.customer = "ab";
