@@ -37,6 +37,7 @@ struct Link {
   std::uint32_t below = 0;   ///< ifindex it stands on (VLAN) or is paired with; 0 = none
   std::uint32_t carrier_changes = 0;  ///< how often the carrier came or went
   bool below_is_foreign = false;      ///< `below` counts in another network namespace
+  bool wanted = true;                 ///< to be metered, as the filters say; nothing of the kernel
   friend bool operator==(const Link&, const Link&) = default;
 };
 

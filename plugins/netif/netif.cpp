@@ -70,15 +70,13 @@ class Netif {
         state_(netif::first_state(std::nullopt, kernel_.place(), netif::boot_wall())) {}
 
   void poll(Poll& poll) {
-    const netif::Observation seen = kernel_.observe(poll.scheduled(), poll.deadline());
+    netif::Observation seen = kernel_.observe(poll.scheduled(), poll.deadline());
+    for (Link& link : seen.links) link.wanted = wanted(link.name);
+    for (netif::LinkEvent& event : seen.events) event.link.wanted = wanted(event.link.name);
     netif::Step step = netif::advance(state_, seen);
     Names names;
     for (const Link& link : seen.links) names.emplace(link.ifindex, link.name);
-    for (const Sample& sample : step.samples) {
-      if (matches(include_, sample.link.name) && !matches(exclude_, sample.link.name)) {
-        emit(poll, sample, names);
-      }
-    }
+    for (const Sample& sample : step.samples) emit(poll, sample, names);
     std::erase_if(speeds_, [&](const auto& entry) { return !names.contains(entry.first); });
     state_ = std::move(step.next);
     kernel_.accept();
@@ -103,6 +101,10 @@ class Netif {
     std::uint32_t carrier_changes = 0;
     std::string name, text;
   };
+
+  [[nodiscard]] bool wanted(const std::string& interface) const {
+    return matches(include_, interface) && !matches(exclude_, interface);
+  }
 
   void emit(Poll& poll, const Sample& sample, const Names& names) {
     const Link& link = sample.link;

@@ -48,7 +48,7 @@ class Walk {
     std::set<std::uint32_t> present;
     for (const Link& link : seen_.links) {
       if (!present.insert(link.ifindex).second) continue;
-      sample(link, follow(link).life, 0);
+      sample(link, follow(link), 0);
     }
     std::erase_if(links(), [&](const auto& entry) { return !present.contains(entry.first); });
     step_.next.instant = std::max(seen_.scheduled, last_creation_ + 1);
@@ -65,8 +65,8 @@ class Walk {
       take_deletion(link);
     } else if (!links().contains(link.ifindex)) {
       const bool counted_elsewhere = seen_.complete && link.counters != Counters{};
-      const Tracked& tracked = begin(link, !counted_elsewhere);
-      if (counted_elsewhere) sample(link, tracked.life, last_instant_);
+      Tracked& tracked = begin(link, !counted_elsewhere);
+      if (counted_elsewhere) sample(link, tracked, last_instant_);
     }
   }
 
@@ -74,8 +74,8 @@ class Walk {
     const auto it = links().find(link.ifindex);
     const bool known = it != links().end() && (!it->second.kind || *it->second.kind == link.kind);
     const Counters last = known ? it->second.last : Counters{};
-    sample(link, known ? it->second.life : begin(link, true).life, 0);
-    for (std::size_t i = 0; i < kCounterFields.size(); ++i) {
+    const bool told = sample(link, known ? it->second : begin(link, true), 0);
+    for (std::size_t i = 0; told && i < kCounterFields.size(); ++i) {
       const std::uint64_t value = link.counters.*kCounterFields[i];
       step_.samples.back().told[i] = value != 0 && value >= last.*kCounterFields[i];
     }
@@ -83,7 +83,7 @@ class Walk {
   }
 
   /// The life that these counters belong to: the one known, or a new one.
-  const Tracked& follow(const Link& link) {
+  Tracked& follow(const Link& link) {
     const auto it = links().find(link.ifindex);
     if (it == links().end()) return begin(link, true);
     switch (judge(it->second, link, step_.next.coarse)) {
@@ -99,17 +99,28 @@ class Walk {
     return it->second;
   }
 
-  const Tracked& begin(const Link& link, bool from_zero) {
-    Life life;
-    if (last_instant_ != 0) life = {last_instant_ + births_[link.ifindex]++, from_zero};
-    last_creation_ = std::max(last_creation_, life.creation);
-    return links()
-        .insert_or_assign(link.ifindex, Tracked{life, link.counters, link.kind})
-        .first->second;
+  Tracked& begin(const Link& link, bool from_zero) {
+    const Tracked tracked{new_life(link.ifindex, from_zero), link.counters, link.kind, false};
+    return links().insert_or_assign(link.ifindex, tracked).first->second;
   }
 
-  void sample(const Link& link, const Life& life, std::int64_t time) {
-    step_.samples.push_back({link, life, kAll, time});
+  Life new_life(std::uint32_t ifindex, bool from_zero) {
+    Life life;
+    if (last_instant_ != 0) life = {last_instant_ + births_[ifindex]++, from_zero};
+    last_creation_ = std::max(last_creation_, life.creation);
+    return life;
+  }
+
+  /// False when nobody wants it told.
+  bool sample(const Link& link, Tracked& tracked, std::int64_t time) {
+    if (!link.wanted) {
+      tracked.untold = true;
+      return false;
+    }
+    if (tracked.untold) tracked.life = new_life(link.ifindex, false);
+    tracked.untold = false;
+    step_.samples.push_back({link, tracked.life, kAll, time});
+    return true;
   }
 
   const std::int64_t last_instant_;

@@ -2,23 +2,24 @@
 // Which interface is still the same counter, pure: state × what a poll saw → state × samples.
 //
 // The kernel does not say when an interface was created, and may give an index again. So the
-// tracker remembers what the last good poll saw, of ALL interfaces (filters apply later, or a
-// rename into a filter would look like a birth), and gives each life of an interface a creation:
-//   seen at the very first poll               creation 0, start unknown: a baseline
-//   not seen by the last good poll            creation = start = that poll's instant: it was not
-//   there
-//                                             then, so it counts from zero
-//   moved in from another namespace           creation = that instant, start unknown; the counters
-//   it
-//                                             came with are a sample of their own (needs an
-//                                             unbroken stream of events)
-//   deleted and made again, same index        as not seen (the event says so)
-//   counters fell, all that had counted       reset: creation = start = the last good poll's
-//   instant counters fell, but not all                no restart explains it: creation = that
-//   instant, start
-//                                             unknown. Never counts twice; what is lost is one
-//                                             interval
-//   the kind changed                          made again: as not seen
+// tracker remembers what the last good poll saw, of ALL interfaces, wanted by the filters or not
+// (or a rename into a filter would look like a birth), and gives each life of an interface a
+// creation:
+//
+//   seen at the very first poll          creation 0, start unknown: a baseline
+//   not seen by the last good poll       creation = start = that poll's instant: it was not there
+//                                        then, so it counts from zero
+//   moved in from another namespace      creation = that instant, start unknown; the counters it
+//                                        came with are a sample of their own (needs an unbroken
+//                                        stream of events)
+//   deleted and made again, same index   as not seen (the event says so)
+//   counters fell, all that had counted  reset: creation = start = the last good poll's instant
+//   counters fell, but not all           no restart explains it: creation = that instant, start
+//                                        unknown. Never counts twice; what is lost is one interval
+//   the kind changed                     made again: as not seen
+//   wanted, and was not at the last poll creation = that instant, start unknown: what it counted
+//                                        while nobody wanted it is not told
+//
 // A deletion tells final counters, but a veth's do not know what came in (its peer is cut off
 // first): a final counter that is zero, or below what was known, is not told. What cannot be known,
 // after a restart or lost events: that an interface unseen before was moved in; then what it
@@ -62,6 +63,7 @@ struct Tracked {
   Life life;
   Counters last;
   std::optional<std::string> kind;  ///< absent right after a restore
+  bool untold = false;              ///< the last good poll did not want it
   friend bool operator==(const Tracked&, const Tracked&) = default;
 };
 
@@ -110,11 +112,11 @@ constexpr std::size_t kMaxLinks = 8192;  ///< beyond, a poll fails: its state co
 [[nodiscard]] bool settled(std::span<const LinkEvent> late, std::span<const Link> links);
 
 // ---- State in bytes ----------------------------------------------------------------------------
-// version 1; numbers are LEB128 of at most 64 bits, s = zigzag:
+// version 2; numbers are LEB128 of at most 64 bits, s = zigzag:
 //   16 bytes boot id · netns · instant · unit (≥ 1) · coarse (0 to 64) · count (≤ kMaxLinks)
 //   per interface, by index:
 //     index less the one before (≥ 1)
-//     from_zero as a byte (0, 1)
+//     a byte: bit 0 from_zero, bit 1 untold (version 1 has no bit 1)
 //     s(creation ÷ unit less the one before)
 //     unless coarse is 64: receive bytes, transmit bytes, receive packets, transmit packets, each
 //     >> coarse
@@ -123,7 +125,7 @@ constexpr std::size_t kMaxLinks = 8192;  ///< beyond, a poll fails: its state co
 // 32-bit mantissas (larger for the usual idle interface), keeping MAC or kind (16 bytes each, and
 // the counters tell the same), errors and drops (decide nothing).
 
-constexpr std::uint32_t kStateVersion = 1;
+constexpr std::uint32_t kStateVersion = 2;
 constexpr std::size_t kMaxStateBytes = 64U << 10U;
 
 /// At most kMaxStateBytes for at most kMaxLinks interfaces; a fault otherwise.

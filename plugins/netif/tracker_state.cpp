@@ -60,6 +60,8 @@ class Source {
 constexpr std::uint64_t kMaxInstant = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kMaxIfindex = std::numeric_limits<std::int32_t>::max();
 
+constexpr unsigned kFromZero = 1, kUntold = 2;
+
 std::uint64_t coarsened(std::uint64_t value, unsigned coarse) {
   return coarse >= 64 ? 0 : value >> coarse;
 }
@@ -75,7 +77,8 @@ Buffer encode_at(const State& state, std::int64_t unit, unsigned coarse) {
   std::int64_t last_creation = 0;
   for (const auto& [ifindex, tracked] : state.links) {
     put(out, ifindex - last_index);
-    out.push_back(tracked.life.from_zero ? 1 : 0);
+    out.push_back(static_cast<std::uint8_t>((tracked.life.from_zero ? kFromZero : 0U) |
+                                            (tracked.untold ? kUntold : 0U)));
     const std::int64_t creation = tracked.life.creation / unit;
     put(out, zigzag(creation - last_creation));
     last_index = ifindex;
@@ -91,17 +94,18 @@ Buffer encode_at(const State& state, std::int64_t unit, unsigned coarse) {
 }
 
 /// One interface; false when its numbers cannot be.
-bool read_link(Source& in, State& state, std::uint64_t unit, std::uint64_t& index,
-               std::int64_t& creation_units) {
+bool read_link(Source& in, State& state, std::uint64_t unit, unsigned known_flags,
+               std::uint64_t& index, std::int64_t& creation_units) {
   index += in.number(kMaxIfindex);
-  const std::uint8_t from_zero = in.byte();
+  const std::uint8_t flags = in.byte();
   const std::int64_t delta = unzigzag(in.number());
-  if (!in.ok() || index == 0 || index > kMaxIfindex || from_zero > 1) return false;
+  if (!in.ok() || index == 0 || index > kMaxIfindex || (flags & ~known_flags) != 0) return false;
   if (__builtin_add_overflow(creation_units, delta, &creation_units) || creation_units < 0) {
     return false;
   }
   Tracked tracked;
-  tracked.life.from_zero = from_zero == 1;
+  tracked.life.from_zero = (flags & kFromZero) != 0;
+  tracked.untold = (flags & kUntold) != 0;
   if (__builtin_mul_overflow(creation_units, static_cast<std::int64_t>(unit),
                              &tracked.life.creation)) {
     return false;
@@ -135,8 +139,8 @@ std::variant<Buffer, Fault> encode_state(const State& state) {
 
 std::variant<State, Fault> decode_state(std::uint32_t version,
                                         std::span<const std::uint8_t> bytes) {
-  if (version != kStateVersion) {
-    return Fault{"state of version " + std::to_string(version) + ", expected " +
+  if (version == 0 || version > kStateVersion) {
+    return Fault{"state of version " + std::to_string(version) + ", expected at most " +
                  std::to_string(kStateVersion)};
   }
   Source in(bytes);
@@ -148,10 +152,11 @@ std::variant<State, Fault> decode_state(std::uint32_t version,
   state.coarse = static_cast<unsigned>(in.number(64));
   const std::uint64_t count = in.number(kMaxLinks);
   if (!in.ok() || unit == 0 || state.coarse % 8 != 0) return Fault{"the state's head is damaged"};
+  const unsigned known_flags = version == 1 ? kFromZero : kFromZero | kUntold;
   std::uint64_t index = 0;
   std::int64_t creation_units = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
-    if (!read_link(in, state, unit, index, creation_units)) {
+    if (!read_link(in, state, unit, known_flags, index, creation_units)) {
       return Fault{"interface " + std::to_string(i) + " of the state is damaged"};
     }
   }

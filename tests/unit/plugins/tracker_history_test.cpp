@@ -43,7 +43,7 @@ struct Kernel {
     Counters& c = link.counters;
     c.receive_bytes += bytes, c.transmit_bytes += bytes / 3;
     c.receive_packets += 1 + bytes / 1000, c.transmit_packets += 1;
-    traffic += bytes;
+    if (link.wanted) traffic += bytes;
   }
 };
 
@@ -104,7 +104,7 @@ class History {
 
   void step() {
     Link* link = any();
-    switch (below(16)) {
+    switch (below(17)) {
       case 0:
         kernel_.create(kernel_.next_index++, {}, kind());
         break;
@@ -134,6 +134,12 @@ class History {
         break;
       case 9:
         if (trouble_.uncommitted && !moved_in_) poll_in_vain();
+        break;
+      case 16:
+        // Renamed into the filter or out of it, with no traffic before the next poll.
+        poll();
+        if ((link = any()) != nullptr) link->wanted = !link->wanted;
+        poll();
         break;
       case 10:
       case 11:

@@ -25,6 +25,7 @@ State random_state(std::mt19937_64& random, std::size_t links, unsigned bits) {
     const bool known = random() % 4 != 0;
     tracked.life = {known ? kInstant - kBeat * static_cast<std::int64_t>(random() % 100'000) : 0,
                     known};
+    tracked.untold = random() % 3 == 0;
     for (auto* value : {&tracked.last.receive_bytes, &tracked.last.transmit_bytes,
                         &tracked.last.receive_packets, &tracked.last.transmit_packets}) {
       *value = random() >> (64 - bits);
@@ -54,6 +55,18 @@ TEST(TrackerState, RoundTrips) {
     if (round % 3 == 0 && !state.links.empty()) ++state.links.begin()->second.life.creation;
     EXPECT_EQ(decoded(encoded(state)), state);
   }
+}
+
+// Given a state of version 1, which knows nothing of what was told, then it is read as told.
+TEST(TrackerState, ReadsVersionOne) {
+  std::mt19937_64 random(12);
+  State state = random_state(random, 50, 40);
+  for (auto& [ifindex, tracked] : state.links) tracked.untold = false;
+  const auto back = decode_state(1, encoded(state));
+  ASSERT_TRUE(std::holds_alternative<State>(back));
+  EXPECT_EQ(std::get<State>(back), state);
+  state.links.begin()->second.untold = true;
+  EXPECT_TRUE(std::holds_alternative<Fault>(decode_state(1, encoded(state))));
 }
 
 // Given 4,096 interfaces with terabytes behind them, then the state fits, no life is lost, and

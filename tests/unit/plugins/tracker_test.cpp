@@ -188,6 +188,39 @@ TEST(Tracker, LivesOfTwoIntervalsNeverShareACreation) {
   EXPECT_NE(one.samples.back().life, two.samples.back().life);
 }
 
+// Given an interface that was not wanted for a while and then is, told before or not, then it is
+// another epoch from a baseline: what it counted meanwhile counts for nothing.
+TEST(Tracker, WhatWasNotWantedIsABaseline) {
+  for (const bool told_before : {false, true}) {
+    Link hidden = link(3, 100);
+    hidden.wanted = told_before;
+    Step step = advance(after({seen(kFirst, {})}), seen(kSecondPoll, {hidden}));
+    const Life before = step.next.links.at(3).life;
+    hidden = link(3, 5000);
+    hidden.wanted = false;
+    step = advance(step.next, seen(kThirdPoll, {hidden}));
+    EXPECT_THAT(step.samples, IsEmpty());
+    const auto bytes = encode_state(step.next);
+    State state = std::get<State>(decode_state(kStateVersion, std::get<0>(bytes)));
+    step = advance(state, seen(kThirdPoll + kSecond, {link(3, 9000)}));
+    EXPECT_THAT(told(step), ElementsAre(Told{3, 9000, 0, 0}));
+    EXPECT_EQ(step.samples[0].life.creation, kThirdPoll);
+    EXPECT_NE(step.samples[0].life.creation, before.creation);
+    const Step next = advance(step.next, seen(kThirdPoll + 2 * kSecond, {link(3, 9100)}));
+    EXPECT_EQ(next.samples[0].life, step.samples[0].life);
+  }
+}
+
+// Given a deletion of what nobody wanted, then it is not told.
+TEST(Tracker, TellsNoEndOfWhatWasNotWanted) {
+  Link hidden = link(3, 100);
+  hidden.wanted = false;
+  const State before = after({seen(kFirst, {hidden})});
+  const Step step = advance(before, seen(kSecondPoll, {}, {gone(hidden)}));
+  EXPECT_THAT(step.samples, IsEmpty());
+  EXPECT_THAT(step.next.links, IsEmpty());
+}
+
 // Given a restart in the same place, then everything goes on as it was.
 TEST(Tracker, ARestartGoesOn) {
   const State before = after({seen(kFirst, {}), seen(kSecondPoll, {link(3, 100)})});
