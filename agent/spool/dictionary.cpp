@@ -109,4 +109,20 @@ bool DefinitionMap::resolves(const wire::Entry& entry) const {
   return std::all_of(needed.begin(), needed.end(), known);
 }
 
+std::vector<std::vector<wire::Entry>> cut_definitions(
+    const std::vector<wire::Definition>& definitions, std::size_t bytes) {
+  std::vector<std::vector<wire::Entry>> runs;
+  std::size_t size = 0;
+  for (const auto& definition : definitions) {
+    const std::size_t more = wire::encode_definition(definition).size();
+    if (runs.empty() || size + more > bytes) {
+      runs.emplace_back();
+      size = 0;
+    }
+    runs.back().emplace_back(definition);
+    size += more;
+  }
+  return runs;
+}
+
 }  // namespace tallyman::agent

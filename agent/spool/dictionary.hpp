@@ -11,6 +11,9 @@
 
 namespace tallyman::agent {
 
+/// Bytes of definitions in one page: far from what a frame or a batch may hold.
+constexpr std::size_t kDefinitionRun = 256U << 10U;
+
 /// Numbers ascend and are never reused within an incarnation, also when definitions were lost to
 /// damage: skip() leaves their numbers out. Owned by the spool, main thread.
 class DefinitionMap final : public Dictionary {
@@ -32,9 +35,12 @@ class DefinitionMap final : public Dictionary {
   [[nodiscard]] bool resolves(const wire::Entry& entry) const;
   /// No number up to this one will be given out.
   void skip(wire::DefNo number) { highest_ = std::max(highest_, number); }
-  /// Interned since the last commit(), ascending: to be written with the next page.
+  /// Those that stand in no page yet, ascending: to be written before the next one.
   [[nodiscard]] std::vector<wire::Definition> fresh() const { return from(committed_ + 1); }
-  void commit() { committed_ = highest_; }
+  /// All up to this number stand in pages; a lower one than before changes nothing.
+  void commit(wire::DefNo number) { committed_ = std::max(committed_, number); }
+  /// The highest number that stands in a page, or was skipped.
+  [[nodiscard]] wire::DefNo committed() const { return committed_; }
 
  private:
   using Key = std::array<std::uint8_t, 16>;
@@ -50,5 +56,9 @@ class DefinitionMap final : public Dictionary {
   wire::DefNo highest_ = 0;
   wire::DefNo committed_ = 0;
 };
+
+/// Splits into runs of about `bytes` encoded bytes, at least one definition each, in order.
+[[nodiscard]] std::vector<std::vector<wire::Entry>> cut_definitions(
+    const std::vector<wire::Definition>& definitions, std::size_t bytes = kDefinitionRun);
 
 }  // namespace tallyman::agent

@@ -75,7 +75,7 @@ struct SyncJob {
   std::function<Status()> run;
 };
 
-/// Gives numbers to what readings refer to; what is new is written with the next page by itself.
+/// Gives numbers to what readings refer to; what is new is written before the next page by itself.
 class Dictionary {
  public:
   virtual ~Dictionary() = default;
@@ -114,9 +114,10 @@ class Spool {
   /// in the spool, as recovered: where an "agent down" gap begins.
   [[nodiscard]] virtual std::vector<std::pair<std::string, Ns>> covered_until() const = 0;
 
-  /// Writes one page (polls, gaps, and definitions new since the last page) and, atomically with
-  /// it, the states of the plugins polled. Opens a batch when none is open. On an error nothing of
-  /// it is in the spool: the caller records a disk_full gap when the spool is well again.
+  /// Writes what definitions are new, in pages of their own, then one page (polls and gaps) and,
+  /// atomically with it, the states of the plugins polled. Opens a batch when none is open. On an
+  /// error nothing of `entries` and `states` is in the spool: the caller records a disk_full gap
+  /// when the spool is well again.
   virtual Status append(std::span<const wire::Entry> entries,
                         std::span<const PluginState> states) = 0;
 

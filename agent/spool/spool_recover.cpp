@@ -156,6 +156,7 @@ Status SpoolStore::adopt(SegmentScan scan, Bytes bytes) {
     dictionary_.skip(dictionary_.highest() + 1 +
                      (preamble_whole ? lost : bytes.size() + lost) / kLeastDefinition);
     const Bytes batches = rebuilt(bytes, scan, hash_before(segments_.size() - 1), kNoHash);
+    dictionary_.commit(dictionary_.highest());
     Bytes whole = segment_start(first);
     whole.insert(whole.end(), batches.begin(), batches.end());
     Status done = write_file_atomically(files_, segment_path(first), whole);
@@ -175,7 +176,7 @@ Status SpoolStore::adopt(SegmentScan scan, Bytes bytes) {
     if (const auto whole = wire::decode_batch(batch)) look_at(whole->entries);
   }
   if (clean && lost > 0) dictionary_.skip(dictionary_.highest() + 1 + lost / kLeastDefinition);
-  dictionary_.commit();
+  dictionary_.commit(dictionary_.highest());
   for (const auto& [instance, until] : covered)
     cover(wire::Gap{instance, 0, until, until, wire::Cause::agent_down, {}});
   total_bytes_ += bytes.size();

@@ -35,9 +35,12 @@ std::string SpoolStore::segment_path(std::uint64_t first) const {
   return path(segment_name(first));
 }
 
+/// Definitions that no page holds yet stay out: a recovery would take them for written.
 Bytes SpoolStore::preamble() const {
   Bytes out;
-  for (const auto& definition : dictionary_.from(1)) append_definition(out, definition);
+  for (const auto& definition : dictionary_.from(1)) {
+    if (definition.number <= dictionary_.committed()) append_definition(out, definition);
+  }
   for (const auto& [instance, until] : covered_) append_covered(out, instance, until);
   for (const auto& [instance, state] : states_) append_state(out, state, 0, 0);
   return out;
@@ -48,7 +51,7 @@ Bytes SpoolStore::segment_start(std::uint64_t first) const {
   header.agent = agent_;
   header.incarnation = identity_.incarnation;
   header.first = first;
-  header.highest = dictionary_.highest();
+  header.highest = dictionary_.committed();
   header.ledger = identity_.ledger;
   header.token = identity_.token;
   return encode_segment_start(header, preamble());

@@ -28,15 +28,13 @@ bool same_state(const PluginState& a, const PluginState& b) {
 
 Status SpoolStore::append(std::span<const wire::Entry> entries,
                           std::span<const PluginState> states) {
-  std::vector<wire::Entry> page;
-  for (auto& definition : dictionary_.fresh()) page.emplace_back(std::move(definition));
+  const auto fresh = dictionary_.fresh();
   for (const auto& entry : entries) {
     if (std::holds_alternative<wire::Definition>(entry))
       return Error{"a definition among a page's entries", options_.directory,
                    "this is a programming error: definitions come from the dictionary"};
     Status good = wire::check_entry(entry);
     if (!good) return good;
-    page.push_back(entry);
   }
   for (const auto& state : states) {
     if (state.bytes.size() > kMaxStateBytes || state.instance.size() > wire::kMaxNameBytes)
@@ -44,11 +42,16 @@ Status SpoolStore::append(std::span<const wire::Entry> entries,
   }
   Status well = ready();
   if (!well) return well;
+  for (const auto& run : cut_definitions(fresh)) {
+    Status defined = put_page(run, {}, true);
+    if (!defined) return defined;
+    dictionary_.commit(std::get<wire::Definition>(run.back()).number);
+  }
   if (open_ && open_->values + values_in(entries) > wire::kMaxBatchValues) {
     Status done = write_seal(0);
     if (!done) return done;
   }
-  return put_page(page, states, true);
+  return put_page(entries, states, true);
 }
 
 /// Makes the spool fit to take a page again, after whatever failed before.
@@ -130,7 +133,6 @@ Status SpoolStore::put_page(std::span<const wire::Entry> page, std::span<const P
   batch.bytes.insert(batch.bytes.end(), frame.begin(), frame.end());
   batch.values += values_in(page);
   ++batch.pages;
-  dictionary_.commit();
   for (const auto& state : states) states_[state.instance] = state;
   for (const auto& entry : page) cover(entry);
   return {};

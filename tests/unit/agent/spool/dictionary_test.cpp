@@ -51,7 +51,7 @@ TEST(Dictionary, FreshAndSkipped) {
   DefinitionMap map;
   (void)map.intern(wire::SourceDef{wire::Scope::host, "a"});
   map.skip(100);
-  map.commit();
+  map.commit(map.highest());
   EXPECT_TRUE(map.fresh().empty());
   EXPECT_EQ(map.intern(wire::SourceDef{wire::Scope::host, "b"}), 101U);
   ASSERT_EQ(map.fresh().size(), 1U);
@@ -59,6 +59,30 @@ TEST(Dictionary, FreshAndSkipped) {
   for (const auto& definition : map.from(1)) again.load(definition);
   EXPECT_EQ(again.from(1), map.from(1));
   EXPECT_EQ(again.intern(wire::SourceDef{wire::Scope::host, "a"}), 1U);
+}
+
+// Given definitions of many sizes, then they are cut in order into runs that keep to the limit, but
+// for a definition that is larger by itself.
+TEST(Dictionary, CutByBytes) {
+  DefinitionMap map;
+  for (std::size_t i = 0; i < 200; ++i)
+    (void)map.intern(
+        wire::SourceDef{wire::Scope::host, std::string(1 + i % 97, 'x') + std::to_string(i)});
+  const auto all = map.from(1);
+  for (const std::size_t limit : {1U, 50U, 300U, 1U << 20U}) {
+    std::vector<wire::Definition> joined;
+    for (const auto& run : cut_definitions(all, limit)) {
+      ASSERT_FALSE(run.empty());
+      std::size_t size = 0;
+      for (const auto& entry : run) {
+        joined.push_back(std::get<wire::Definition>(entry));
+        size += wire::encode_definition(joined.back()).size();
+      }
+      EXPECT_TRUE(run.size() == 1 || size <= limit);
+    }
+    EXPECT_EQ(joined, all);
+  }
+  EXPECT_TRUE(cut_definitions({}).empty());
 }
 
 }  // namespace

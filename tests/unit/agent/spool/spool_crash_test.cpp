@@ -82,8 +82,11 @@ struct Model {
     }
     std::map<std::uint64_t, Hash> held;
     std::vector<std::uint64_t> found;
+    bool newest_lost = false;  ///< polls after the last one found: their states may be there
     for (const auto& batch : drain(*next.spool, mark, hash)) {
       held[batch.last] = batch.hash;
+      const bool normal = wire::decode_batch_head(batch.bytes)->kind == wire::BatchKind::normal;
+      newest_lost = !normal || (newest_lost && values_of(batch.bytes).empty());
       for (const auto v : values_of(batch.bytes)) found.push_back(v);
     }
     for (const auto& [sequence, batch_hash] : given) {
@@ -106,7 +109,7 @@ struct Model {
         std::equal(sure.begin(), sure.begin() + static_cast<std::ptrdiff_t>(whole), rest.begin()));
     // A torn write-out may have kept later pages and lost earlier ones.
     ASSERT_TRUE(std::includes(rest.begin(), rest.end(), sure.begin(), sure.end()));
-    if (!found.empty()) {
+    if (!found.empty() && !newest_lost) {
       const std::string last = std::to_string(found.back());
       ASSERT_EQ(next.spool->states().size(), 1U);
       ASSERT_EQ(next.spool->states()[0].bytes, Bytes(last.begin(), last.end()));
