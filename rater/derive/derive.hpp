@@ -23,6 +23,9 @@
 //   * A gauge holds for at most two beats, then it is unknown.
 //   * A reading from another incarnation that stands before what is counted already adds nothing:
 //     the counter went on, and its total is in.
+//   * At the very instant a counter stands at, a value from another incarnation, or a lower one
+//   with
+//     its own time, counts nothing: the same value is in already, another one is an anomaly.
 //   * More than the line can carry (physical interfaces with a known speed, in bytes) is an
 //     anomaly: not counted, not covered, told with its value.
 //   * An ended counter is forgotten a day of positions after its end, a silent one after a hundred

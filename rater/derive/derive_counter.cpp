@@ -115,6 +115,21 @@ bool Reader::recover(const Target& target, const Placed& reading) {
   return true;
 }
 
+bool Reader::disputed(const Target& target, const Placed& reading, bool other) {
+  Counter& c = *target.counter;
+  if (!other && !reading.own_time) return false;
+  if (reading.own_time && reading.value > c.value) return false;  // growth learnt late
+  if (reading.value == c.value || reading.value == c.disputed) return true;
+  const std::uint64_t known = reading.value > c.value      ? c.value
+                              : reading.value > c.disputed ? c.disputed
+                                                           : 0;
+  const Interval interval{
+      .from = std::min(c.from, c.position - 1), .to = c.position, .delta = reading.value - known};
+  quarantine(*target.view, interval, "two values of one counter at one instant");
+  c.disputed = reading.value;
+  return true;
+}
+
 bool Reader::counter(const Stream& stream, const Target& target, const Placed& reading) {
   Counter& c = *target.counter;
   if (c.position == kNever) {
@@ -123,11 +138,13 @@ bool Reader::counter(const Stream& stream, const Target& target, const Placed& r
     first(target, reading);
     return true;
   }
+  const bool other = c.stream != stream.id;
   const bool before = reading.raw < c.position;
-  if (before && c.stream != stream.id) return false;  // the counter went on: this is in already
+  if (before && other) return false;  // the counter went on: this is in already
   if (before && reading.own_time && reading.value <= c.value) return false;
+  if (reading.raw == c.position && disputed(target, reading, other)) return false;
   const Ns at = std::max(reading.at, c.position);
-  const bool broken = c.stream == stream.id && c.losses != stream.losses;
+  const bool broken = !other && c.losses != stream.losses;
   c.stream = stream.id;
   c.losses = stream.losses;
   if (!reading.own_time || at > c.ended) c.ended = 0;
@@ -160,6 +177,7 @@ bool Reader::counter(const Stream& stream, const Target& target, const Placed& r
     }
   }
   c.value = reading.value;
+  if (at > c.position) c.disputed = 0;
   c.position = at;
   c.blurred = reading.estimated;
   return true;

@@ -44,6 +44,9 @@ class Reader {
   };
   void first(const Target& target, const Placed& reading);
   bool recover(const Target& target, const Placed& reading);
+  /// Whether a reading at the very instant the counter stands at counts nothing; told when it says
+  /// otherwise than what is counted.
+  bool disputed(const Target& target, const Placed& reading, bool other);
   bool count(const Target& target, const Placed& reading, Interval interval);
   void quarantine(const View& view, const Interval& interval, const char* why);
   [[nodiscard]] bool plausible(const View& view, const Placed& reading,

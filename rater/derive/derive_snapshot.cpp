@@ -1,13 +1,13 @@
 // A Deriver's state in bytes, little-endian, all integers but epochs as varints:
 //
-//   u8 version (1) · text agent · slot · last view
+//   u8 version (2) · text agent · slot · last view
 //   texts (every string below stands as its number in this list)
 //   instances: name interval forgotten day run_from run_to interrupted, gaps: subject, spans (from
 //   to) views: id, source scope metric unit kind labels, instance resolution, cover set, estimated
 //   set,
 //          seen absent_from, info_stream info_number info_from info, speeds, counters
-//   counters: u64 epoch · position from value within(2) ended stream losses · u8 flags ·
-//             trusted trusted_at
+//   counters: u64 epoch · position from value within(2) ended stream losses disputed ·
+//             u8 flags · trusted trusted_at
 //   streams: id losses sealed watermark, beats: name last instant
 //
 // Every list has a varint count before it. Instants that may be kNever stand one higher.
@@ -28,7 +28,7 @@ using fold::Instance;
 using fold::Speed;
 using fold::View;
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kMaxText = 2 * wire::kMaxLabels * 8 * wire::kMaxNameBytes;
 
 class Packer {
@@ -171,6 +171,7 @@ void pack(Packer& out, std::uint64_t epoch, const Counter& c) {
   out.instant(c.ended);
   out.number(c.stream);
   out.number(c.losses);
+  out.number(c.disputed);
   out.flag(c.blurred);
   out.flag(c.suspect);
   if (!c.suspect) return;
@@ -187,6 +188,7 @@ void unpack(Unpacker& in, Counter& c) {
   c.ended = in.instant();
   c.stream = in.number();
   c.losses = in.number();
+  c.disputed = in.number();
   c.blurred = in.flag();
   c.suspect = in.flag();
   if (!c.suspect) return;

@@ -27,14 +27,15 @@ struct Counter {
   /// Gauge: held (and counted) up to here.
   Ns from = 0;
   std::uint64_t value = 0;
-  u128 within = 0;            ///< counter: what [from, position) has counted
-  Ns ended = 0;               ///< position of the poll that saw it absent; 0 = it lives
-  std::uint64_t stream = 0;   ///< that gave the last reading
-  std::uint64_t losses = 0;   ///< of that stream, then
-  bool blurred = false;       ///< a clock step forced `position`
-  bool suspect = false;       ///< the last reading was an anomaly; then the one before it:
-  std::uint64_t trusted = 0;  ///< its value
-  Ns trusted_at = 0;          ///< its position
+  u128 within = 0;             ///< counter: what [from, position) has counted
+  Ns ended = 0;                ///< position of the poll that saw it absent; 0 = it lives
+  std::uint64_t stream = 0;    ///< that gave the last reading
+  std::uint64_t losses = 0;    ///< of that stream, then
+  std::uint64_t disputed = 0;  ///< last other value told for `position`, an anomaly; 0 = none
+  bool blurred = false;        ///< a clock step forced `position`
+  bool suspect = false;        ///< the last reading was an anomaly; then the one before it:
+  std::uint64_t trusted = 0;   ///< its value
+  Ns trusted_at = 0;           ///< its position
 };
 
 /// A speed the info labels told, in Mbit/s; 0 = none, or not a physical interface.

@@ -72,6 +72,9 @@ class SlowModel {
     return out;
   }
 
+  /// Value at risk of every view that has any.
+  const std::map<std::string, u128>& anomalies() const { return anomalies_; }
+
   static std::string name(const std::string& instance, const SeriesKey& series) {
     std::string out = instance + " " + series.source + " " + series.metric;
     for (const auto& [label, value] : series.labels) out += " " + label + "=" + value;
@@ -90,6 +93,7 @@ class SlowModel {
     Ns at = 0, from = 0, ended = 0;
     std::uint64_t value = 0, stream = 0, losses = 0;
     Ns interval = 0;
+    std::uint64_t other = 0;  ///< last value told for `at` that contradicts it
   };
   struct Gap {
     std::string instance, subject;
@@ -209,7 +213,16 @@ class SlowModel {
     }
     if (stands < c.at && c.stream != stream) return;
     if (stands < c.at && own && value <= c.value) return;
+    if (stands == c.at && (own ? value <= c.value : c.stream != stream)) {
+      if (value != c.value && value != c.other) {
+        const bool risen = value > c.value, further = value > c.other;
+        anomalies_[view] += value - (risen ? c.value : further ? c.other : 0);
+        c.other = value;
+      }
+      return;
+    }
     at = std::max(at, c.at);
+    if (at > c.at) c.other = 0;
     const bool broken = c.stream == stream && c.losses != losses_[stream];
     const bool reset = value < c.value;
     const std::uint64_t delta = reset ? value : value - c.value;
@@ -249,6 +262,7 @@ class SlowModel {
   std::map<std::uint64_t, std::uint64_t> losses_;
   std::map<std::uint64_t, Ns> sealed_;
   std::set<std::string> gauges_;
+  std::map<std::string, u128> anomalies_;
   std::vector<Interval> intervals_;
   std::vector<Gap> gaps_;
 };

@@ -54,6 +54,43 @@ TEST_F(DeriveTime, OlderIncarnationComesLate) {
   EXPECT_EQ(covered(0), 50);
 }
 
+// Given another incarnation that tells another value for the very instant the counter stands at,
+// then it is no reset: nothing counts, and the value is told once as an anomaly; the same value
+// says nothing.
+TEST_F(DeriveTime, AnotherValueAtTheSameInstantIsAnAnomaly) {
+  const auto live = epoch(1);
+  give(kNoon, {{live, 100}});
+  give(kNoon + kBeat, {{live, 5000}});
+  begin(2);
+  const auto other = epoch(1);
+  give(kNoon + kBeat, {{other, 5000}});
+  take();
+  EXPECT_TRUE(anomalies_.empty());
+  give(kNoon + kBeat, {{other, 4000}});
+  give(kNoon + kBeat, {{other, 4000}});
+  stream_ = 1;
+  give(kNoon + 2 * kBeat, {{live, 5010}});
+  EXPECT_EQ(amounts(), "0:4910");
+  EXPECT_EQ(estimated(0), 0);
+  ASSERT_EQ(anomalies_.size(), 1U);
+  EXPECT_EQ(to_decimal(anomalies_[0].value), "4000");
+}
+
+// Given a bucket that falls at its own instant, then that is no reset: nothing counts, and what it
+// grows to is told as an anomaly until it passes what is counted.
+TEST_F(DeriveTime, ABucketThatFallsIsAnAnomaly) {
+  const auto e = epoch(1, kNoon);
+  give(kNoon + 2 * kMinute, {{e, 600, kNoon + kMinute}});
+  give(kNoon + 3 * kMinute, {{e, 200, kNoon + kMinute}});
+  give(kNoon + 4 * kMinute, {{e, 200, kNoon + kMinute}});
+  give(kNoon + 5 * kMinute, {{e, 250, kNoon + kMinute}});
+  give(kNoon + 6 * kMinute, {{e, 610, kNoon + kMinute}});
+  EXPECT_EQ(amounts(), "0:610");
+  ASSERT_EQ(anomalies_.size(), 2U);
+  EXPECT_EQ(to_decimal(anomalies_[0].value), "200");
+  EXPECT_EQ(to_decimal(anomalies_[1].value), "50");
+}
+
 // Given a series that ended and came back, then it is known to be absent in between, as far as its
 // instance polled without interruption.
 TEST_F(DeriveTime, KnownEndsAreAbsence) {
