@@ -1,5 +1,6 @@
 #include "rater/derive/derive.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -21,8 +22,9 @@ void Deriver::define(std::uint64_t stream, const wire::Definition& definition) {
   state_->define(state_->stream(stream), definition);
 }
 
-void Deriver::apply(std::uint64_t stream_id, const wire::Batch& batch) {
+void Deriver::apply(std::uint64_t stream_id, const wire::Batch& batch, Ns latest) {
   fold::Stream& stream = state_->stream(stream_id);
+  state_->latest = std::max<Ns>(latest, 1);
   if (batch.head.kind == wire::BatchKind::stand_in) state_->lost(stream);
   for (const wire::Entry& entry : batch.entries) {
     if (const auto* definition = std::get_if<wire::Definition>(&entry)) {

@@ -20,6 +20,8 @@
 //     whose beat is unknown is taken to beat once a slot.
 //   * Buckets that grow late (hours, each an epoch that starts at its hour) give their values the
 //     bucket's end as their own time: then late growth belongs to its bucket.
+//   * Nothing stands later than the batch was received: a reading from the future stands there,
+//     estimated, so that a clock far ahead does not stop a counter for as long.
 //   * A gauge holds for at most two beats, then it is unknown.
 //   * A reading from another incarnation that stands before what is counted already adds nothing:
 //     the counter went on, and its total is in.
@@ -141,8 +143,8 @@ class Deriver {
   /// Those of a stream must be given again after restore(): a snapshot does not hold them.
   void define(std::uint64_t stream, const wire::Definition& definition);
   /// The next batch of a stream. Streams are numbered by the caller; definitions in the batch need
-  /// not be given beforehand.
-  void apply(std::uint64_t stream, const wire::Batch& batch);
+  /// not be given beforehand. Nothing in it stands later than `latest`.
+  void apply(std::uint64_t stream, const wire::Batch& batch, Ns latest = wire::kMaxTime);
   /// Everything the fold added since the last take().
   [[nodiscard]] Derived take();
   /// Everything before this instant is in, as far as this stream tells; 0 = unknown.

@@ -35,9 +35,13 @@ void Deriver::State::poll(Stream& stream, const wire::Poll& poll) {
   }
   Beat& beat = stream.beats[instance->name];
   wire::Position position = wire::position_of(poll, beat.last);
+  if (position.at > latest) {
+    position.at = std::max(latest, beat.last);
+    position.estimated = true;
+  }
   position.at = std::max<Ns>(position.at, 1);
   beat.last = position.at;
-  beat.instant = std::max(beat.instant, poll.scheduled);
+  beat.instant = std::max(beat.instant, std::min(poll.scheduled, latest));
   run(*instance, position.at);
   for (const wire::Value& each : poll.values) value(stream, poll, each, position);
   for (const wire::DefNo epoch : poll.ended) {
@@ -60,12 +64,12 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
     return;
   }
   fold::Placed placed{.value = value.value,
-                      .raw = poll.in_time ? poll.scheduled : poll.wall,
+                      .raw = std::min(poll.in_time ? poll.scheduled : poll.wall, latest),
                       .at = position.at,
-                      .read = poll.wall,
+                      .read = std::min(poll.wall, latest),
                       .estimated = position.estimated};
   if (value.time != 0) {
-    placed.raw = placed.read = value.time;
+    placed.raw = placed.read = std::min(value.time, latest);
     placed.at = std::clamp<Ns>(value.time, 1, position.at);
     placed.own_time = true;
     placed.estimated = false;
@@ -92,19 +96,20 @@ void Deriver::State::gap(Stream& stream, const wire::Gap& gap) {
   if (instance == nullptr || gap.to < gap.from) return;
   const auto subject = subject_of(stream, gap.subject);
   if (!subject) return;
+  const Span told{std::min(gap.from, latest), std::min(gap.to, latest)};
   auto& spans = instance->gaps[*subject];
-  if (!spans.empty() && gap.from <= spans.back().to + instance->interval &&
-      gap.to + instance->interval >= spans.back().from) {
-    spans.back().from = std::min(spans.back().from, gap.from);
-    spans.back().to = std::max(spans.back().to, gap.to);
+  if (!spans.empty() && told.from <= spans.back().to + instance->interval &&
+      told.to + instance->interval >= spans.back().from) {
+    spans.back().from = std::min(spans.back().from, told.from);
+    spans.back().to = std::max(spans.back().to, told.to);
   } else {
-    spans.push_back({gap.from, gap.to});
+    spans.push_back(told);
   }
   if (spans.size() > kGapsKept) spans.erase(spans.begin());
   if (gap.subject != 0) return;
   instance->interrupted = true;
   Beat& beat = stream.beats[instance->name];
-  beat.instant = std::max(beat.instant, gap.to);
+  beat.instant = std::max(beat.instant, told.to);
 }
 
 void Deriver::State::lost(Stream& stream) {
@@ -127,7 +132,7 @@ void Deriver::State::run(Instance& instance, Ns at) {
 
 void Deriver::State::seal(Stream& stream, Ns watermark) {
   if (watermark == 0) return;
-  stream.sealed = std::max(stream.sealed, watermark);
+  stream.sealed = std::max(stream.sealed, std::min(watermark, latest));
   Ns in = stream.sealed;
   for (const auto& [name, beat] : stream.beats) {
     in = std::min(in, std::max(beat.instant, stream.sealed - instances[name].interval));

@@ -29,7 +29,8 @@ struct Deriver::State {
   std::map<ViewKey, std::unique_ptr<View>> views;
   std::map<std::uint64_t, Stream> streams;
   std::uint64_t last_view = 0;
-  Derived out;  ///< less the usage, which the spreader collects
+  Ns latest = wire::kMaxTime;  ///< nothing of the batch at hand stands later
+  Derived out;                 ///< less the usage, which the spreader collects
   std::vector<Target> gauges;
   bool gauges_stale = true;
 

@@ -12,7 +12,8 @@ namespace tallyman::rater {
 namespace {
 
 constexpr std::int64_t kUsageVersion = 1;
-constexpr std::size_t kFetch = 16;  ///< batches of one stream held in memory at a time
+constexpr Ns kClocksDiffer = kSecond;  ///< by this much an agent's clock may lead unnoticed
+constexpr std::size_t kFetch = 16;     ///< batches of one stream held in memory at a time
 
 }  // namespace
 
@@ -209,7 +210,7 @@ Status UsageStore::State::apply(Agent& to, Work& work) {
   } else {
     const auto batch = wire::decode_batch(stored.bytes);
     if (!batch.ok()) return batch.error();
-    to.deriver.apply(stream, *batch);
+    to.deriver.apply(stream, *batch, stored.received + kClocksDiffer);
   }
   mark.sequence = stored.last;
   mark.hash = stored.hash;

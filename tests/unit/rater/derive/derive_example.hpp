@@ -62,6 +62,11 @@ class DeriveExample : public ::testing::Test {
     batch.seal.watermark = watermark;
     deriver_.apply(stream_, batch);
   }
+  void give_at(Ns received, wire::Entry entry) {
+    wire::Batch batch;
+    batch.entries.push_back(std::move(entry));
+    deriver_.apply(stream_, batch, received);
+  }
   void give(Ns at, std::vector<wire::Value> values) { give(poll(at, std::move(values))); }
   void ends(Ns at, wire::DefNo epoch) {
     wire::Poll last = poll(at, {});

@@ -19,6 +19,7 @@ struct Delivered {
   std::uint64_t stream = 0;
   std::vector<wire::Definition> definitions;
   wire::Batch batch;
+  Ns received = 0;
 };
 
 class History {
@@ -42,6 +43,8 @@ class History {
     for (int i = 0; i < ticks; ++i) tick(i);
     flush();
     deliver_late(true);
+    Ns received = 0;
+    for (Delivered& each : delivered) each.received = received = std::max(received, each.received);
   }
 
   std::vector<Delivered> delivered;
@@ -236,7 +239,9 @@ class History {
       watermark = std::min(watermark, instances_[1].last_instant + (steps_ ? 0 : 20));
     }
     batch_.seal.watermark = watermark;
-    Delivered out{stream_, {}, std::exchange(batch_, {})};
+    // Nor must it pass a poll that stands where its batch was received: clocks do one or the other.
+    const Ns received = now_ + (steps_ ? 1000 : static_cast<Ns>(roll(30)) - 10);
+    Delivered out{stream_, {}, std::exchange(batch_, {}), received};
     if (chance(4)) {
       for (const wire::Entry& entry : out.batch.entries) {
         if (const auto* d = std::get_if<wire::Definition>(&entry)) out.definitions.push_back(*d);

@@ -26,14 +26,15 @@ class SlowModel {
     definitions_[{stream, d.number}] = d.body;
   }
 
-  void apply(std::uint64_t stream, const wire::Batch& batch) {
+  void apply(std::uint64_t stream, const wire::Batch& batch, Ns latest = wire::kMaxTime) {
+    latest_ = latest;
     if (batch.head.kind == wire::BatchKind::stand_in) ++losses_[stream];
     for (const wire::Entry& entry : batch.entries) {
       if (const auto* d = std::get_if<wire::Definition>(&entry)) define(stream, *d);
       if (const auto* p = std::get_if<wire::Poll>(&entry)) poll(stream, *p);
       if (const auto* g = std::get_if<wire::Gap>(&entry)) gap(stream, *g);
     }
-    sealed_[stream] = std::max(sealed_[stream], batch.seal.watermark);
+    sealed_[stream] = std::max(sealed_[stream], std::min(batch.seal.watermark, latest));
   }
 
   /// Usage of every view, by a name in words.
@@ -131,7 +132,8 @@ class SlowModel {
 
   void gap(std::uint64_t stream, const wire::Gap& g) {
     gaps_.push_back({get<wire::InstanceDef>(stream, g.instance).instance,
-                     subject(stream, g.subject), g.from, g.to});
+                     subject(stream, g.subject), std::min(g.from, latest_),
+                     std::min(g.to, latest_)});
   }
 
   bool guessed(const std::string& instance, Ns beat, const SeriesKey& key, Ns from, Ns to,
@@ -147,9 +149,10 @@ class SlowModel {
 
   void poll(std::uint64_t stream, const wire::Poll& p) {
     const auto& instance = get<wire::InstanceDef>(stream, p.instance);
-    const Ns raw = p.in_time ? p.scheduled : p.wall;
+    const Ns told = p.in_time ? p.scheduled : p.wall;
+    const Ns raw = std::min(told, latest_);
     Ns& last = last_[{stream, instance.instance}];
-    const bool forced = p.stepped || raw < last;
+    const bool forced = p.stepped || told < last || std::max(told, last) > latest_;
     last = std::max({raw, last, Ns{1}});
     for (const wire::Value& v : p.values) {
       const auto& epoch = get<wire::EpochDef>(stream, v.epoch);
@@ -158,7 +161,7 @@ class SlowModel {
       Counter& c = counters_[{view, epoch.epoch}];
       c.interval = instance.interval;
       const bool own = v.time != 0;
-      const Ns stands = own ? v.time : raw;
+      const Ns stands = own ? std::min(v.time, latest_) : raw;
       const Ns at = own ? std::min(v.time, last) : last;
       if (key.kind == wire::Kind::gauge) {
         gauge(view, c, stream, stands, at, own, v.value);
@@ -256,6 +259,7 @@ class SlowModel {
   }
 
   Ns slot_;
+  Ns latest_ = wire::kMaxTime;
   std::map<std::pair<std::uint64_t, wire::DefNo>, wire::DefBody> definitions_;
   std::map<std::pair<std::string, std::uint64_t>, Counter> counters_;
   std::map<std::pair<std::uint64_t, std::string>, Ns> last_;

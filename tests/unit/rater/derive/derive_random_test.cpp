@@ -72,7 +72,7 @@ std::string difference(const std::vector<std::string>& got, const std::vector<st
 
 void give(Deriver& deriver, const Delivered& each) {
   for (const auto& definition : each.definitions) deriver.define(each.stream, definition);
-  deriver.apply(each.stream, each.batch);
+  deriver.apply(each.stream, each.batch, each.received);
 }
 
 // Given random histories, when derived in one go, then every slot equals the slow model's.
@@ -84,7 +84,7 @@ TEST(DeriveRandom, EqualsTheSlowModel) {
     for (const Delivered& each : history.delivered) {
       give(deriver, each);
       for (const auto& definition : each.definitions) model.define(each.stream, definition);
-      model.apply(each.stream, each.batch);
+      model.apply(each.stream, each.batch, each.received);
     }
     Sum sum;
     sum.add(deriver.take());

@@ -76,6 +76,22 @@ TEST_F(DeriveTime, AnotherValueAtTheSameInstantIsAnAnomaly) {
   EXPECT_EQ(to_decimal(anomalies_[0].value), "4000");
 }
 
+// Given one reading from the far future, then it stands where it was received, estimated, and the
+// counter goes on from there, also for the next incarnation.
+TEST_F(DeriveTime, AReadingFromTheFutureStandsWhereItWasReceived) {
+  const auto e = epoch(1);
+  give_at(kNoon, poll(kNoon, {{e, 0}}));
+  give_at(kNoon + kBeat, poll(kNoon + 100 * kDay, {{e, 10}}));
+  give_at(kNoon + 2 * kBeat, poll(kNoon + 2 * kBeat, {{e, 20}}));
+  begin(2);
+  const auto next = epoch(1);
+  give_at(kNoon + 3 * kBeat, poll(kNoon + 3 * kBeat, {{next, 35}}));
+  EXPECT_EQ(amounts(), "0:35");
+  EXPECT_EQ(covered(0), 30);
+  EXPECT_EQ(estimated(0), 10);
+  EXPECT_TRUE(anomalies_.empty());
+}
+
 // Given a bucket that falls at its own instant, then that is no reset: nothing counts, and what it
 // grows to is told as an anomaly until it passes what is counted.
 TEST_F(DeriveTime, ABucketThatFallsIsAnAnomaly) {
