@@ -140,7 +140,9 @@ class Deriver {
   [[nodiscard]] const std::string& agent() const;
   [[nodiscard]] Ns slot() const;
   /// A definition of a stream, ascending by number; one that is known already changes nothing.
-  /// Those of a stream must be given again after restore(): a snapshot does not hold them.
+  /// Those of a stream must be given again after restore(): a snapshot does not hold them. How far
+  /// they run ahead of the batches changes nothing: info labels come into force, in order, with the
+  /// first reading of their series at or after their instant.
   void define(std::uint64_t stream, const wire::Definition& definition);
   /// The next batch of a stream. Streams are numbered by the caller; definitions in the batch need
   /// not be given beforehand. Nothing in it stands later than `latest`.

@@ -8,6 +8,20 @@ namespace {
 
 constexpr std::size_t kGapsKept = 8;
 
+/// Speeds from before the last intervals of all counters are asked for no more.
+void forget_speeds(fold::View& view) {
+  Ns oldest = wire::kMaxTime;
+  for (const auto& [epoch, c] : view.counters) {
+    oldest = std::min({oldest, c.from, c.position, c.suspect ? c.trusted_at : c.from});
+  }
+  auto first = view.speeds.begin();
+  while (first != view.speeds.end() && first + 1 != view.speeds.end() &&
+         (first + 1)->from <= oldest) {
+    ++first;
+  }
+  view.speeds.erase(view.speeds.begin(), first);
+}
+
 }  // namespace
 
 fold::Stream& Deriver::State::stream(std::uint64_t id) {
@@ -75,6 +89,7 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
     placed.estimated = false;
   }
   View& view = *to->view;
+  tell_info(stream, *to, position.at);
   const bool begins = to->counter->position == fold::kNever && to->start != 0;
   Reader reader(spreader, out.anomalies);
   const bool counts = view.key.series.kind == wire::Kind::counter
@@ -174,6 +189,7 @@ void Deriver::State::forget(Instance& instance, Ns at) {
                if (over) instance.forgotten = std::max(instance.forgotten, c.position);
                return over;
              }) > 0;
+      forget_speeds(view);
     }
     it = view.counters.empty() ? views.erase(it) : std::next(it);
   }
@@ -184,7 +200,6 @@ void Deriver::State::forget(Instance& instance, Ns at) {
   for (auto& [id, stream] : streams) {
     stream.targets.clear();
     stream.other_targets.clear();
-    stream.views.clear();
   }
 }
 

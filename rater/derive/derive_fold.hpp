@@ -17,6 +17,7 @@ struct Deriver::State {
   using Instance = fold::Instance;
   using Reader = fold::Reader;
   using Spreader = fold::Spreader;
+  using Speed = fold::Speed;
   using Stream = fold::Stream;
   using Target = fold::Target;
   using View = fold::View;
@@ -52,7 +53,7 @@ struct Deriver::State {
   void value(Stream& stream, const wire::Poll& poll, const wire::Value& value,
              wire::Position position);
   void announce(View& view);
-  void tell_info(Stream& stream, View& view, wire::DefNo series);
+  void tell_info(Stream& stream, const Target& target, Ns at);
   void tell_speed(View& view, Ns from);
   void run(Instance& instance, Ns at);
   void forget(Instance& instance, Ns at);

@@ -9,7 +9,8 @@
 namespace tallyman::rater {
 namespace {
 
-constexpr std::size_t kSpeedsKept = 8;
+/// Beyond, the earliest two become one that is as lenient as both.
+constexpr std::size_t kMaxSpeeds = 1024;
 
 template <typename T>
 const T* find(const fold::Stream& stream, wire::DefNo number) {
@@ -89,10 +90,9 @@ void Deriver::State::define(Stream& stream, const wire::Definition& definition) 
   if (!stream.definitions.emplace(definition.number, definition.body).second) return;
   const auto* info = std::get_if<wire::InfoDef>(&definition.body);
   if (info == nullptr) return;
-  stream.infos[info->series].push_back(definition.number);
-  const auto views_of = stream.views.find(info->series);
-  if (views_of == stream.views.end()) return;
-  for (View* view : views_of->second) tell_info(stream, *view, info->series);
+  auto& numbers = stream.infos[info->series];
+  numbers.insert(std::upper_bound(numbers.begin(), numbers.end(), definition.number),
+                 definition.number);
 }
 
 fold::Target* Deriver::State::target(Stream& stream, wire::DefNo epoch, wire::DefNo instance) {
@@ -128,12 +128,8 @@ fold::Target Deriver::State::resolve(Stream& stream, wire::DefNo epoch, wire::De
   const auto [counter, fresh] = view.counters.try_emplace(epoch_def->epoch);
   if (fresh && view.key.series.kind == wire::Kind::gauge) gauges_stale = true;
   to.counter = &counter->second;
-  auto& views_of = stream.views[to.series];
-  if (std::find(views_of.begin(), views_of.end(), &view) == views_of.end()) {
-    views_of.push_back(&view);
-  }
+  to.infos = &stream.infos[to.series];
   announce(view);
-  tell_info(stream, view, to.series);
   return to;
 }
 
@@ -161,16 +157,17 @@ void Deriver::State::announce(View& view) {
   out.views.push_back({view.id, view.key, view.resolution});
 }
 
-void Deriver::State::tell_info(Stream& stream, View& view, wire::DefNo series) {
-  const auto numbers = stream.infos.find(series);
-  if (numbers == stream.infos.end()) return;
+void Deriver::State::tell_info(Stream& stream, const Target& target, Ns at) {
+  if (target.infos->empty()) return;
+  View& view = *target.view;
   if (view.info_stream != stream.id) view.info_stream = stream.id, view.info_number = 0;
-  for (const wire::DefNo number : numbers->second) {
-    if (number <= view.info_number) continue;
-    view.info_number = number;
-    const auto& info = *find<wire::InfoDef>(stream, number);
+  auto next = std::upper_bound(target.infos->begin(), target.infos->end(), view.info_number);
+  for (; next != target.infos->end(); ++next) {
+    const auto& info = *find<wire::InfoDef>(stream, *next);
+    if (info.from > at) return;
+    view.info_number = *next;
     const auto* metric =
-        find<wire::MetricDef>(stream, find<wire::SeriesDef>(stream, series)->metric);
+        find<wire::MetricDef>(stream, find<wire::SeriesDef>(stream, target.series)->metric);
     auto labels = labels_of(metric->info, info.values);
     const bool later = info.from >= view.info_from;
     if (later && view.info_from != fold::kNever && labels == view.info) continue;
@@ -185,9 +182,14 @@ void Deriver::State::tell_info(Stream& stream, View& view, wire::DefNo series) {
 void Deriver::State::tell_speed(View& view, Ns from) {
   if (view.key.series.unit != "bytes" || view.key.series.kind != wire::Kind::counter) return;
   const std::uint64_t mbit = speed_of(view.info);
-  if (view.speeds.empty() ? mbit == 0 : view.speeds.back().mbit == mbit) return;
-  view.speeds.push_back({from, mbit});
-  if (view.speeds.size() > kSpeedsKept) view.speeds.erase(view.speeds.begin());
+  auto& speeds = view.speeds;
+  if (!speeds.empty() && speeds.back().mbit == mbit) return;
+  speeds.push_back({from, mbit});
+  if (speeds.size() <= kMaxSpeeds) return;
+  Speed& second = speeds[1];
+  second.from = speeds[0].from;
+  second.mbit = second.mbit == 0 || speeds[0].mbit == 0 ? 0 : std::max(second.mbit, speeds[0].mbit);
+  speeds.erase(speeds.begin());
 }
 
 }  // namespace tallyman::rater

@@ -56,11 +56,11 @@ struct View {
   CoverSet covered, estimated;
   Ns seen = 0;              ///< position of the last poll that had it
   Ns absent_from = kNever;  ///< known not to exist since; kNever = it does, or nothing is known
-  std::uint64_t info_stream = 0;  ///< InfoDefs up to a number of a stream have been told
+  std::uint64_t info_stream = 0;  ///< InfoDefs up to a number of a stream are in force
   wire::DefNo info_number = 0;
   Ns info_from = kNever;
   std::map<std::string, std::string> info;
-  std::vector<Speed> speeds;  ///< ascending by `from`, the last few
+  std::vector<Speed> speeds;  ///< ascending by `from`: those a counter may still need
   // Not in a snapshot: empty right after a take().
   SlotUsage open;  ///< the slot being added to
   Ns open_from = 0, open_to = 0;
@@ -94,6 +94,7 @@ struct Target {
   wire::DefNo instance = 0;
   wire::DefNo series = 0;
   Ns start = 0;
+  const std::vector<wire::DefNo>* infos = nullptr;  ///< of its series, in its stream
 };
 
 /// One incarnation: its numbers, and how far it has come.
@@ -106,7 +107,6 @@ struct Stream {
   // Not in a snapshot.
   std::unordered_map<wire::DefNo, wire::DefBody> definitions;
   std::unordered_map<wire::DefNo, std::vector<wire::DefNo>> infos;      ///< by series, ascending
-  std::unordered_map<wire::DefNo, std::vector<View*>> views;            ///< by series
   std::vector<Target> targets;                                          ///< by epoch number
   std::map<std::pair<wire::DefNo, wire::DefNo>, Target> other_targets;  ///< epoch, instance
 };

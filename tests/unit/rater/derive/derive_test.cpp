@@ -230,5 +230,56 @@ TEST_F(Derive, InfoChangesBreakNoCounter) {
   EXPECT_EQ(info_[1].labels.at("kind"), "bond");
 }
 
+// Given definitions that ran ahead of their batches, then what is derived is the same to the byte
+// as when each came just before its poll: a later speed does not apply to earlier intervals.
+TEST_F(Derive, DefinitionsAheadOfBatchesChangeNothing) {
+  const auto run = [&](bool ahead) {
+    deriver_ = Deriver("h", kMinute);
+    slots_.clear(), info_.clear(), anomalies_.clear();
+    begin(1);
+    const auto e = epoch(1);
+    const auto change = [&] {
+      info("", "10", kNoon + 2 * kBeat);
+      info("", "", kNoon + 4 * kBeat);
+      info("", "100", kNoon + 6 * kBeat);
+    };
+    info("", "", kNoon);
+    if (ahead) change();
+    give(kNoon, {{e, 0}});
+    give(kNoon + kBeat, {{e, 1'000'000'000}});
+    if (!ahead) change();
+    give(kNoon + 2 * kBeat, {{e, 1'000'000'001}});
+    give(kNoon + 3 * kBeat, {{e, 1'900'000'000}});
+    give(kNoon + 5 * kBeat, {{e, 1'900'000'010}});
+    give(kNoon + 6 * kBeat, {{e, 2'900'000'000}});
+    give(kNoon + 7 * kBeat, {{e, 3'900'000'000}});
+    take();
+    return deriver_.snapshot();
+  };
+  const Bytes in_step = run(false);
+  const std::string amounts_in_step = amounts();
+  const auto info_in_step = info_.size();
+  EXPECT_EQ(anomalies_.size(), 2U);
+  EXPECT_EQ(info_in_step, 4U);
+  EXPECT_EQ(run(true), in_step);
+  EXPECT_EQ(amounts(), amounts_in_step);
+  EXPECT_EQ(anomalies_.size(), 2U);
+  EXPECT_EQ(info_.size(), info_in_step);
+}
+
+// Given a line whose speed flaps while a counter is not read, then what the counter grew by is
+// judged by the fastest of all of them.
+TEST_F(Derive, SpeedsAreKeptAsLongAsACounterNeedsThem) {
+  info("", "10000");
+  const auto old = epoch(1), busy = epoch(2);
+  give(kNoon, {{old, 0}, {busy, 0}});
+  for (int i = 1; i <= 40; ++i) {
+    info("", i % 2 == 0 ? "10" : "11", kNoon + i * kBeat);
+    give(kNoon + i * kBeat, {{busy, 0}});
+  }
+  give(kNoon + 41 * kBeat, {{old, 400'000'000'000}});
+  EXPECT_TRUE((take(), anomalies_.empty()));
+}
+
 }  // namespace
 }  // namespace tallyman::rater
