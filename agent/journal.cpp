@@ -67,9 +67,9 @@ void Journal::flush() {
 
 void Journal::seal(bool now) {
   Ns wall = loop_.clock().wall();
-  Ns accounted = pending_.earliest(std::min(wall, handlers_.unaccounted()));
-  watermark_ = std::max(watermark_, accounted);
-  if (Status status = spool_.seal_if_due(watermark_, now); !status.ok()) {
+  // Goes back with the wall clock: what was once claimed of a false future is no truth to keep.
+  Ns watermark = pending_.earliest(std::min(wall, handlers_.unaccounted()));
+  if (Status status = spool_.seal_if_due(watermark, now); !status.ok()) {
     note_trouble(status.error().text());
   }
 }

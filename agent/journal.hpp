@@ -58,7 +58,6 @@ class Journal {
   std::unique_ptr<SyncThread> thread_;
   app::TimerId tick_ = 0;
   app::TimerId flush_ = 0;
-  Ns watermark_ = 0;
   wire::DefNo durable_definitions_ = 0;
   wire::DefNo written_definitions_ = 0;  ///< in pages
   wire::DefNo syncing_definitions_ = 0;  ///< in the write-out under way

@@ -18,7 +18,14 @@ Schedule::Schedule(Ns interval, Ns wall, Ns boot, Ns covered)
     next_ = next_instant(covered, interval);
   } else {
     stepped_ = true;
+    forget_a_far_future(wall);
   }
+}
+
+// A clock that once stood far ahead must not mark every poll until it gets there again: the first
+// one says it all.
+void Schedule::forget_a_far_future(Ns wall) {
+  if (highest_ - wall > std::max(2 * interval_, kMinute)) highest_ = 0;
 }
 
 Due Schedule::look(Ns wall, Ns boot) {
@@ -28,6 +35,7 @@ Due Schedule::look(Ns wall, Ns boot) {
   if (step < -kStepTolerance) {
     stepped_ = true;
     if (next_ - wall > 2 * interval_) next_ = next_instant(wall, interval_);
+    forget_a_far_future(wall);
   }
   if (wall >= next_) {
     Ns instant = last_instant(wall, interval_);

@@ -31,8 +31,9 @@ struct Due {
 };
 
 /// The beat of one instance. Gives every instant exactly once, as poll or as missed, in ascending
-/// order, but after a large backward step of the wall clock, when the instants run again and are
-/// marked. Owned by the instance; not thread-safe.
+/// order, but after a large backward step of the wall clock, when instants run again: after a step
+/// of more than two intervals and a minute the first of them is marked, after a smaller one all.
+/// Owned by the instance; not thread-safe.
 class Schedule {
  public:
   /// `covered`: the last instant already accounted for (in an earlier life), 0 = none.
@@ -46,9 +47,11 @@ class Schedule {
   [[nodiscard]] Ns interval() const { return interval_; }
 
  private:
+  void forget_a_far_future(Ns wall);
+
   Ns interval_;
   Ns next_;
-  Ns highest_;  ///< highest instant given, 0 = none
+  Ns highest_;  ///< highest instant given since the last large step back; 0 = none
   Ns offset_;   ///< wall − boot at the last look
   bool stepped_ = false;
 };

@@ -1,0 +1,57 @@
+#include "agent/journal.hpp"
+
+#include <gtest/gtest.h>
+
+#include "spool/spool_fixture.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+class JournalTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(bench_.open()) << bench_.error;
+    auto started = Journal::start(loop_, *bench_.spool, kSecond,
+                                  {[this] { return unaccounted_; }, [] {}, [](const auto&) {}});
+    ASSERT_TRUE(started.ok());
+    journal_ = std::move(*started);
+  }
+
+  /// One poll at the present wall instant, sealed and durable.
+  void write(std::uint64_t value) {
+    RecordedPoll recorded;
+    recorded.poll = bench_.poll(value);
+    bool committed = false;
+    journal_->poll(std::move(recorded), [&](bool good) { committed = good; });
+    unaccounted_ = bench_.clock.wall();
+    bool closed = false;
+    journal_->close([&] {
+      closed = true;
+      loop_.stop();
+    });
+    if (!closed) loop_.run();
+    EXPECT_TRUE(committed);
+  }
+
+  SpoolBench bench_;
+  app::EventLoop loop_{bench_.clock};
+  Ns unaccounted_ = 0;
+  std::unique_ptr<Journal> journal_;
+};
+
+// Given a wall clock that stood an hour ahead when a batch was sealed and is set right, then the
+// next seal's watermark is the truth again, not the false future.
+TEST_F(JournalTest, the_watermark_follows_a_clock_set_right) {
+  write(1);
+  const Ns ahead = bench_.clock.wall();
+  bench_.clock.step_wall(-kHour);
+  bench_.clock.advance(10 * kSecond);
+  write(2);
+  const auto batches = drain(*bench_.spool, 0, kNoHash);
+  ASSERT_EQ(batches.size(), 2U);
+  EXPECT_EQ(wire::decode_batch(batches[0].bytes)->seal.watermark, ahead);
+  EXPECT_EQ(wire::decode_batch(batches[1].bytes)->seal.watermark, bench_.clock.wall());
+}
+
+}  // namespace
+}  // namespace tallyman::agent
