@@ -242,6 +242,7 @@ void Agent::shut_down() {
 }
 
 void Agent::close_journal() {
+  if (std::exchange(closing_, true)) return;
   stop_timer_ = 0;
   if (running_ > 0) log::warning("{} plugin instances did not stop in time: killed", running_);
   journal_->close([this] {

@@ -61,6 +61,7 @@ class Agent {
   std::unique_ptr<Link> link_;
   std::unique_ptr<Desk> desk_;
   bool stopping_ = false;
+  bool closing_ = false;     ///< the journal closes, once
   std::size_t running_ = 0;  ///< instances that have not stopped yet, while stopping
   app::TimerId stop_timer_ = 0;
 };
