@@ -200,6 +200,7 @@ LinkEffects LinkState::on(const wire::Refused& refused, const LinkFacts&, Ns now
   if (!refused.text.empty()) why += ": " + refused.text;
   switch (refused.why) {
     case wire::Refusal::malformed:
+      return malformed(why, now);
     case wire::Refusal::no_session:
     case wire::Refusal::out_of_order:
       back_off(why, now);
@@ -223,6 +224,23 @@ LinkEffects LinkState::refuse(const std::string& why, Ns now) {
   // Another of the raters may see it differently.
   reconnect_ = endpoints_ > 1;
   wait(times_.refused, LinkPhase::refused, why, now);
+  return {};
+}
+
+// The same bytes are refused for the same reason for ever: people must hear of it.
+LinkEffects LinkState::malformed(const std::string& why, Ns now) {
+  constexpr unsigned kTries = 3;
+  if (phase_ == LinkPhase::connected) {
+    stuck_ = stuck_at_ == mark_ + 1 ? stuck_ + 1 : 1;
+    stuck_at_ = mark_ + 1;
+    if (stuck_ >= kTries) {
+      return refuse("the rater cannot read batch " + std::to_string(stuck_at_) + " (" + why +
+                        "): see the rater's log, and whether it is older than this agent; the "
+                        "batch and all after it stay in the spool",
+                    now);
+    }
+  }
+  back_off(why, now);
   return {};
 }
 

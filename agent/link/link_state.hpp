@@ -94,6 +94,7 @@ class LinkState {
   LinkEffects on(const wire::Welcome& welcome, const LinkFacts& facts, Ns now, Ns wall);
   LinkEffects on(const wire::Ack& ack, const LinkFacts& facts, Ns now, Ns wall);
   LinkEffects on(const wire::Refused& refused, const LinkFacts& facts, Ns now, Ns wall);
+  LinkEffects malformed(const std::string& why, Ns now);
   LinkEffects diverged(const std::string& why, Ns now);
   LinkEffects refuse(const std::string& why, Ns now);
   LinkEffects greet(Ns now);
@@ -107,9 +108,11 @@ class LinkState {
   std::string why_;
   std::size_t endpoint_ = 0;
   Ns timer_ = 0;
-  unsigned failures_ = 0;     ///< since the last acknowledged batch or good session
-  unsigned divergences_ = 0;  ///< since the last acknowledged batch
-  bool reconnect_ = false;    ///< the next try takes a new socket
+  unsigned failures_ = 0;       ///< since the last acknowledged batch or good session
+  unsigned divergences_ = 0;    ///< since the last acknowledged batch
+  std::uint64_t stuck_at_ = 0;  ///< the batch last called malformed
+  unsigned stuck_ = 0;          ///< how many times in a row
+  bool reconnect_ = false;      ///< the next try takes a new socket
 
   std::uint64_t sent_ = 0;
   std::uint64_t mark_ = 0;

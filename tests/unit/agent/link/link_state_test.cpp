@@ -230,5 +230,29 @@ TEST_F(LinkStateTest, stale_answers_are_ignored) {
   EXPECT_EQ(link_.sent_up_to(), 0U);
 }
 
+// Given a rater that calls the same batch malformed each time, then after three times the link is
+// refused, names the batch, and is tried slowly; once the batch is taken all is well.
+TEST_F(LinkStateTest, a_batch_nobody_can_read_is_told) {
+  connect();
+  for (int i = 1; i <= 4; i++) {
+    link_.sent(1, 100, now_);
+    hear(wire::Refused{Refusal::malformed, "bad page", 0, {}});
+    EXPECT_EQ(link_.phase(), i < 3 ? LinkPhase::disconnected : LinkPhase::refused);
+    if (i >= 3) {
+      EXPECT_NE(link_.why().find("batch 1 "), std::string::npos) << link_.why();
+      EXPECT_NE(link_.why().find("bad page"), std::string::npos) << link_.why();
+      EXPECT_EQ(link_.timer(), now_ + times_.refused);
+    }
+    expire();
+    hear(welcome());
+    ASSERT_EQ(link_.phase(), LinkPhase::connected);
+  }
+  link_.sent(1, 100, now_);
+  hear(wire::Ack{1, {}, 1000, wall_});
+  link_.sent(2, 100, now_);
+  hear(wire::Refused{Refusal::malformed, "bad page", 1, {}});
+  EXPECT_EQ(link_.phase(), LinkPhase::disconnected);
+}
+
 }  // namespace
 }  // namespace tallyman::agent
