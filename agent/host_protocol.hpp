@@ -216,3 +216,7 @@ class FrameCutter {
 };
 
 }  // namespace tallyman::agent
+
+namespace tallyman::host {
+using namespace agent;  // the other end of the socket speaks of the same things
+}

@@ -5,7 +5,7 @@
 #include <array>
 #include <cerrno>
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 constexpr std::size_t kBuffer = 32U << 10U;
@@ -53,4 +53,4 @@ Result<std::optional<ToHost>> Channel::receive() {
   }
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -6,7 +6,7 @@
 #include "agent/host_protocol.hpp"
 #include "base/result.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// Owned by main. Does not own the descriptor: it is the process's, and ends with it.
 class Channel {
@@ -30,4 +30,4 @@ class Channel {
   bool hung_up_ = false;
 };
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

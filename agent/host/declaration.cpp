@@ -9,7 +9,7 @@
 
 #include "agent/utf8.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 // The least a struct must cover. What is behind may be absent in a plugin of an older minor.
@@ -238,4 +238,4 @@ class Reader {
 
 Result<Declaration> read_declaration(const tm_plugin_v1& table) { return Reader().read(table); }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

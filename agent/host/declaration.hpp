@@ -6,7 +6,7 @@
 #include "agent/host_protocol.hpp"
 #include "base/result.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// What a plugin says it is, and the functions to call. Plain data, any thread.
 struct Declaration {
@@ -21,4 +21,4 @@ struct Declaration {
 /// The declaration for people.
 [[nodiscard]] std::string describe(const Described& plugin);
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -3,7 +3,7 @@
 #include "agent/host/declaration.hpp"
 #include "base/time_text.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 std::string joined(const std::vector<std::string>& items, const char* between = ", ") {
@@ -52,4 +52,4 @@ std::string describe(const Described& plugin) {
   return out + "needs\n" + describe_needs(plugin.needs);
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

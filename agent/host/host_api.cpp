@@ -7,7 +7,7 @@
 
 #include "agent/utf8.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 constexpr std::size_t kReadingLeast = offsetof(tm_reading, info) + sizeof(tm_reading::info);
@@ -367,4 +367,4 @@ const char* HostApi::config(const char* key, std::uint32_t i) {
   return i < option->second.size() ? option->second[i].c_str() : nullptr;
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

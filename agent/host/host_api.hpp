@@ -15,7 +15,7 @@
 #include "agent/host/series_table.hpp"
 #include "base/clock.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// Which plugin call is under way: what the plugin may ask for depends on it.
 enum class Call : std::uint8_t { none, create, restore, poll, save, destroy };
@@ -98,4 +98,4 @@ class HostApi {
   std::uint64_t log_dropped_ = 0;
 };
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -4,7 +4,7 @@
 
 #include "agent/utf8.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 Instance::Instance(const Declaration& plugin, Channel& channel, const Clock& clock)
     : plugin_(plugin), channel_(channel), clock_(clock) {}
@@ -94,4 +94,4 @@ void Instance::poll(const PollRequest& request) {
   channel_.flush();
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

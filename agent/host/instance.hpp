@@ -8,7 +8,7 @@
 #include "agent/host/host_api.hpp"
 #include "base/clock.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// Owned by main; one thread. No exception of the plugin passes it.
 class Instance {
@@ -42,4 +42,4 @@ class Instance {
   bool created_ = false;
 };
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -5,7 +5,7 @@
 #include <boost/dll/shared_library.hpp>
 #include <filesystem>
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 constexpr const char* kEntry = "tm_plugin_v1_entry";
@@ -38,4 +38,4 @@ Result<const tm_plugin_v1*> load_plugin(const std::string& file) {
   return &library->get<const tm_plugin_v1>(kEntry);
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

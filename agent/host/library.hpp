@@ -7,10 +7,10 @@
 
 #include "base/result.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// Loads `file` for the rest of the process's life and gives its table, unchecked but for the
 /// symbol's presence. Static constructors of the plugin run here. Main thread, once.
 [[nodiscard]] Result<const tm_plugin_v1*> load_plugin(const std::string& file);
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -16,7 +16,7 @@
 #include "agent/utf8.hpp"
 #include "base/clock.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 constexpr const char* kUsage =
@@ -116,10 +116,10 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace tallyman::agent
+}  // namespace tallyman::host
 
 int main(int argc, char** argv) {
-  const int status = tallyman::agent::run(argc, argv);
+  const int status = tallyman::host::run(argc, argv);
   std::fflush(nullptr);
   // Not exit(): handlers a plugin registered are no part of our end.
   std::_Exit(status);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 Result<OptionValues> resolve_options(const std::vector<OptionDef>& declared,
                                      const std::vector<HostOption>& given) {
@@ -36,4 +36,4 @@ Result<OptionValues> resolve_options(const std::vector<OptionDef>& declared,
   return Error{faults, {}, keys.empty() ? "this plugin has no options" : "known are: " + keys};
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

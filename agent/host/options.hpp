@@ -8,7 +8,7 @@
 #include "agent/host_protocol.hpp"
 #include "base/result.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// Values by key: every declared option is there, with its fallback when it was not given.
 using OptionValues = std::map<std::string, std::vector<std::string>, std::less<>>;
@@ -17,4 +17,4 @@ using OptionValues = std::map<std::string, std::vector<std::string>, std::less<>
 [[nodiscard]] Result<OptionValues> resolve_options(const std::vector<OptionDef>& declared,
                                                    const std::vector<HostOption>& given);
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
@@ -120,4 +120,4 @@ void SeriesTable::rebuild(std::size_t slots) {
   for (std::size_t i = 0; i < entries_.size(); ++i) index(static_cast<std::uint32_t>(i));
 }
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -10,7 +10,7 @@
 
 #include "agent/host_protocol.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 
 /// What makes a handle. Pointers as the plugin gave them, none NULL.
 struct SeriesKey {
@@ -58,4 +58,4 @@ class SeriesTable {
   Handle next_handle_ = 1;
 };
 
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

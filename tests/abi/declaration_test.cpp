@@ -7,7 +7,7 @@
 
 #include "agent/host/options.hpp"
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 const char* const kGood[] = {"id", nullptr};
@@ -140,4 +140,4 @@ TEST(Options, ResolvesAgainstTheDeclaration) {
 }
 
 }  // namespace
-}  // namespace tallyman::agent
+}  // namespace tallyman::host

@@ -9,7 +9,7 @@
 #include <tallyman/epoch.hpp>
 #include <tuple>
 
-namespace tallyman::agent {
+namespace tallyman::host {
 namespace {
 
 /// What a key says, as a value: the model that the table is held against.
@@ -83,4 +83,4 @@ TEST(Epoch, IsPinned) {
 }
 
 }  // namespace
-}  // namespace tallyman::agent
+}  // namespace tallyman::host
