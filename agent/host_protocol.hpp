@@ -43,8 +43,17 @@ constexpr std::size_t kMaxState = 64U << 10U;
 constexpr std::size_t kMaxForgotten = 40'000;                    ///< in one PollDone
 constexpr std::size_t kMaxMetrics = 1024;                        ///< a plugin's; its options too
 constexpr std::size_t kMaxOptionBytes = 4096;                    ///< one value of an option
-constexpr std::size_t kMaxLabelBytes = 4 * wire::kMaxNameBytes;  ///< a label value, a source's id
-constexpr int kHostSocket = 3;  ///< the descriptor the host inherits
+constexpr std::size_t kMaxOptionsBytes = 128U << 10U;            ///< an instance's, in all
+constexpr std::size_t kMaxLabelBytes = 4 * wire::kMaxNameBytes;  ///< a label value
+constexpr std::size_t kMaxSourceBytes = 256;                     ///< a source's id
+// Of one poll. The host refuses what is over them, and the plugin lives; the agent kills a host
+// that lets it pass. sdk/plugin/plugin.h names them to plugins.
+constexpr std::size_t kMaxPollReadings = 1U << 16U;
+constexpr std::size_t kMaxPollGaps = 1024;
+/// Every reading may be of a new series.
+constexpr std::size_t kMaxPollDefinitions = kMaxPollReadings;
+constexpr std::size_t kMaxSeries = 1U << 20U;  ///< handles known at once
+constexpr int kHostSocket = 3;                 ///< the descriptor the host inherits
 
 // ---- agent → host -------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ Verdict check_metric(const wire::MetricDef& metric) {
   return {};
 }
 
+bool is_instant(Ns time) { return time >= 0 && time < wire::kMaxTime; }
+
 const wire::SeriesDef* series_of(const Dictionary& dictionary, DefNo epoch, DefNo* number) {
   const wire::DefBody* body = dictionary.find(epoch);
   const auto* found = body ? std::get_if<wire::EpochDef>(body) : nullptr;
@@ -100,16 +102,14 @@ Verdict Recorder::check_source(wire::Scope scope, const std::string& id) const {
   if (scope == wire::Scope::shared && id.starts_with("host:")) {
     return protocol("a shared source named like a host: " + id.substr(0, 80));
   }
-  return check_text(id, wire::kMaxNameBytes, "a source's id");
+  return check_text(id, kMaxSourceBytes, "a source's id");
 }
 
 DefNo Recorder::source(wire::Scope scope, const std::string& id) {
   std::string full = id;
   if (scope == wire::Scope::host) full = "host:" + agent_ + (id.empty() ? "" : "/" + id);
   DefNo number = dictionary_.intern(wire::SourceDef{scope, std::move(full)});
-  if (std::find(sources_.begin(), sources_.end(), number) == sources_.end()) {
-    sources_.push_back(number);
-  }
+  sources_.insert(number);
   return number;
 }
 
@@ -123,7 +123,7 @@ Verdict Recorder::define(const Define& define) {
   if (Verdict fault = check_source(define.scope, define.source)) return fault;
   if (Verdict fault = check_labels(define.identity, metric.identity, "identity")) return fault;
   if (Verdict fault = check_labels(define.info, metric.info, "info")) return fault;
-  if (define.start < 0) return protocol("a start before the Unix epoch");
+  if (!is_instant(define.start)) return protocol("a start before 1970 or after 2116");
   bool counter = metric.kind == wire::Kind::counter;
   HandleTable::Slot slot;
   slot.series = dictionary_.intern(
@@ -148,7 +148,7 @@ Verdict Recorder::readings(const Readings& readings) {
     if (slot == nullptr) {
       return protocol("handle " + std::to_string(reading.handle) + " is not defined");
     }
-    if (reading.time < 0) return protocol("a reading from before the Unix epoch");
+    if (!is_instant(reading.time)) return protocol("a reading from before 1970 or after 2116");
     if (slot->fresh) fresh_.push_back(reading.handle);
     values_.push_back({slot->epoch, reading.value, reading.time});
   }
@@ -160,8 +160,9 @@ Verdict Recorder::part(PartGap&& part) {
   if (!part.all_metrics && part.metric >= metrics_.size()) {
     return protocol("a gap of a metric that is not declared");
   }
+  if (part.all_metrics && !part.all_series) return protocol("a gap of a series without a metric");
   if (Verdict fault = check_source(part.scope, part.source)) return fault;
-  if (!part.all_metrics && !part.all_series) {
+  if (!part.all_series) {
     std::size_t declared = metrics_[part.metric].identity;
     if (Verdict fault = check_labels(part.identity, declared, "identity")) return fault;
   }
@@ -188,27 +189,36 @@ void Recorder::abandon() {
 Verdict Recorder::finish(const PollTimes& times, const std::vector<Handle>& forgotten,
                          RecordedPoll& out) {
   out = {};
+  Verdict fault = fill(times, out);
+  // The host has dropped these whatever becomes of the poll.
+  for (Handle handle : forgotten) {
+    handles_.forget(handle);
+    fresh_info_.erase(handle);
+  }
+  abandon();
+  if (fault) lost();
+  return fault;
+}
+
+Verdict Recorder::fill(const PollTimes& times, RecordedPoll& out) {
   out.poll.instance = instance_;
   out.poll.scheduled = times.scheduled;
   out.poll.wall = times.wall;
   out.poll.boot = times.boot;
   out.poll.in_time = times.in_time;
   out.poll.stepped = times.stepped;
-  if (Verdict fault = sort_values(values_)) {
-    abandon();
-    return fault;
-  }
+  if (Verdict fault = sort_values(values_)) return fault;
   out.poll.values = values_;
-  write_parts(times.scheduled, out.gaps);
-  find_ended(out);
+  if (Verdict fault = write_parts(times.scheduled, out.gaps)) return fault;
+  if (Verdict fault = find_ended(out)) return fault;
+  // One entry that no page takes would cost everybody who shares the page.
+  if (Status good = wire::check_entry(out.poll); !good.ok()) return protocol(good.error().text());
+  for (const wire::Gap& gap : out.gaps) {
+    if (Status good = wire::check_entry(gap); !good.ok()) return protocol(good.error().text());
+  }
   record_info(times.scheduled);
   out.state = std::exchange(state_, std::nullopt);
   if (out.state) out.state->scheduled = times.scheduled;
-  for (Handle handle : forgotten) {
-    handles_.forget(handle);
-    fresh_info_.erase(handle);
-  }
-  abandon();
   return {};
 }
 
@@ -230,62 +240,84 @@ Verdict Recorder::sort_values(std::vector<wire::Value>& values) const {
 
 // What the last poll had and this one lacks has ended, but for what a gap covers: that stays known,
 // so that a later end is still told.
-void Recorder::find_ended(RecordedPoll& out) {
+Verdict Recorder::find_ended(RecordedPoll& out) {
   candidate_.clear();
   candidate_.reserve(out.poll.values.size());
   for (const wire::Value& value : out.poll.values) {
     if (candidate_.empty() || candidate_.back() != value.epoch) candidate_.push_back(value.epoch);
   }
+  std::unordered_set<DefNo> subjects;
+  for (const wire::Gap& gap : out.gaps) subjects.insert(gap.subject);
   std::vector<DefNo> held;
   auto seen = candidate_.begin();
   for (DefNo epoch : present_) {
     while (seen != candidate_.end() && *seen < epoch) ++seen;
     if (seen != candidate_.end() && *seen == epoch) continue;
-    (covered(epoch, out.gaps) ? held : out.poll.ended).push_back(epoch);
+    (covered(epoch, subjects) ? held : out.poll.ended).push_back(epoch);
   }
-  if (held.empty()) return;
+  if (held.size() + candidate_.size() > limits_.present) {
+    return over_limit("series read or covered by gaps", limits_.present);
+  }
+  if (held.empty()) return {};
   auto middle = static_cast<std::ptrdiff_t>(candidate_.size());
   candidate_.insert(candidate_.end(), held.begin(), held.end());
   std::inplace_merge(candidate_.begin(), candidate_.begin() + middle, candidate_.end());
+  return {};
 }
 
-bool Recorder::covered(DefNo epoch, const std::vector<wire::Gap>& gaps) const {
-  if (gaps.empty()) return false;
+bool Recorder::covered(DefNo epoch, const std::unordered_set<DefNo>& subjects) const {
+  if (subjects.empty()) return false;
   DefNo number = 0;
   const wire::SeriesDef* series = series_of(dictionary_, epoch, &number);
   if (series == nullptr) return false;
-  return std::any_of(gaps.begin(), gaps.end(), [&](const wire::Gap& gap) {
-    return gap.subject == number || gap.subject == series->source || gap.subject == series->metric;
-  });
+  return subjects.contains(number) || subjects.contains(series->source) ||
+         subjects.contains(series->metric);
 }
 
-void Recorder::write_parts(Ns scheduled, std::vector<wire::Gap>& gaps) {
-  auto add = [&](DefNo subject, const std::string& why) {
-    if (subject != 0) gaps.push_back({instance_, subject, scheduled, scheduled, Cause::part, why});
+Verdict Recorder::write_parts(Ns scheduled, std::vector<wire::Gap>& gaps) {
+  constexpr std::size_t kGapBytes = 64;  // encoded, without its words
+  std::size_t left = limits_.part_bytes;
+  auto add = [&](DefNo subject, const std::string& why) -> Verdict {
+    if (subject == 0) return {};
+    std::size_t bytes = kGapBytes + why.size();
+    if (bytes > left) return over_limit("bytes of gaps in one poll", limits_.part_bytes);
+    left -= bytes;
+    gaps.push_back({instance_, subject, scheduled, scheduled, Cause::part, why});
+    return {};
   };
+  std::optional<std::map<Part, std::vector<DefNo>>> known;
   for (const PartGap& part : parts_) {
     DefNo from = source(part.scope, part.source);
-    if (part.all_metrics && part.all_series) {
-      add(from, part.why);
+    DefNo metric = part.all_metrics ? 0 : metrics_[part.metric].number;
+    std::vector<DefNo> subjects;
+    if (part.all_metrics) {
+      subjects = {from};
     } else if (!part.all_series) {
-      for (std::size_t i = 0; i < metrics_.size(); i++) {
-        if (!part.all_metrics && i != part.metric) continue;
-        if (metrics_[i].identity != part.identity.size()) continue;
-        add(dictionary_.intern(wire::SeriesDef{from, metrics_[i].number, part.identity}), part.why);
-      }
+      subjects = {dictionary_.intern(wire::SeriesDef{from, metric, part.identity})};
     } else if (sources_.size() == 1) {
-      add(metrics_[part.metric].number, part.why);
+      subjects = {metric};
     } else {
       // A gap of the metric as such would cover other sources: name the series known of this one.
-      DefNo last = 0;
-      for (DefNo epoch : present_) {
-        DefNo number = 0;
-        const wire::SeriesDef* series = series_of(dictionary_, epoch, &number);
-        if (series == nullptr || series->source != from || number == last) continue;
-        if (series->metric == metrics_[part.metric].number) add(last = number, part.why);
-      }
+      if (!known) known = present_series();
+      if (auto found = known->find({from, metric}); found != known->end()) subjects = found->second;
+    }
+    for (DefNo subject : subjects) {
+      if (Verdict fault = add(subject, part.why)) return fault;
     }
   }
+  return {};
+}
+
+std::map<Recorder::Part, std::vector<DefNo>> Recorder::present_series() const {
+  std::map<Part, std::vector<DefNo>> known;
+  std::unordered_set<DefNo> seen;
+  for (DefNo epoch : present_) {
+    DefNo number = 0;
+    const wire::SeriesDef* series = series_of(dictionary_, epoch, &number);
+    if (series == nullptr || !seen.insert(number).second) continue;
+    known[{series->source, series->metric}].push_back(number);
+  }
+  return known;
 }
 
 void Recorder::record_info(Ns scheduled) {

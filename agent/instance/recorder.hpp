@@ -2,14 +2,17 @@
 // From what a plugin host says to what the spool keeps. Polls are atomic: nothing of one leaves
 // here before its end said OK. The host is not trusted: everything is checked, everything bounded.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "agent/host_protocol.hpp"
 #include "agent/instance/handle_table.hpp"
 #include "agent/spool/spool.hpp"
+#include "wire/batch.hpp"
 #include "wire/model.hpp"
 
 namespace tallyman::agent {
@@ -24,10 +27,12 @@ using Verdict = std::optional<Fault>;  ///< nothing = taken
 struct RecorderLimits {
   std::size_t metrics = 1024;
   std::size_t options = 256;
-  std::size_t readings = 1U << 16U;     ///< in one poll
-  std::size_t handles = 1U << 20U;      ///< known at once
-  std::size_t definitions = 1U << 14U;  ///< handles defined in one poll
-  std::size_t parts = 1024;             ///< gaps named by one poll
+  std::size_t readings = kMaxPollReadings;        ///< in one poll
+  std::size_t handles = kMaxSeries;               ///< known at once
+  std::size_t definitions = kMaxPollDefinitions;  ///< handles defined in one poll
+  std::size_t parts = kMaxPollGaps;               ///< gaps named by one poll
+  std::size_t part_bytes = 1U << 20U;             ///< of the gaps that these become
+  std::size_t present = wire::kMaxPollValues;     ///< epochs read, or held by a gap
 };
 
 /// When and how a poll ran.
@@ -59,8 +64,8 @@ class Recorder {
   [[nodiscard]] Verdict part(PartGap&& part);
   [[nodiscard]] Verdict state(State&& state);
 
-  /// The poll's end, when it is OK: everything since the last end is this poll's. On a fault
-  /// nothing of it counts.
+  /// The poll's end, when it is OK: everything since the last end is this poll's. What it gives is
+  /// fit for a page. On a fault nothing of it counts, but `forgotten` is.
   [[nodiscard]] Verdict finish(const PollTimes& times, const std::vector<Handle>& forgotten,
                                RecordedPoll& out);
   /// The poll's end, when it is not OK.
@@ -79,9 +84,13 @@ class Recorder {
   [[nodiscard]] wire::DefNo source(wire::Scope scope, const std::string& id);
   [[nodiscard]] Verdict check_source(wire::Scope scope, const std::string& id) const;
   [[nodiscard]] Verdict sort_values(std::vector<wire::Value>& values) const;
-  void find_ended(RecordedPoll& out);
-  [[nodiscard]] bool covered(wire::DefNo epoch, const std::vector<wire::Gap>& gaps) const;
-  void write_parts(Ns scheduled, std::vector<wire::Gap>& gaps);
+  [[nodiscard]] Verdict fill(const PollTimes& times, RecordedPoll& out);
+  [[nodiscard]] Verdict find_ended(RecordedPoll& out);
+  [[nodiscard]] bool covered(wire::DefNo epoch,
+                             const std::unordered_set<wire::DefNo>& subjects) const;
+  [[nodiscard]] Verdict write_parts(Ns scheduled, std::vector<wire::Gap>& gaps);
+  using Part = std::pair<wire::DefNo, wire::DefNo>;  ///< source and metric
+  [[nodiscard]] std::map<Part, std::vector<wire::DefNo>> present_series() const;
   void record_info(Ns scheduled);
   [[nodiscard]] std::string epoch_name(wire::DefNo epoch) const;
 
@@ -102,7 +111,7 @@ class Recorder {
   std::vector<Metric> metrics_;
   HandleTable handles_;
   std::unordered_map<Handle, wire::LabelValues> fresh_info_;
-  std::vector<wire::DefNo> sources_;  ///< seen from this host
+  std::unordered_set<wire::DefNo> sources_;  ///< seen from this host
 
   // Of the poll under way.
   std::vector<wire::Value> values_;

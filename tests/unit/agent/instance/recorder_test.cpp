@@ -231,6 +231,108 @@ TEST_F(RecorderTest, refuses_what_does_not_fit_the_declaration) {
   EXPECT_TRUE(recorder_.state({1, Bytes(kMaxState + 1)}));
 }
 
+// Given instants that no page takes, of a start, a reading or the poll itself, then this plugin's
+// poll is refused, and the next good one is whole.
+TEST_F(RecorderTest, refuses_what_no_page_takes) {
+  EXPECT_TRUE(recorder_.define({0, 0, wire::Scope::host, "", {"1"}, {"x"}, 1, wire::kMaxTime}));
+  EXPECT_FALSE(define(0, 0, "1"));
+  EXPECT_TRUE(read(0, 1, wire::kMaxTime));
+  recorder_.abandon();
+  EXPECT_FALSE(read(0, 1));
+  RecordedPoll recorded;
+  Verdict fault = recorder_.finish({wire::kMaxTime, now_, 9, true, false}, {}, recorded);
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->cause, Cause::protocol);
+  EXPECT_FALSE(read(0, 2));
+  RecordedPoll good = commit();
+  EXPECT_EQ(good.poll.values.size(), 1U);
+  EXPECT_TRUE(wire::check_entry(good.poll).ok());
+}
+
+// Given a poll whose end is refused, then the handles it forgot are forgotten all the same.
+TEST_F(RecorderTest, forgets_handles_of_a_refused_poll) {
+  EXPECT_FALSE(define(0, 0, "1"));
+  EXPECT_FALSE(define(1, 0, "2"));
+  EXPECT_FALSE(read(1, 1));
+  EXPECT_FALSE(read(1, 2));
+  RecordedPoll recorded;
+  EXPECT_TRUE(recorder_.finish({now_, now_, 9, true, false}, {0}, recorded));
+  EXPECT_TRUE(read(0, 1)) << "a forgotten handle";
+  EXPECT_FALSE(read(1, 3));
+}
+
+// Given as many new series as a poll may read, then the first poll takes them all.
+TEST_F(RecorderTest, takes_a_first_poll_of_as_many_series_as_readings) {
+  Readings all;
+  for (Handle handle = 0; handle < kMaxPollReadings; handle++) {
+    ASSERT_FALSE(define(handle, 2, std::to_string(handle)));
+    all.values.push_back({handle, handle, 0});
+  }
+  ASSERT_FALSE(recorder_.readings(all));
+  EXPECT_EQ(commit().poll.values.size(), kMaxPollReadings);
+}
+
+// Given ever new series while a gap holds the old ones, then what is known stays bounded: the poll
+// is refused, and once the gap is gone the ends of what was known fit one poll.
+TEST(Recorder, bounds_what_gaps_hold) {
+  DefinitionMap dictionary;
+  RecorderLimits limits;
+  limits.present = 3;
+  Recorder recorder(dictionary, "stor-01", "p", limits);
+  Described declared;
+  declared.name = "p";
+  declared.metrics = {{"level", "bytes", "", wire::Kind::gauge, 0, {"id"}, {}}};
+  ASSERT_FALSE(recorder.described(declared, {"p", "p", "1", kNoHash, kSecond}));
+  RecordedPoll recorded;
+  auto poll = [&](Handle handle, bool gap) {
+    EXPECT_FALSE(
+        recorder.define({handle, 0, wire::Scope::host, "", {std::to_string(handle)}, {}, 0, 0}));
+    EXPECT_FALSE(recorder.readings({{{handle, 1, 0}}}));
+    if (gap) {
+      EXPECT_FALSE(recorder.part({true, 0, "", wire::Scope::host, true, {}, "held"}));
+    }
+    Verdict fault = recorder.finish({kSecond, kSecond, 9, true, false}, {}, recorded);
+    if (!fault) recorder.committed();
+    return fault;
+  };
+  for (Handle handle = 0; handle < 3; handle++) EXPECT_FALSE(poll(handle, true));
+  Verdict fault = poll(3, true);
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->cause, Cause::limit);
+  EXPECT_FALSE(poll(4, false));
+  EXPECT_EQ(recorded.poll.ended.size(), 3U);
+}
+
+// Given a gap of a series without a metric, then it is refused; given a gap of one metric of one of
+// two sources, then it names that source's series alone; given more than a page takes of them, then
+// the poll is over its limit.
+TEST_F(RecorderTest, gaps_of_parts_are_held_to_the_declaration) {
+  PartGap part;
+  part.all_series = false;
+  part.identity = {std::string(5000, 'x')};
+  EXPECT_TRUE(recorder_.part(PartGap(part)));
+  Handle next = 0;
+  for (const char* where : {"ceph:1", "ceph:2"}) {
+    for (int i = 0; i < 1200; i++) {
+      ASSERT_FALSE(
+          recorder_.define({next, 2, wire::Scope::shared, where, {std::to_string(i)}, {}, 0, 0}));
+      ASSERT_FALSE(read(next++, 1));
+    }
+  }
+  commit();
+  part = {false, 2, "ceph:2", wire::Scope::shared, true, {}, "away"};
+  EXPECT_FALSE(recorder_.part(PartGap(part)));
+  for (Handle handle = 0; handle < 1200; handle++) EXPECT_FALSE(read(handle, 2));
+  RecordedPoll recorded = commit();
+  EXPECT_EQ(recorded.gaps.size(), 1200U);
+  EXPECT_TRUE(recorded.poll.ended.empty());
+  part.why = std::string(1000, 'w');
+  EXPECT_FALSE(recorder_.part(PartGap(part)));
+  Verdict fault = recorder_.finish({now_ + kSecond, now_, 9, true, false}, {}, recorded);
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->cause, Cause::limit);
+}
+
 // Given random polls over appearing and vanishing counters, some failing, some lost, then values
 // and ends agree with a model that keeps names in sets.
 TEST_F(RecorderTest, agrees_with_a_model_on_random_polls) {
