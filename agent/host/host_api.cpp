@@ -82,7 +82,8 @@ void HostApi::begin(Call call) {
   fault_ = {};
   if (call == Call::poll) {
     ++poll_number_;
-    emitted_ = 0;
+    emitted_ = gaps_ = 0;
+    given_up_.clear();
     readings_.values.clear();
   }
   if (call == Call::save) state_.clear();
@@ -183,8 +184,10 @@ bool HostApi::reading_fits(const tm_reading& r) {
     return false;
   }
   const wire::MetricDef& metric = plugin_.metrics[r.metric];
-  if (r.start_ns < 0 || r.time_ns < 0) {
-    fault(CallStatus::broken, metric.name + " has an instant before 1970");
+  for (const std::int64_t instant : {r.start_ns, r.time_ns}) {
+    if (instant >= 0 && instant < wire::kMaxTime) continue;
+    fault(CallStatus::broken, metric.name + " has the instant " + std::to_string(instant) +
+                                  " ns, expected one from 1970 to 2116");
     return false;
   }
   if (metric.kind == wire::Kind::gauge && (r.epoch != 0 || r.start_ns != 0)) {
@@ -199,10 +202,11 @@ bool HostApi::reading_fits(const tm_reading& r) {
 tm_status HostApi::emit(const tm_reading& r) {
   if (!allowed("emit", call_ == Call::poll)) return TM_BROKEN;
   if (fault_.status != CallStatus::ok || !reading_fits(r)) return TM_BROKEN;
-  if (++emitted_ > kMaxReadings) {
+  if (emitted_ >= kMaxPollReadings) {
     return fault(CallStatus::retry,
-                 "over the limit of " + std::to_string(kMaxReadings) + " readings in a poll");
+                 "over the limit of " + std::to_string(kMaxPollReadings) + " readings in a poll");
   }
+  ++emitted_;
   const SeriesKey key{r.metric,
                       r.source,
                       r.epoch,
@@ -210,7 +214,10 @@ tm_status HostApi::emit(const tm_reading& r) {
                       span_of(r.identity, r.n_identity),
                       span_of(r.info, r.n_info)};
   SeriesTable::Entry* entry = series_.find(key);
-  if (entry == nullptr && (entry = define(key)) == nullptr) return TM_BROKEN;
+  const std::string* bad_label = nullptr;
+  if (entry == nullptr && (entry = define(key, &bad_label)) == nullptr) {
+    return bad_label == nullptr ? TM_BROKEN : give_up(r.metric, r.source, *bad_label);
+  }
   if (r.time_ns == 0 && std::exchange(entry->untimed, poll_number_) == poll_number_) {
     return fault(CallStatus::broken,
                  plugin_.metrics[r.metric].name + " was emitted twice for the same series");
@@ -229,17 +236,20 @@ void HostApi::flush_readings() {
   readings_.values.clear();
 }
 
-std::optional<wire::LabelValues> HostApi::identity_values(std::uint32_t metric,
-                                                          std::span<const char* const> values) {
-  const wire::MetricDef& def = plugin_.metrics[metric];
+// Nothing when one cannot be a label: `bad_label` is then its name.
+std::optional<wire::LabelValues> HostApi::identity_values(const wire::MetricDef& metric,
+                                                          std::span<const char* const> values,
+                                                          const std::string** bad_label) {
   wire::LabelValues out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::string value(values[i], ::strnlen(values[i], kMaxLabelBytes + 1));
     if (value.size() > kMaxLabelBytes || !is_plain_text(value)) {
-      fault(CallStatus::retry, def.name + ": the identity label " + def.identity[i] + " is over " +
-                                   std::to_string(kMaxLabelBytes) +
-                                   " bytes or no UTF-8 without control characters: \"" +
-                                   plain_text(value, 80) + "\"");
+      *bad_label = &metric.identity[i];
+      log(TM_WARNING,
+          (metric.name + ": the identity label " + **bad_label + " is over " +
+           std::to_string(kMaxLabelBytes) + " bytes or no UTF-8 without control characters: \"" +
+           plain_text(value, 80) + "\"")
+              .c_str());
       return std::nullopt;
     }
     out.push_back(std::move(value));
@@ -247,25 +257,42 @@ std::optional<wire::LabelValues> HostApi::identity_values(std::uint32_t metric,
   return out;
 }
 
+// A series that cannot be named: its metric is unknown for this poll, all else is good.
+tm_status HostApi::give_up(std::uint32_t metric, std::uint32_t source, const std::string& label) {
+  if (!given_up_.emplace(metric, source).second) return TM_OK;
+  if (!one_more_gap()) return TM_RETRY;
+  PartGap part;
+  part.all_metrics = false;
+  part.metric = metric;
+  part.scope = sources_[source].first;
+  part.source = sources_[source].second;
+  const std::string& name = plugin_.metrics[metric].name;
+  part.why = plain_text("a series of " + name + " has an identity label " + label +
+                            " that is too long or no plain UTF-8",
+                        wire::kMaxTextBytes);
+  channel_.send(part);
+  return TM_OK;
+}
+
 wire::LabelValues HostApi::info_values(std::uint32_t metric, std::span<const char* const> values) {
   wire::LabelValues out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     out.push_back(plain_text(values[i], kMaxLabelBytes));
     if (out.back() != values[i]) {
-      log(TM_WARNING, ("the info label " + plugin_.metrics[metric].info[i] + " was made plain: \"" +
-                       out.back() + "\"")
-                          .c_str());
+      const std::string& label = plugin_.metrics[metric].info[i];
+      log(TM_WARNING, ("the info label " + label + " was made plain: " + out.back()).c_str());
     }
   }
   return out;
 }
 
-SeriesTable::Entry* HostApi::define(const SeriesKey& key) {
+SeriesTable::Entry* HostApi::define(const SeriesKey& key, const std::string** bad_label) {
   if (series_.size() >= kMaxSeries || series_.exhausted()) {
     fault(CallStatus::broken, "it defined over " + std::to_string(kMaxSeries) + " series");
     return nullptr;
   }
-  std::optional<wire::LabelValues> identity = identity_values(key.metric, key.identity);
+  std::optional<wire::LabelValues> identity =
+      identity_values(plugin_.metrics[key.metric], key.identity, bad_label);
   if (!identity) return nullptr;
   SeriesTable::Entry& entry = series_.add(key);
   const Source& source = sources_[key.source];
@@ -281,16 +308,15 @@ std::uint32_t HostApi::source(const char* id, std::uint32_t scope) {
     fault(CallStatus::broken, "a source without an id, or of an unknown scope");
     return TM_NO_SOURCE;
   }
-  Source key{static_cast<wire::Scope>(scope), std::string(id, ::strnlen(id, kMaxLabelBytes + 1))};
+  Source key{static_cast<wire::Scope>(scope), std::string(id, ::strnlen(id, kMaxSourceBytes + 1))};
   const auto known = source_numbers_.find(key);
   if (known != source_numbers_.end()) return known->second;
-  // What the agent puts before a host's part counts too.
-  const bool fits = key.second.size() <= kMaxLabelBytes - 2 * wire::kMaxNameBytes;
-  if (key.second.empty() || !fits || !is_plain_text(key.second)) {
-    fault(CallStatus::broken,
-          "a source's id is empty, too long, or no UTF-8 without control "
-          "characters: \"" +
-              plain_text(key.second, 80) + "\"");
+  const bool like_a_host = key.first == wire::Scope::shared && key.second.starts_with("host:");
+  if (key.second.empty() || key.second.size() > kMaxSourceBytes || like_a_host ||
+      !is_plain_text(key.second)) {
+    fault(CallStatus::retry, "a source's id is empty, over " + std::to_string(kMaxSourceBytes) +
+                                 " bytes, named like a host, or no plain UTF-8: \"" +
+                                 plain_text(key.second, 80) + "\"");
     return TM_NO_SOURCE;
   }
   if (sources_.size() >= kMaxSources) {
@@ -301,6 +327,12 @@ std::uint32_t HostApi::source(const char* id, std::uint32_t scope) {
   sources_.push_back(key);
   source_numbers_.emplace(std::move(key), number);
   return number;
+}
+
+bool HostApi::one_more_gap() {
+  if (gaps_++ < kMaxPollGaps) return true;
+  fault(CallStatus::retry, "over the limit of " + std::to_string(kMaxPollGaps) + " gaps in a poll");
+  return false;
 }
 
 tm_status HostApi::gap(const tm_gap& g) {
@@ -319,10 +351,7 @@ tm_status HostApi::gap(const tm_gap& g) {
     return fault(CallStatus::broken, "a gap with identity labels, but without a metric");
   }
   if (!source_known(g.source)) return TM_BROKEN;
-  if (++emitted_ > kMaxReadings) {
-    return fault(CallStatus::retry,
-                 "over the limit of " + std::to_string(kMaxReadings) + " readings and gaps");
-  }
+  if (!one_more_gap()) return TM_RETRY;
   PartGap part;
   part.all_metrics = all;
   part.metric = all ? 0 : g.metric;
@@ -334,8 +363,9 @@ tm_status HostApi::gap(const tm_gap& g) {
     if (!labels_fit(g.identity, g.n_identity, metric.identity, metric.name, "identity")) {
       return TM_BROKEN;
     }
-    auto identity = identity_values(g.metric, span_of(g.identity, g.n_identity));
-    if (!identity) return TM_BROKEN;
+    const std::string* bad_label = nullptr;
+    auto identity = identity_values(metric, span_of(g.identity, g.n_identity), &bad_label);
+    if (!identity) return give_up(g.metric, g.source, *bad_label);
     part.identity = std::move(*identity);
   }
   part.why = plain_text(g.why == nullptr ? "" : g.why, wire::kMaxTextBytes);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,8 +21,6 @@ namespace tallyman::host {
 /// Which plugin call is under way: what the plugin may ask for depends on it.
 enum class Call : std::uint8_t { none, create, restore, poll, save, destroy };
 
-constexpr std::size_t kMaxReadings = 1'000'000;  ///< in one poll
-constexpr std::size_t kMaxSeries = 2 * kMaxReadings;
 constexpr std::size_t kMaxSources = 10'000;
 
 /// One plugin instance's host. Used on the thread that made it, which is the only one that may call
@@ -66,10 +65,13 @@ class HostApi {
   bool reading_fits(const tm_reading& reading);
   bool labels_fit(const char* const* values, std::uint32_t n, const std::vector<std::string>& names,
                   const std::string& metric, const char* sort);
+  bool one_more_gap();
   bool source_known(std::uint32_t source);
-  SeriesTable::Entry* define(const SeriesKey& key);
-  std::optional<wire::LabelValues> identity_values(std::uint32_t metric,
-                                                   std::span<const char* const> values);
+  SeriesTable::Entry* define(const SeriesKey& key, const std::string** bad_label);
+  std::optional<wire::LabelValues> identity_values(const wire::MetricDef& metric,
+                                                   std::span<const char* const> values,
+                                                   const std::string** bad_label);
+  tm_status give_up(std::uint32_t metric, std::uint32_t source, const std::string& label);
   wire::LabelValues info_values(std::uint32_t metric, std::span<const char* const> values);
   void send_log(std::uint8_t level, std::string_view text);
   void flush_readings();
@@ -86,7 +88,9 @@ class HostApi {
 
   Call call_ = Call::none;
   std::uint64_t poll_number_ = 0;
-  std::size_t emitted_ = 0;
+  std::size_t emitted_ = 0;                                     ///< readings of the poll under way
+  std::size_t gaps_ = 0;                                        ///< likewise
+  std::set<std::pair<std::uint32_t, std::uint32_t>> given_up_;  ///< metric and source, in the poll
   Readings readings_;
   Bytes state_;
   std::string why_;                   ///< of the plugin, by fail()

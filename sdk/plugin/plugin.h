@@ -1,5 +1,4 @@
-/* The Tallyman plugin ABI, version 1: what a collector plugin and the process that hosts it agree
- * on.
+/* The Tallyman plugin ABI, version 1: what a collector plugin and its host process agree on.
  *
  * A plugin is a shared object that exports ONE data symbol, `tm_plugin_v1_entry`. The table behind
  * it declares everything as data (metrics, options, needs), so that it can be read without calling
@@ -14,8 +13,13 @@
  *    unless its comment says longer; whoever needs it longer copies it.
  *  - Errors: no C++ exception and no longjmp crosses. A failure is a tm_status; fail() says why.
  *  - Text is UTF-8 without control characters, zero-terminated, never NULL unless its comment says
- *    so. Names, keys and units have at most 256 bytes, label values, help and reasons 1024.
- *  - Time: int64_t nanoseconds. Instants are CLOCK_REALTIME since 1970, unless `boot` is said.
+ *    so. Names, keys, units and ids of sources have at most 256 bytes, label values, help and
+ *    reasons 1024, an option's value 4096.
+ *  - Time: int64_t nanoseconds. Instants are CLOCK_REALTIME since 1970, unless `boot` is said, and
+ *    below 2^62 (in 2116).
+ *  - Limits: 65,536 readings and 1024 gaps in a poll; 1,048,576 series at once; 10,000 sources;
+ *    1024 metrics and 1024 options. A poll over its limit of readings or gaps fails with TM_RETRY,
+ *    and the plugin lives; all of a first poll's series may be new.
  *  - Growth: a struct that may grow begins with `size` (its sizeof where it was compiled) or has
  *    its stride named beside its array. Fields are only ever appended and never change meaning; a
  *    reader uses what `size` covers, and takes what is beyond it as zero. `minor` counts appended
@@ -58,9 +62,9 @@ enum { TM_DEBUG = 0, TM_INFO = 1, TM_WARNING = 2, TM_ERROR = 3 };
 
 /* ---- What a plugin declares ---------------------------------------------------------------- */
 
-/* A metric. Counter: a cumulative uint64 that never falls within an epoch. Gauge: a level. Integers
- * only; the unit carries the scale. Label names are NULL-terminated arrays, or NULL for none, at
- * most 32 of each. */
+/* A metric. Counter: a cumulative uint64 that never falls within an epoch. Gauge: a level.
+ * Integers only; the unit carries the scale. Label names are NULL-terminated arrays, or NULL for
+ * none, at most 32 of each. */
 struct tm_metric {
   const char* name; /* [a-zA-Z_][a-zA-Z0-9_]*: "netif_transmit_bytes_total", as Prometheus does */
   const char* unit; /* base unit: "bytes", "packets", "seconds" */
@@ -147,16 +151,17 @@ struct tm_host_v1 {
    * last one counts. Does not itself fail the call. */
   void (*fail)(void* ctx, const char* why);
 
-  /* [in: poll] Hands over one reading. Counts only if poll() returns TM_OK. Anything but TM_OK from
-   * here means that the poll has failed for what this reading is (undeclared metric, too many …):
-   * return soon. */
+  /* [in: poll] Hands over one reading. Counts only if poll() returns TM_OK. Anything but TM_OK
+   * from here means that the poll has failed for what this reading is (undeclared metric, too
+   * many …): return soon. An info label that is no text as above is made one. An identity label
+   * that is none makes a gap of its metric and source instead of a reading: TM_OK. */
   tm_status (*emit)(void* ctx, const struct tm_reading* reading);
 
   /* [in: create, restore, poll] The number of a source, for readings and gaps; the same for the
    * same id and scope, for the life of the instance. TM_SCOPE_HOST: a part of this host
    * ("ganesha"). TM_SCOPE_SHARED: something that other hosts may read too and that is billed once:
-   * the id is unique in the world ("ceph:<fsid>"). TM_NO_SOURCE when refused; a poll that uses it
-   * fails. */
+   * the id is unique in the world ("ceph:<fsid>"), and does not begin with "host:". TM_NO_SOURCE
+   * when refused; the call under way then fails. */
   uint32_t (*source)(void* ctx, const char* id, uint32_t scope);
 
   /* [in: poll] Names a part of this poll that gave nothing. Results as emit(). */

@@ -144,11 +144,14 @@ TEST_F(ProbeHost, FailsPollsInWords) {
       {"twice", CallStatus::broken, "probe_level was emitted twice"},
       {"gauge", CallStatus::broken, "probe_level is a gauge"},
       {"labels", CallStatus::broken, "probe_total has 0 identity labels, expected 1"},
-      {"utf8", CallStatus::retry, "the identity label id"},
+      {"far", CallStatus::broken, "1970 to 2116"},
+      {"hostsource", CallStatus::retry, "named like a host"},
+      {"longsource", CallStatus::retry, "over 256 bytes"},
+      {"gaps", CallStatus::retry, "1024 gaps"},
       {"source", CallStatus::broken, "source 99"},
       {"write", CallStatus::broken, "write() where it may not"},
       {"thread", CallStatus::broken, "a thread of its own"},
-      {"flood", CallStatus::retry, "1000000 readings"},
+      {"flood", CallStatus::retry, "65536 readings"},
   };
   std::vector<std::string> script;
   for (const auto& [step, status, words] : cases) {
@@ -167,6 +170,20 @@ TEST_F(ProbeHost, FailsPollsInWords) {
     EXPECT_EQ(good.readings.size(), 2U);
     EXPECT_EQ(good.defined, 0U);
   }
+}
+
+// Given a series with an identity label that is no text, then its metric is a gap that names the
+// label, once, and the rest of the poll counts.
+TEST_F(ProbeHost, ABadIdentityLabelCostsItsMetricAlone) {
+  const SeenPoll poll = start({"utf8"}).poll();
+  EXPECT_EQ(poll.done.status, CallStatus::ok) << poll.done.why;
+  EXPECT_EQ(poll.readings.size(), 2U);
+  ASSERT_EQ(poll.gaps.size(), 1U);
+  EXPECT_FALSE(poll.gaps[0].all_metrics);
+  EXPECT_EQ(poll.gaps[0].metric, 0U);
+  EXPECT_TRUE(poll.gaps[0].all_series);
+  EXPECT_NE(poll.gaps[0].why.find("identity label id "), std::string::npos) << poll.gaps[0].why;
+  EXPECT_FALSE(poll.log.empty());
 }
 
 // Given gaps of a source, a series and a metric, then each arrives as such in a good poll.

@@ -117,8 +117,13 @@ class Probe {
     if (step == "twice") poll.emit({.metric = kLevel, .value = 1});
     if (step == "gauge") poll.emit({.metric = kLevel, .value = 1, .epoch = 5});
     if (step == "labels") poll.emit({.metric = kTotal, .value = 1});
-    if (step == "utf8")
+    for (int i = 0; step == "utf8" && i < 2; ++i) {
       poll.emit({.metric = kTotal, .value = 1, .identity = {"\xff"}, .info = {""}});
+    }
+    if (step == "far") poll.emit({.metric = kLevel, .value = 1, .time = std::int64_t{1} << 62});
+    if (step == "hostsource") (void)host_.shared_source("host:stor-02");
+    if (step == "longsource") (void)host_.shared_source(std::string(257, 's'));
+    for (int i = 0; step == "gaps" && i < 1025; ++i) poll.gap(kLevel, {}, "no level");
     if (step == "source") poll.emit({.metric = kLevel, .value = 1, .source = 99});
     if (step == "swallow") {
       try {
