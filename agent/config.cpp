@@ -6,6 +6,7 @@
 #include <array>
 #include <filesystem>
 
+#include "agent/utf8.hpp"
 #include "app/socket.hpp"
 #include "base/time_text.hpp"
 
@@ -17,6 +18,8 @@ using app::ConfigErrors;
 using app::ConfigTable;
 
 constexpr const char* kNameShape = "1 to 64 letters, digits, `.`, `_` or `-`";
+constexpr const char* kAgentShape =
+    "1 to 128 letters, digits, `.`, `_`, `-` or `:`, not beginning with `.` or `-`";
 constexpr const char* kInstalledHost = "/usr/lib/tallyman/tallyman-plugin-host";
 
 std::string beside(const std::string& file, const std::string& path) {
@@ -80,6 +83,34 @@ void read_spool(ConfigTable table, AgentConfig& config) {
   table.finish();
 }
 
+/// Options that the plugin's process would be refused for, told where they stand.
+void check_option(const fs::path& path, const app::FlatOption& option, std::size_t& bytes,
+                  ConfigErrors& errors) {
+  auto complain = [&](const std::string& what, const std::string& expected) {
+    errors.add({path, option.line, option.column, what, expected});
+  };
+  const std::size_t before = bytes;
+  bytes += option.key.size();
+  if (option.key.size() > wire::kMaxNameBytes || !is_plain_text(option.key)) {
+    complain(
+        "an option's key is too long or no plain text",
+        "at most " + std::to_string(wire::kMaxNameBytes) + " bytes without control characters");
+  }
+  for (const std::string& value : option.values) {
+    bytes += value.size() + sizeof(std::uint32_t);
+    if (value.size() > kMaxOptionBytes) {
+      complain("`" + option.key + "` has a value of " + std::to_string(value.size()) + " bytes",
+               "at most " + std::to_string(kMaxOptionBytes));
+    } else if (!is_plain_text(value)) {
+      complain("`" + option.key + "` has a value with control characters", "plain text");
+    }
+  }
+  if (before <= kMaxOptionsBytes && bytes > kMaxOptionsBytes) {
+    complain("the options up to `" + option.key + "` have " + std::to_string(bytes) + " bytes",
+             "at most " + std::to_string(kMaxOptionsBytes) + " in all");
+  }
+}
+
 InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
   app::ConfigFile file = app::ConfigFile::load(path, errors);
   ConfigTable root = file.root();
@@ -106,7 +137,9 @@ InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
         "a deadline of " + to_duration_text(instance.deadline) + " is longer than the interval",
         "at most " + to_duration_text(instance.interval));
   }
+  std::size_t bytes = 0;
   for (app::FlatOption& option : root.table("options").flatten()) {
+    check_option(path, option, bytes, errors);
     instance.options.push_back({std::move(option.key), std::move(option.values)});
   }
   root.finish();
@@ -160,8 +193,8 @@ AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
   ConfigTable root = parsed.root();
   config.file = file;
   config.agent = root.text("agent", defaults.host_name);
-  if (!is_name(config.agent)) {
-    root.complain("agent", "`" + config.agent + "` is no agent id", kNameShape);
+  if (!wire::is_agent_id(config.agent)) {
+    root.complain("agent", "`" + config.agent + "` is no agent id", kAgentShape);
   }
   auto path = [&](const char* key, const std::string& fallback) {
     return beside(file, root.text(key, fallback));

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "base/time_text.hpp"
 
 namespace tallyman::rater {
@@ -66,15 +64,6 @@ HelloVerdict judge_hello(const wire::Hello& hello, const HelloState& state) {
 TokenVerdict judge_token(wire::Token message, wire::Token session, const Fence& fence) {
   if (message == session && session == fence.issued) return TokenVerdict::good;
   return message < fence.used ? TokenVerdict::fenced : TokenVerdict::superseded;
-}
-
-bool is_agent_id(std::string_view id) {
-  constexpr std::size_t kMaxId = 128;
-  if (id.empty() || id.size() > kMaxId || id.front() == '.' || id.front() == '-') return false;
-  return std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-' || c == ':';
-  });
 }
 
 }  // namespace tallyman::rater

@@ -52,8 +52,6 @@ enum class TokenVerdict {
 [[nodiscard]] TokenVerdict judge_token(wire::Token message, wire::Token session,
                                        const Fence& fence);
 
-/// Agent ids stand in paths, labels and routing keys: letters, digits, '.', '_', '-' and ':', at
-/// most 128 of them, and not beginning with '.' or '-'.
-[[nodiscard]] bool is_agent_id(std::string_view id);
+using wire::is_agent_id;
 
 }  // namespace tallyman::rater

@@ -56,6 +56,15 @@ const char* scope_name(Scope scope) {
   return "unknown";
 }
 
+bool is_agent_id(std::string_view id) {
+  constexpr std::size_t kMaxId = 128;
+  if (id.empty() || id.size() > kMaxId || id.front() == '.' || id.front() == '-') return false;
+  return std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-' || c == ':';
+  });
+}
+
 Position position_of(const Poll& poll, Ns last) {
   const Ns at = poll.in_time ? poll.scheduled : poll.wall;
   return {std::max(at, last), poll.stepped || at < last};

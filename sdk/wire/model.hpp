@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -143,6 +144,10 @@ using Entry = std::variant<Definition, Poll, Gap>;
 [[nodiscard]] const char* cause_name(Cause cause);
 [[nodiscard]] const char* kind_name(Kind kind);
 [[nodiscard]] const char* scope_name(Scope scope);
+
+/// Agent ids stand in paths, labels and routing keys: letters, digits, '.', '_', '-' and ':', at
+/// most 128 of them, and not beginning with '.' or '-'.
+[[nodiscard]] bool is_agent_id(std::string_view id);
 
 /// Where a poll stands in time: its scheduled instant when in time, else its wall clock; never
 /// before `last` (then estimated).

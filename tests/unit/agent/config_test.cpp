@@ -127,6 +127,41 @@ TEST_F(Config, endpoints) {
   EXPECT_FALSE(errors_.empty());
 }
 
+// Given the longest id that a rater takes, with a colon, then the agent takes it; one that the
+// rater would refuse is refused here.
+TEST_F(Config, agent_ids_are_those_the_rater_takes) {
+  const std::string longest = "a:" + std::string(126, 'b');
+  write("agent.toml", "agent = \"" + longest + "\"\n");
+  EXPECT_EQ(load().agent, longest);
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  for (const char* bad : {"-a", ".a", "a b"}) {
+    write("agent.toml", std::string("agent = \"") + bad + "\"\n");
+    errors_ = {};
+    load();
+    EXPECT_FALSE(errors_.empty()) << bad;
+  }
+}
+
+// Given option values that a plugin's process would be refused for, then each is told with its
+// place; all of them together are bounded too.
+TEST_F(Config, tells_where_option_values_do_not_fit) {
+  write("agent.toml", "");
+  write("plugins.d/a.toml",
+        "plugin = \"netif\"\n[options]\nlong = \"" + std::string(kMaxOptionBytes + 1, 'x') +
+            "\"\nodd = \"a\\u0007b\"\nfits = \"" + std::string(kMaxOptionBytes, 'x') + "\"\n");
+  load();
+  EXPECT_NE(errors_.text().find("a.toml:3:"), std::string::npos) << errors_.text();
+  EXPECT_NE(errors_.text().find("a.toml:4:"), std::string::npos) << errors_.text();
+  EXPECT_EQ(errors_.text().find("a.toml:5:"), std::string::npos) << errors_.text();
+  std::string many = "plugin = \"netif\"\n[options]\nlist = [";
+  for (int i = 0; i < 40; i++) many += "\"" + std::string(kMaxOptionBytes, 'x') + "\", ";
+  write("plugins.d/a.toml", many + "]\n");
+  errors_ = {};
+  load();
+  EXPECT_NE(errors_.text().find("a.toml:3:"), std::string::npos) << errors_.text();
+  EXPECT_NE(errors_.text().find("in all"), std::string::npos) << errors_.text();
+}
+
 // Given a plugin that is nowhere, then a check says so and a load does not.
 TEST_F(Config, absent_plugins_are_found_by_the_check_only) {
   write("agent.toml", "plugin_directories = [\"plugins\"]\nplugin_host = \"/bin/true\"\n");
