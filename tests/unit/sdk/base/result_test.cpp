@@ -6,6 +6,9 @@
 
 #include <cerrno>
 #include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 namespace tallyman {
 namespace {
@@ -38,6 +41,18 @@ TEST(Result, HoldsOneSide) {
   EXPECT_EQ(*taken, 4);
   EXPECT_TRUE(Status().ok());
   EXPECT_FALSE(Status(Error{"no", "", ""}).ok());
+}
+
+// Given a result that nobody keeps, then what is read from it is a value of its own, so that a loop
+// over it walks over something that lives.
+TEST(Result, ATemporaryGivesItsValueAway) {
+  using Texts = std::vector<std::string>;
+  const auto call = [] { return Result<Texts>(Texts{"one", "a longer one than fits"}); };
+  static_assert(!std::is_reference_v<decltype(*call())>);
+  static_assert(!std::is_reference_v<decltype(call().value())>);
+  std::string all;
+  for (const std::string& each : *call()) all += each;
+  EXPECT_EQ(all, "onea longer one than fits");
 }
 
 }  // namespace
