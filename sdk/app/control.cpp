@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -18,7 +19,9 @@ namespace tallyman::app {
 namespace {
 
 constexpr std::size_t kMaxRequest = 1U << 20U;
-constexpr std::size_t kMaxQueued = 4U << 20U;
+constexpr std::size_t kMaxBehind = 4U << 20U;
+constexpr std::size_t kMaxLine = 64U << 20U;
+constexpr std::size_t kTurn = 1U << 20U;  ///< sent to one client before others have their turn
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
@@ -58,7 +61,12 @@ Peer peer_of(int fd) {
     out.user = found->pw_name;
     std::vector<gid_t> groups(64);
     int count = static_cast<int>(groups.size());
-    if (getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) >= 0) {
+    int got = getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count);
+    if (got < 0 && count > 0) {  // there are more of them
+      groups.resize(static_cast<std::size_t>(count));
+      got = getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count);
+    }
+    if (got >= 0) {
       groups.resize(static_cast<std::size_t>(count));
       for (const gid_t group : groups) {
         if (group != credentials.gid) out.groups.push_back(group);
@@ -85,14 +93,18 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     on_end_ = std::move(on_end);
     watch_ = loop_.watch(fd_.get(), true, false, [self = shared_from_this()](Ready ready) {
       if (ready.readable || ready.broken) self->read();
-      if (ready.writable && self->open()) self->flush();
+      if (ready.writable && self->fd_.valid()) self->flush();
     });
   }
 
   void send(std::string_view line) override {
     if (!open()) return;
-    if (out_.size() + line.size() > kMaxQueued) return shut();
+    if (line.size() > kMaxLine) {
+      return fail({"the answer is longer than 64 MiB", "", "ask for less"});
+    }
+    if (out_.size() - sent_ > kMaxBehind) return cut_off();
     out_.append(line).push_back('\n');
+    answered_ = true;
     flush();
   }
   void fail(const Error& error) override {
@@ -100,14 +112,15 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     close();
   }
   void close() override {
+    if (!answered_) send({});  // so that an answer of no lines is not taken for one that broke off
     closing_ = true;
-    if (open() && out_.empty()) shut();
+    if (fd_.valid() && out_.empty()) shut();
   }
-  [[nodiscard]] bool open() const override { return fd_.valid(); }
+  [[nodiscard]] bool open() const override { return fd_.valid() && !closing_; }
   [[nodiscard]] const Peer& peer() const override { return peer_; }
 
   void shut() {
-    if (!open()) return;
+    if (!fd_.valid()) return;
     const auto keep = weak_from_this().lock();
     loop_.unwatch(watch_);
     fd_.reset();
@@ -131,13 +144,28 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     handler_(shared_from_this(), std::string_view(in_).substr(0, end));
   }
 
+  /// Ends a client that does not read: the line it is in the middle of, an error, and no more.
+  void cut_off() {
+    out_.resize(out_.find('\n', sent_) + 1);
+    out_ += error_line(
+        {"the answer is cut off: the client is more than 4 MiB behind", "", "read faster"});
+    out_.push_back('\n');
+    close();
+  }
+
   void flush() {
-    while (!out_.empty()) {
-      const ssize_t n = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
+    for (std::size_t turn = 0; sent_ < out_.size() && turn < kTurn;) {
+      const std::size_t most = std::min(out_.size() - sent_, kTurn);
+      const ssize_t n = ::send(fd_.get(), out_.data() + sent_, most, MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) break;
       if (n <= 0) return shut();
-      out_.erase(0, static_cast<std::size_t>(n));
+      sent_ += static_cast<std::size_t>(n);
+      turn += static_cast<std::size_t>(n);
+    }
+    if (sent_ >= out_.size() / 2) {
+      out_.erase(0, sent_);
+      sent_ = 0;
     }
     if (out_.empty() && closing_) return shut();
     loop_.change(watch_, true, !out_.empty());
@@ -150,7 +178,8 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   std::function<void(Session*)> on_end_;
   WatchId watch_ = 0;
   std::string in_, out_;
-  bool asked_ = false, closing_ = false;
+  std::size_t sent_ = 0;  ///< of out_
+  bool asked_ = false, answered_ = false, closing_ = false;
 };
 
 }  // namespace
@@ -252,19 +281,27 @@ Status control_call(const std::string& path, std::string_view request,
     sent += static_cast<std::size_t>(n);
   }
   std::string in;
-  char buffer[16384];
+  bool answered = false;
+  std::vector<char> read(65536);
   while (true) {
-    const ssize_t n = ::recv(fd.get(), buffer, sizeof buffer, 0);
+    const ssize_t n = ::recv(fd.get(), read.data(), read.size(), 0);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno_error("the daemon's answer broke off", path, errno);
-    if (n == 0) return {};
-    in.append(buffer, static_cast<std::size_t>(n));
+    if (n == 0 && answered && in.empty()) return {};
+    if (n == 0) {
+      return Error{"the daemon's answer broke off", path,
+                   "look at the daemon's log, and try again"};
+    }
+    const std::size_t seen = in.size();
+    in.append(read.data(), static_cast<std::size_t>(n));
     std::size_t begin = 0;
-    for (auto end = in.find('\n'); end != std::string::npos; end = in.find('\n', begin)) {
+    for (auto end = in.find('\n', seen); end != std::string::npos; end = in.find('\n', begin)) {
       const std::string_view answer = std::string_view(in).substr(begin, end - begin);
+      answered = true;
+      begin = end + 1;
+      if (answer.empty()) continue;
       if (const auto error = error_in(answer)) return *error;
       if (!on_line(answer)) return {};
-      begin = end + 1;
     }
     in.erase(0, begin);
   }

@@ -27,11 +27,12 @@ struct Peer {
 class ControlSession {
  public:
   virtual ~ControlSession() = default;
-  /// Queues a line (without its newline). A client that does not read is cut off at 4 MiB.
+  /// Queues a line (without its newline) of at most 64 MiB; a longer one is answered with an error.
+  /// A client that is more than 4 MiB behind gets an error in place of the line, and no more.
   virtual void send(std::string_view line) = 0;
   virtual void fail(const Error& error) = 0;  ///< sends the error and closes
-  virtual void close() = 0;                   ///< once what is queued is sent
-  [[nodiscard]] virtual bool open() const = 0;
+  virtual void close() = 0;  ///< once what is queued is sent; without any line, an empty one is
+  [[nodiscard]] virtual bool open() const = 0;  ///< false once the client or the answer has ended
   [[nodiscard]] virtual const Peer& peer() const = 0;
 };
 
@@ -52,8 +53,8 @@ class ControlServer {
 };
 
 /// Sends `request` and hands each line of the answer to `on_line` until the daemon closes or
-/// on_line returns false. An {"error":…} line becomes this function's Error; no daemon there is an
-/// Error that says so. Blocks.
+/// on_line returns false; empty lines say nothing. An {"error":…} line becomes this function's
+/// Error; so do no daemon there, and an answer that ends inside a line or before its first. Blocks.
 [[nodiscard]] Status control_call(const std::string& path, std::string_view request,
                                   const std::function<bool(std::string_view)>& on_line);
 

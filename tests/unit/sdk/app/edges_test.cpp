@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "app/control.hpp"
@@ -182,6 +183,81 @@ TEST(Control, answers_lines_and_errors) {
   const Status bad = control_call(path, "bad", [](std::string_view) { return true; });
   ASSERT_FALSE(bad.ok());
   EXPECT_EQ(bad.error().text(), "here: no such thing; ask for another");
+}
+
+// Given an answer of many MiB in one line, then it comes whole; one beyond 64 MiB is an error in
+// its place, and an answer of no lines is none.
+TEST(Control, brings_long_answers_whole) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  const Daemon daemon(path, [](const auto& session, std::string_view request) {
+    if (request == "long") session->send(std::string(20U << 20U, 'x'));
+    if (request == "too long") session->send(std::string((64U << 20U) + 1, 'x'));
+    session->close();
+  });
+  std::size_t lines = 0;
+  std::size_t bytes = 0;
+  const auto count = [&](std::string_view line) {
+    ++lines;
+    bytes += line.size();
+    return true;
+  };
+  const Status whole = control_call(path, "long", count);
+  EXPECT_TRUE(whole.ok()) << whole.error().text();
+  EXPECT_EQ(lines, 1U);
+  EXPECT_EQ(bytes, 20U << 20U);
+  const Status longer = control_call(path, "too long", count);
+  ASSERT_FALSE(longer.ok());
+  EXPECT_NE(longer.error().text().find("64 MiB"), std::string::npos);
+  const Status nothing = control_call(path, "none", count);
+  EXPECT_TRUE(nothing.ok()) << nothing.error().text();
+  EXPECT_EQ(lines, 1U);
+}
+
+// Given a client that does not read what it follows, then the daemon keeps a bounded queue, and the
+// client is told that it was cut off.
+TEST(Control, cuts_off_who_does_not_read_and_says_so) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  std::promise<void> sent;
+  const Daemon daemon(path, [&](const auto& session, std::string_view) {
+    for (int i = 0; i < 100; ++i) session->send(std::string(1U << 20U, 'x'));
+    EXPECT_FALSE(session->open());
+    sent.set_value();
+  });
+  std::size_t lines = 0;
+  const Status status = control_call(path, "follow", [&](std::string_view) {
+    if (++lines == 1) sent.get_future().wait();
+    return true;
+  });
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().text().find("cut off"), std::string::npos);
+  EXPECT_LT(lines, 10U);
+}
+
+// Given a daemon that goes away before its answer, or inside a line of it, then that is an error.
+TEST(Control, an_answer_that_breaks_off_is_an_error) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  const Fd server(socket(AF_UNIX, SOCK_STREAM, 0));
+  ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(server.get(), 4), 0);
+  for (const char* answer : {"", "half a li", "one\nhalf a li"}) {
+    std::thread daemon([&] {
+      const Fd client(accept(server.get(), nullptr, nullptr));
+      std::array<char, 64> request{};
+      EXPECT_GT(recv(client.get(), request.data(), request.size(), 0), 0);
+      const auto size = static_cast<ssize_t>(std::strlen(answer));
+      EXPECT_EQ(::send(client.get(), answer, std::strlen(answer), 0), size);
+    });
+    const Status status = control_call(path, "x", [](std::string_view) { return true; });
+    daemon.join();
+    ASSERT_FALSE(status.ok()) << answer;
+    EXPECT_NE(status.error().text().find("broke off"), std::string::npos);
+  }
 }
 
 // Given a live daemon, then a second one is refused; given the file of a dead one, then it is
