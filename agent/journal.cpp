@@ -48,7 +48,15 @@ void Journal::poll(RecordedPoll poll, Pending::Outcome outcome) {
 }
 
 // Gaps alone wait for the next tick: those that continue each other become one.
-void Journal::gap(const wire::Gap& gap) { pending_.add(gap); }
+void Journal::gap(const wire::Gap& gap) {
+  // A wall clock beyond all bounds gives instants that no page takes: kept, it would block them
+  // all.
+  if (Status good = wire::check_entry(gap); !good.ok()) {
+    log::error("a gap cannot be recorded: {}", good.error().text());
+    return;
+  }
+  pending_.add(gap);
+}
 
 void Journal::flush() {
   loop_.cancel(std::exchange(flush_, 0));

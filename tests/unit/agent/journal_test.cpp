@@ -53,5 +53,14 @@ TEST_F(JournalTest, the_watermark_follows_a_clock_set_right) {
   EXPECT_EQ(wire::decode_batch(batches[1].bytes)->seal.watermark, bench_.clock.wall());
 }
 
+// Given a gap at an instant that no page takes, then it is left out, and the polls after it are
+// written.
+TEST_F(JournalTest, a_gap_beyond_all_time_blocks_nothing) {
+  const wire::DefNo instance = bench_.instance();
+  journal_->gap({instance, 0, wire::kMaxTime, wire::kMaxTime, wire::Cause::error, "far"});
+  write(1);
+  EXPECT_EQ(drain(*bench_.spool, 0, kNoHash).size(), 1U);
+}
+
 }  // namespace
 }  // namespace tallyman::agent
