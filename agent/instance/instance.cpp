@@ -78,8 +78,7 @@ Ns Instance::unaccounted() const {
   return covered_ != 0 ? next_instant(covered_, config_.interval) : std::numeric_limits<Ns>::max();
 }
 
-// ---- polls
-// ---------------------------------------------------------------------------------------
+// ---- polls --------------------------------------------------------------------------------------
 
 void Instance::look() {
   const Clock& clock = context_.loop.clock();
@@ -186,8 +185,7 @@ void Instance::end_flight() {
   if (stopping_) take(PluginEvent::disable);
 }
 
-// ---- gaps
-// ----------------------------------------------------------------------------------------
+// ---- gaps ---------------------------------------------------------------------------------------
 
 void Instance::gap(Ns from, Ns to, Cause cause, const std::string& why) {
   wire::Gap gap{recorder_.instance(), 0, from, to, cause, why};
@@ -252,8 +250,7 @@ PluginStatus Instance::status() const {
   return status;
 }
 
-// ---- log
-// -----------------------------------------------------------------------------------------
+// ---- log ----------------------------------------------------------------------------------------
 
 Verdict Instance::on(LogLine& line) {
   Ns second = context_.loop.clock().boot() / kSecond;

@@ -12,8 +12,7 @@ namespace tallyman::agent {
 
 using wire::Cause;
 
-// ---- frames
-// --------------------------------------------------------------------------------------
+// ---- frames -------------------------------------------------------------------------------------
 
 void Instance::on_frame(FromHost& frame) {
   Verdict fault = std::visit([this](auto& body) { return on(body); }, frame);
@@ -85,8 +84,7 @@ Verdict Instance::on(State& state) {
   return recorder_.state(std::move(state));
 }
 
-// ---- the table's events and actions
-// --------------------------------------------------------------
+// ---- the table's events and actions -------------------------------------------------------------
 
 void Instance::condemn(const Fault& fault, PluginEvent event) {
   note_failure(fault.cause, fault.why);
