@@ -114,6 +114,20 @@ struct Derived {
     Ns at = 0;
     bool present = true;
   };
+  /// When polls had the series, since the last take(). `fresh`: the Deriver had not met it, or has
+  /// forgotten it. Then `born`, if not 0, is an instant before which it did not exist.
+  struct Seen {
+    std::uint64_t view = 0;
+    Ns first = 0, last = 0;
+    bool fresh = false;
+    Ns born = 0;
+  };
+  /// A part of an instance (a source, metric or series; by what part_subjects() says) gave no
+  /// reading: nobody knows whether its series existed, up to the next poll that can tell.
+  struct PartGap {
+    std::string instance, subject;
+    Ns from = 0, to = 0;
+  };
   /// The instance polled without interruption from `from` to `to`: one row for each `from`.
   struct Run {
     std::string instance;
@@ -123,10 +137,16 @@ struct Derived {
   std::vector<Contribution> usage;
   std::vector<Info> info;
   std::vector<Presence> presence;  ///< in order
+  std::vector<Seen> seen;          ///< in order of the first sight
+  std::vector<PartGap>
+      part_gaps;  ///< of those with one instance, subject and `from` the last holds
   std::vector<Run> runs;
   std::vector<Anomaly> anomalies;
   std::uint64_t unknown = 0;  ///< values whose definition is not held
 };
+
+/// What part gaps that a series is part of have as their subject: bytes.
+[[nodiscard]] std::vector<std::string> part_subjects(const SeriesKey& series);
 
 /// Folds the batches of one agent, of all its incarnations. Owned by the usage store; one thread.
 class Deriver {

@@ -45,15 +45,11 @@ bool Reader::shape_guessed(const Target& target, const Interval& interval) const
   if (length <= instance.interval || spreader_.one_slot(interval.from, interval.to)) return false;
   if (interval.broken || length > two_beats(instance)) return true;
   if (instance.gaps.empty()) return false;
-  const SeriesKey& series = target.view->key.series;
-  const wire::SourceDef source{series.scope, series.source};
-  wire::MetricDef metric;
-  metric.name = series.metric;
-  for (const std::string& subject :
-       {std::string(), gap_subject(series), gap_subject(metric), gap_subject(source)}) {
-    if (gap_within(instance, subject, interval.from, interval.to)) return true;
-  }
-  return false;
+  if (gap_within(instance, "", interval.from, interval.to)) return true;
+  const auto subjects = part_subjects(target.view->key.series);
+  return std::any_of(subjects.begin(), subjects.end(), [&](const std::string& subject) {
+    return gap_within(instance, subject, interval.from, interval.to);
+  });
 }
 
 void Reader::quarantine(const View& view, const Interval& interval, const char* why) {

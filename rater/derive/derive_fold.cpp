@@ -47,6 +47,7 @@ void Deriver::State::poll(Stream& stream, const wire::Poll& poll) {
     out.unknown += poll.values.size();
     return;
   }
+  ++polls;
   Beat& beat = stream.beats[instance->name];
   wire::Position position = wire::position_of(poll, beat.last);
   if (position.at > latest) {
@@ -90,7 +91,8 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
   }
   View& view = *to->view;
   tell_info(stream, *to, position.at);
-  const bool begins = to->counter->position == fold::kNever && to->start != 0;
+  const bool first_reading = to->counter->position == fold::kNever;
+  const bool begins = first_reading && to->start != 0;
   Reader reader(spreader, out.anomalies);
   const bool counts = view.key.series.kind == wire::Kind::counter
                           ? reader.counter(stream, *to, placed)
@@ -99,11 +101,27 @@ void Deriver::State::value(Stream& stream, const wire::Poll& poll, const wire::V
   const bool last_word = placed.own_time && std::find(poll.ended.begin(), poll.ended.end(),
                                                       value.epoch) != poll.ended.end();
   const bool fresh = view.seen == 0;
+  seen(view, position.at, first_reading, begins ? std::min(to->start, placed.at) : 0);
   if (!last_word) view.seen = std::max(view.seen, position.at);
   if (!fresh && view.absent_from == fold::kNever) return;
   if (placed.own_time && placed.at <= view.absent_from) return;  // of the time before
   out.presence.push_back({view.id, begins ? std::min(to->start, placed.at) : placed.at, true});
   view.absent_from = fold::kNever;
+}
+
+void Deriver::State::seen(View& view, Ns at, bool first_reading, Ns start) {
+  if (view.seen_take != takes) {
+    view.seen_take = takes;
+    view.seen_entry = out.seen.size();
+    const bool fresh = view.seen == 0;
+    if (fresh) view.first_poll = polls;
+    out.seen.push_back({view.id, at, at, fresh, fresh ? start : 0});
+    return;
+  }
+  Derived::Seen& entry = out.seen[view.seen_entry];
+  // Several counters of the series in its first poll: it began with the earliest.
+  if (first_reading && view.first_poll == polls) entry.born = std::min(entry.born, start);
+  entry.last = std::max(entry.last, at);
 }
 
 void Deriver::State::gap(Stream& stream, const wire::Gap& gap) {
@@ -121,7 +139,16 @@ void Deriver::State::gap(Stream& stream, const wire::Gap& gap) {
     spans.push_back(told);
   }
   if (spans.size() > kGapsKept) spans.erase(spans.begin());
-  if (gap.subject != 0) return;
+  if (gap.subject != 0) {
+    const Ns beat = instance->interval > 0 ? instance->interval : spreader.slot();
+    Derived::PartGap part{instance->name, *subject, spans.back().from, spans.back().to + beat};
+    if (!out.part_gaps.empty() && out.part_gaps.back().instance == part.instance &&
+        out.part_gaps.back().subject == part.subject && out.part_gaps.back().from == part.from) {
+      out.part_gaps.pop_back();
+    }
+    out.part_gaps.push_back(std::move(part));
+    return;
+  }
   instance->interrupted = true;
   Beat& beat = stream.beats[instance->name];
   beat.instant = std::max(beat.instant, told.to);
@@ -209,6 +236,7 @@ Derived Deriver::State::take() {
     if (!std::exchange(instance.run_dirty, false) || instance.run_from == fold::kNever) continue;
     out.runs.push_back({name, instance.run_from, instance.run_to});
   }
+  ++takes;
   return std::exchange(out, {});
 }
 

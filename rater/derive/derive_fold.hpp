@@ -30,8 +30,9 @@ struct Deriver::State {
   std::map<ViewKey, std::unique_ptr<View>> views;
   std::map<std::uint64_t, Stream> streams;
   std::uint64_t last_view = 0;
-  Ns latest = wire::kMaxTime;  ///< nothing of the batch at hand stands later
-  Derived out;                 ///< less the usage, which the spreader collects
+  Ns latest = wire::kMaxTime;          ///< nothing of the batch at hand stands later
+  Derived out;                         ///< less the usage, which the spreader collects
+  std::uint64_t takes = 1, polls = 0;  ///< since it was made or restored
   std::vector<Target> gauges;
   bool gauges_stale = true;
 
@@ -53,6 +54,7 @@ struct Deriver::State {
   void value(Stream& stream, const wire::Poll& poll, const wire::Value& value,
              wire::Position position);
   void announce(View& view);
+  void seen(View& view, Ns at, bool first_reading, Ns start);
   void tell_info(Stream& stream, const Target& target, Ns at);
   void tell_speed(View& view, Ns from);
   void run(Instance& instance, Ns at);

@@ -69,6 +69,13 @@ std::string gap_subject(const SeriesKey& series) {
 
 }  // namespace fold
 
+std::vector<std::string> part_subjects(const SeriesKey& series) {
+  wire::MetricDef metric;
+  metric.name = series.metric;
+  return {fold::gap_subject(wire::SourceDef{series.scope, series.source}),
+          fold::gap_subject(metric), fold::gap_subject(series)};
+}
+
 std::optional<std::string> Deriver::State::subject_of(const Stream& stream,
                                                       wire::DefNo subject) const {
   if (subject == 0) return std::string();

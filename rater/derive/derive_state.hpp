@@ -64,8 +64,11 @@ struct View {
   // Not in a snapshot: empty right after a take().
   SlotUsage open;  ///< the slot being added to
   Ns open_from = 0, open_to = 0;
-  bool dirty = false;      ///< `open` holds something
-  bool announced = false;  ///< in Derived::views
+  bool dirty = false;           ///< `open` holds something
+  bool announced = false;       ///< in Derived::views
+  std::uint64_t seen_take = 0;  ///< the take() before which its entry in Derived::seen comes
+  std::size_t seen_entry = 0;
+  std::uint64_t first_poll = 0;  ///< that met the series
 };
 
 /// A plugin instance of the agent, across its incarnations.

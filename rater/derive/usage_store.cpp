@@ -11,9 +11,20 @@
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kUsageVersion = 1;
+constexpr std::int64_t kUsageVersion = 2;
 constexpr Ns kClocksDiffer = kSecond;  ///< by this much an agent's clock may lead unnoticed
 constexpr std::size_t kFetch = 16;     ///< batches of one stream held in memory at a time
+
+/// What the first version kept is derived again from the log.
+Status derive_anew(Database& db) {
+  for (const char* table :
+       {"slot_length", "view", "slot", "info", "anomaly", "absent", "run", "agent", "stream"}) {
+    if (Status status = db.run(std::string("DROP TABLE usage_") + table); !status.ok()) {
+      return status;
+    }
+  }
+  return db.run(kUsageTables);
+}
 
 }  // namespace
 
@@ -26,7 +37,8 @@ Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& int
     return Error{"a slot is between a nanosecond and a day long", ledger.path(),
                  "configure a slot length such as 5m"};
   }
-  if (Status status = ledger.prepare_part("usage", kUsageVersion, kUsageTables); !status.ok()) {
+  if (Status status = ledger.prepare_part("usage", kUsageVersion, kUsageTables, {derive_anew});
+      !status.ok()) {
     return status.error();
   }
   auto state = std::make_unique<State>(ledger, intake, slot);

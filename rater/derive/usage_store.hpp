@@ -4,13 +4,15 @@
 //
 // Tables (instants and lengths in nanoseconds):
 //   usage_slot_length(slot)                 one row: what the ledger counts in, for ever
-//   usage_view(id, key, agent, metric, resolution)   key = the ViewKey, fields length-prefixed
+//   usage_view(id, key, agent, metric, resolution, first_ns, last_ns)   key = the ViewKey, fields
+//                                           length-prefixed; positions first and last seen, 0 = not
 //   usage_slot(view, slot, amount, covered, estimated, peak)   codec: usage_store_rows.hpp
 //   usage_info(view, from_ns, labels) · usage_anomaly(id, view, from_ns, to_ns, value, why)
-//   usage_absent(view, from_ns, to_ns)      known not to exist; to_ns NULL = still
-//   usage_run(agent, instance, from_ns, to_ns)   uninterrupted polling
-//   usage_agent(agent, state)               the Deriver's snapshot
-//   usage_stream(stream, sequence, hash, watermark)   how far it has been derived
+//   usage_absent(view, from_ns, to_ns)      known not to exist; to_ns NULL = still; from_ns 0 =
+//   before its birth usage_part_gap(agent, instance, subject, from_ns, to_ns)   what was no absence
+//   after all usage_run(agent, instance, from_ns, to_ns)   uninterrupted polling usage_agent(agent,
+//   state)               the Deriver's snapshot usage_stream(stream, sequence, hash, watermark) how
+//   far it has been derived
 // What an advance() adds to them, the snapshots and the marks are one transaction: a crash repeats
 // nothing and loses nothing.
 
@@ -27,6 +29,10 @@
 #include "rater/ledger/ledger.hpp"
 
 namespace tallyman::rater {
+
+/// A series that is not known to have ended is expected for as long after it was last seen: usage
+/// of it that nobody told is unknown, and not zero.
+constexpr Ns kExpectedFor = 400 * kDay;
 
 /// An anomaly as the ledger keeps it.
 struct KeptAnomaly {
@@ -60,7 +66,9 @@ class UsageStore {
                                             std::size_t max_batches);
 
   /// Usage of every view of these metrics in the slots that [from, to) touches: views that have a
-  /// slot there, or are known to be absent there. Ascending by view.
+  /// slot there, are known to be absent there, or are expected there: first seen before `to`, last
+  /// seen at most kExpectedFor before `from`, and not known to be absent all the time. Ascending by
+  /// view.
   [[nodiscard]] Result<std::vector<ViewUsage>> slots(std::span<const std::string> metrics, Ns from,
                                                      Ns to);
   /// One for each stream of the intake, derived or not, by agent and then as they were made.

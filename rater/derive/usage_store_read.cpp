@@ -43,6 +43,17 @@ void add_absent(std::vector<Span>& out, Span absent, const std::vector<Span>& ru
   }
 }
 
+/// Spans without [gap.from, gap.to).
+void cut_out(std::vector<Span>& spans, const Span& gap) {
+  std::vector<Span> out;
+  for (const Span& span : spans) {
+    const Ns end = std::min(span.to, gap.from), begin = std::max(span.from, gap.to);
+    if (span.from < end) out.push_back({span.from, end});
+    if (begin < span.to) out.push_back({begin, span.to});
+  }
+  spans = std::move(out);
+}
+
 class ViewReader {
  public:
   ViewReader(Database& db, const Range& range, Runs runs)
@@ -52,24 +63,26 @@ class ViewReader {
                           " WHERE view = ? AND slot BETWEEN ? AND ? ORDER BY slot")),
         info_(db.prepare("SELECT from_ns, labels FROM usage_info WHERE view = ? ORDER BY from_ns")),
         absent_(db.prepare("SELECT from_ns, to_ns FROM usage_absent WHERE view = ?"
-                           " AND from_ns < ? ORDER BY from_ns")) {}
+                           " AND from_ns < ? ORDER BY from_ns")),
+        part_gaps_(db.prepare("SELECT from_ns, to_ns FROM usage_part_gap WHERE agent = ?"
+                              " AND instance = ? AND subject = ? AND from_ns < ? AND to_ns > ?")) {}
 
-  /// False when nothing is known of the view in the range.
-  Result<bool> read(std::int64_t view, ViewUsage& out) {
+  /// False when nothing is known of the view in the range, nor anything expected.
+  Result<bool> read(std::int64_t view, bool expected, ViewUsage& out) {
     slots_.bind(1, view).bind(2, range_.first_slot).bind(3, range_.last_slot);
     Status status = each(slots_, [&] { return add_slot(out); });
     if (!status.ok()) return status.error();
     const auto runs = runs_.find({out.view.agent, out.view.instance});
-    if (runs != runs_.end()) {
-      absent_.bind(1, view).bind(2, range_.to);
-      status = each(absent_, [&] {
-        const Ns to = absent_.null(1) ? wire::kMaxTime : absent_.integer(1);
-        add_absent(out.absent, {absent_.integer(0), to}, runs->second, range_);
-        return Status();
-      });
-      if (!status.ok()) return status.error();
-    }
-    if (out.slots.empty() && out.absent.empty()) return false;
+    absent_.bind(1, view).bind(2, range_.to);
+    status = each(absent_, [&] {
+      const Span absent{absent_.integer(0), absent_.null(1) ? wire::kMaxTime : absent_.integer(1)};
+      if (absent.from <= range_.from && absent.to >= range_.to) expected = false;
+      if (runs != runs_.end()) add_absent(out.absent, absent, runs->second, range_);
+      return Status();
+    });
+    if (!status.ok()) return status.error();
+    if (Status cut = cut_part_gaps(out); !cut.ok()) return cut.error();
+    if (out.slots.empty() && out.absent.empty() && !expected) return false;
     info_.bind(1, view);
     status = each(info_, [&]() -> Status {
       auto labels = decode_labels(info_.blob(1));
@@ -94,6 +107,22 @@ class ViewReader {
     statement.reset();
     return status;
   }
+  Status cut_part_gaps(ViewUsage& out) {
+    if (out.absent.empty()) return {};
+    for (const std::string& subject : part_subjects(out.view.series)) {
+      part_gaps_.bind(1, out.view.agent)
+          .bind(2, out.view.instance)
+          .bind(3, as_bytes(subject))
+          .bind(4, range_.to)
+          .bind(5, range_.from);
+      Status status = each(part_gaps_, [&] {
+        cut_out(out.absent, {part_gaps_.integer(0), part_gaps_.integer(1)});
+        return Status();
+      });
+      if (!status.ok()) return status;
+    }
+    return {};
+  }
   Status add_slot(ViewUsage& out) {
     out.slots.push_back(slot_of_row(slots_, 0));
     return {};
@@ -101,7 +130,7 @@ class ViewReader {
 
   Range range_;
   Runs runs_;
-  Statement slots_, info_, absent_;
+  Statement slots_, info_, absent_, part_gaps_;
 };
 
 }  // namespace
@@ -116,7 +145,8 @@ Result<std::vector<ViewUsage>> UsageStore::slots(std::span<const std::string> me
   auto runs = read_runs(db, range);
   if (!runs.ok()) return runs.error();
   ViewReader reader(db, range, std::move(*runs));
-  auto views = db.prepare("SELECT id, key, resolution FROM usage_view WHERE metric = ?");
+  auto views =
+      db.prepare("SELECT id, key, resolution, first_ns, last_ns FROM usage_view WHERE metric = ?");
   const std::set<std::string> wanted(metrics.begin(), metrics.end());
   for (const std::string& metric : wanted) {
     views.bind(1, metric);
@@ -129,7 +159,9 @@ Result<std::vector<ViewUsage>> UsageStore::slots(std::span<const std::string> me
       ViewUsage usage;
       usage.view = std::move(*key);
       usage.resolution = views.integer(2);
-      const auto known = reader.read(views.integer(0), usage);
+      const Ns first = views.integer(3), last = views.integer(4);
+      const bool expected = first != 0 && first < to && last >= from - kExpectedFor;
+      const auto known = reader.read(views.integer(0), expected, usage);
       if (!known.ok()) return known.error();
       if (*known) out.push_back(std::move(usage));
     }

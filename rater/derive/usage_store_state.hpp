@@ -64,6 +64,7 @@ struct UsageStore::State {
   Status persist();
   Status persist(const std::string& name, Agent& agent);
   Status persist_views(Agent& agent, const Derived& derived);
+  Status persist_seen(Agent& agent, const Derived& derived);
   Status persist_usage(Agent& agent, const Derived& derived);
   Status persist_events(const std::string& name, Agent& agent, const Derived& derived);
 };

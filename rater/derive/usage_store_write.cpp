@@ -32,6 +32,7 @@ Status UsageStore::State::persist() {
 Status UsageStore::State::persist(const std::string& name, Agent& agent) {
   const Derived derived = agent.deriver.take();
   if (Status status = persist_views(agent, derived); !status.ok()) return status;
+  if (Status status = persist_seen(agent, derived); !status.ok()) return status;
   if (Status status = persist_usage(agent, derived); !status.ok()) return status;
   if (Status status = persist_events(name, agent, derived); !status.ok()) return status;
   const Bytes snapshot = agent.deriver.snapshot();
@@ -59,6 +60,32 @@ Status UsageStore::State::persist_views(Agent& agent, const Derived& derived) {
     if (!row.ok()) return row.error();
     agent.views[view.id] = read.integer(0);
     read.reset();
+  }
+  return {};
+}
+
+Status UsageStore::State::persist_seen(Agent& agent, const Derived& derived) {
+  Database& db = ledger.database();
+  auto read = db.prepare("SELECT first_ns FROM usage_view WHERE id = ?");
+  auto born = db.prepare("INSERT OR IGNORE INTO usage_absent VALUES(?, 0, ?)");
+  auto write = db.prepare(
+      "UPDATE usage_view SET last_ns = max(last_ns, ?3),"
+      " first_ns = iif(first_ns = 0, ?2, min(first_ns, ?2)) WHERE id = ?1");
+  for (const Derived::Seen& seen : derived.seen) {
+    const std::int64_t view = agent.views.at(seen.view);
+    if (seen.fresh && seen.born > 0) {
+      const auto row = read.bind(1, view).step();
+      if (!row.ok()) return row.error();
+      const bool never = *row && read.integer(0) == 0;
+      read.reset();
+      if (never) {
+        if (Status status = born.bind(1, view).bind(2, seen.born).done(); !status.ok()) {
+          return status;
+        }
+      }
+    }
+    Status status = write.bind(1, view).bind(2, seen.first).bind(3, seen.last).done();
+    if (!status.ok()) return status;
   }
   return {};
 }
@@ -98,6 +125,19 @@ Status UsageStore::State::persist_events(const std::string& name, Agent& agent,
       " ON CONFLICT(agent, instance, from_ns) DO UPDATE SET to_ns = excluded.to_ns");
   for (const auto& [instance, from, to] : derived.runs) {
     Status status = run.bind(1, name).bind(2, instance).bind(3, from).bind(4, to).done();
+    if (!status.ok()) return status;
+  }
+  auto part = db.prepare(
+      "INSERT INTO usage_part_gap VALUES(?, ?, ?, ?, ?)"
+      " ON CONFLICT(agent, instance, subject, from_ns) DO UPDATE"
+      " SET to_ns = max(to_ns, excluded.to_ns)");
+  for (const auto& [instance, subject, from, to] : derived.part_gaps) {
+    Status status = part.bind(1, name)
+                        .bind(2, instance)
+                        .bind(3, as_bytes(subject))
+                        .bind(4, from)
+                        .bind(5, to)
+                        .done();
     if (!status.ok()) return status;
   }
   auto anomaly = db.prepare(

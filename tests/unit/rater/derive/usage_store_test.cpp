@@ -254,6 +254,97 @@ TEST(UsageStore, MarksTellImportsAndEmptyStreams) {
   EXPECT_TRUE(marks[2].empty && !marks[2].imported);
 }
 
+const std::vector<std::string> kSent{"netif_transmit_bytes_total"};
+
+/// Commits one batch of these entries, and derives it.
+void give(Rater& to, StreamMaker& maker, std::vector<wire::Entry> entries) {
+  const wire::Batch batch{maker.head(), std::move(entries), {}};
+  const auto accepted =
+      to.intake->commit_batch(maker.agent(), maker.life(), maker.follow(batch).bytes);
+  ASSERT_TRUE(accepted.ok());
+  ASSERT_EQ(accepted->outcome, Accepted::Outcome::applied) << accepted->text;
+  advance_all(*to.store);
+}
+
+std::vector<wire::Entry> first_entries() {
+  std::vector<wire::Entry> out;
+  for (const auto& definition : testing::definitions()) out.emplace_back(definition);
+  return out;
+}
+
+wire::Poll empty_poll(Ns at) {
+  wire::Poll out = testing::poll(at, 0);
+  out.values.clear();
+  return out;
+}
+
+// Given a series that nobody has heard of for a whole period and that is not known to have ended,
+// then it is there, without a slot: its usage is unknown. One silent for longer than a year, not
+// yet seen, or known to have ended is not.
+TEST(UsageStore, ASilentSeriesIsExpected) {
+  FakeClock clock(kNoon + kDay, kHour);
+  Rater rater(":memory:", clock, kMinute);
+  StreamMaker maker;
+  auto entries = first_entries();
+  entries.emplace_back(testing::poll(kNoon, 100));
+  give(rater, maker, std::move(entries));
+  const auto later = *rater.store->slots(kSent, kNoon + kDay, kNoon + 2 * kDay);
+  ASSERT_EQ(later.size(), 1U);
+  EXPECT_TRUE(later[0].slots.empty() && later[0].absent.empty());
+  EXPECT_EQ(rater.store->slots(kSent, kNoon + 400 * kDay, kNoon + 401 * kDay)->size(), 1U);
+  EXPECT_TRUE(rater.store->slots(kSent, kNoon + 401 * kDay, kNoon + 402 * kDay)->empty());
+  EXPECT_TRUE(rater.store->slots(kSent, 0, kNoon)->empty());
+  wire::Poll last = empty_poll(kNoon + 10 * kSecond);
+  last.ended = {5};
+  give(rater, maker, {last});
+  EXPECT_TRUE(rater.store->slots(kSent, kNoon + kDay, kNoon + 2 * kDay)->empty());
+}
+
+// Given a series that is born while its instance is polled, then it is known not to have existed
+// before, as far as the polls tell.
+TEST(UsageStore, ASeriesIsAbsentBeforeItsBirth) {
+  FakeClock clock(kNoon + kDay, kHour);
+  Rater rater(":memory:", clock, kMinute);
+  StreamMaker maker;
+  auto entries = first_entries();
+  for (int i = 0; i < 12; ++i) entries.emplace_back(empty_poll(kNoon + i * 10 * kSecond));
+  const Ns birth = kNoon + 110 * kSecond;
+  entries.emplace_back(wire::Definition{6, wire::EpochDef{4, 88, birth}});
+  wire::Poll first = empty_poll(kNoon + 2 * kMinute);
+  first.values = {{6, 7, 0}};
+  entries.emplace_back(first);
+  give(rater, maker, std::move(entries));
+  const auto usage = *rater.store->slots(kSent, kNoon - kHour, kNoon + kHour);
+  ASSERT_EQ(usage.size(), 1U);
+  ASSERT_EQ(usage[0].absent.size(), 1U);
+  EXPECT_EQ(usage[0].absent[0], (Span{kNoon, birth}));
+}
+
+// Given a known absence and a poll that could not see the series' metric, then the absence is known
+// up to that poll, and again from the next one that could.
+TEST(UsageStore, APartGapEndsAnAbsence) {
+  FakeClock clock(kNoon + kDay, kHour);
+  for (const wire::DefNo subject : {2U, 3U, 4U}) {
+    Rater rater(":memory:", clock, kMinute);
+    StreamMaker maker;
+    auto entries = first_entries();
+    entries.emplace_back(testing::poll(kNoon, 100));
+    for (int i = 1; i < 10; ++i) {
+      const Ns at = kNoon + i * 10 * kSecond;
+      wire::Poll next = empty_poll(at);
+      if (i == 1) next.ended = {5};
+      if (i == 4) entries.emplace_back(wire::Gap{1, subject, at, at, wire::Cause::part, "part"});
+      entries.emplace_back(next);
+    }
+    give(rater, maker, std::move(entries));
+    const auto usage = *rater.store->slots(kSent, kNoon, kNoon + kHour);
+    ASSERT_EQ(usage.size(), 1U);
+    ASSERT_EQ(usage[0].absent.size(), 2U);
+    EXPECT_EQ(usage[0].absent[0], (Span{kNoon + 10 * kSecond, kNoon + 40 * kSecond}));
+    EXPECT_EQ(usage[0].absent[1], (Span{kNoon + 50 * kSecond, kNoon + 90 * kSecond}));
+  }
+}
+
 // Given any view key, when encoded, then it decodes to itself; other bytes are an error.
 TEST(UsageStore, ViewKeysRoundTrip) {
   ViewKey key;
