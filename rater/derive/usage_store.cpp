@@ -31,6 +31,7 @@ Status derive_anew(Database& db) {
 UsageStore::UsageStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
 UsageStore::~UsageStore() = default;
 Ns UsageStore::slot() const { return state_->slot; }
+const std::map<std::string, Error>& UsageStore::stuck() const { return state_->stuck; }
 
 Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& intake, Ns slot) {
   if (slot <= 0 || slot > kDay) {
@@ -110,12 +111,15 @@ Result<UsageStore::Progress> UsageStore::State::advance(
   auto at = work->lower_bound(next);
   for (std::size_t i = 0; i < work->size() && progress.batches < max_batches; ++i) {
     if (at == work->end()) at = work->begin();
-    const auto derived = derive(at->first, at->second, max_batches - progress.batches);
-    if (!derived.ok()) {
+    const Status derived = derive(at->first, at->second, max_batches, progress.batches);
+    if (derived.ok()) {
+      stuck.erase(at->first);
+    } else if (until == nullptr) {
+      stop(at->first, derived.error());
+    } else {
       if (Status status = rolled_back(); !status.ok()) return status.error();
       return derived.error();
     }
-    progress.batches += *derived;
     ++at;
   }
   next = at == work->end() ? std::string() : at->first;
@@ -125,8 +129,16 @@ Result<UsageStore::Progress> UsageStore::State::advance(
   }
   const auto left = waiting(until);
   if (!left.ok()) return left.error();
-  progress.more = !left->empty();
+  progress.more = std::any_of(left->begin(), left->end(),
+                              [&](const auto& each) { return !stuck.contains(each.first); });
   return progress;
+}
+
+void UsageStore::State::stop(const std::string& agent, const Error& error) {
+  const auto it = stuck.find(agent);
+  if (it != stuck.end() && it->second.text() == error.text()) return;
+  log::error("agent {} is derived no further: {}", agent, error.text());
+  stuck.insert_or_assign(agent, error);
 }
 
 Result<std::map<std::string, std::vector<UsageStore::State::Work>>> UsageStore::State::waiting(
@@ -164,11 +176,10 @@ Result<UsageStore::State::Agent*> UsageStore::State::agent(const std::string& na
   return held.get();
 }
 
-Result<std::size_t> UsageStore::State::derive(const std::string& name, std::vector<Work>& work,
-                                              std::size_t limit) {
+Status UsageStore::State::derive(const std::string& name, std::vector<Work>& work,
+                                 std::size_t limit, std::size_t& batches) {
   const auto to = agent(name);
   if (!to.ok()) return to.error();
-  std::size_t batches = 0;
   while (batches < limit) {
     Work* first = nullptr;
     for (Work& each : work) {
@@ -182,7 +193,7 @@ Result<std::size_t> UsageStore::State::derive(const std::string& name, std::vect
     if (Status status = apply(**to, *first); !status.ok()) return status.error();
     ++batches;
   }
-  return batches;
+  return {};
 }
 
 Status UsageStore::State::fetch(Work& work) {

@@ -17,6 +17,7 @@
 // nothing and loses nothing.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,11 +58,12 @@ class UsageStore {
     std::size_t batches = 0;  ///< derived and kept by this call
     bool more = false;        ///< committed batches are waiting
   };
-  /// Derives at most `max_batches` of what was committed and keeps it. After an error everything
-  /// stands as before the call.
+  /// Derives at most `max_batches` of what was committed and keeps it, the state of each agent
+  /// once. After an error everything stands as before the call. An agent whose batch, definitions
+  /// or state cannot be read stops there, watermark and all, and is stuck(); the others go on.
   [[nodiscard]] Result<Progress> advance(std::size_t max_batches);
   /// The same, but no stream beyond the sequence number a mark gives it; streams without a mark not
-  /// at all.
+  /// at all. Here an agent that cannot be read is an error.
   [[nodiscard]] Result<Progress> advance_to(std::span<const StreamMark> marks,
                                             std::size_t max_batches);
 
@@ -75,6 +77,8 @@ class UsageStore {
   [[nodiscard]] Result<std::vector<StreamMark>> marks();
   /// Those that touch [from, to), as they were found.
   [[nodiscard]] Result<std::vector<KeptAnomaly>> anomalies(Ns from, Ns to);
+  /// Agents that advance() could derive no further, and why; each is tried again by each advance().
+  [[nodiscard]] const std::map<std::string, Error>& stuck() const;
   [[nodiscard]] Ns slot() const;
 
  private:

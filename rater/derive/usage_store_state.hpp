@@ -45,6 +45,7 @@ struct UsageStore::State {
   Ns slot;
   std::map<std::int64_t, Done> done;                     ///< by stream
   std::map<std::string, std::unique_ptr<Agent>> agents;  ///< those met since the start
+  std::map<std::string, Error> stuck;  ///< agents whose next batch cannot be derived
   std::string next;  ///< the agent to begin with: none waits behind another for ever
 
   Status check_slot();
@@ -56,7 +57,10 @@ struct UsageStore::State {
 
   Result<std::map<std::string, std::vector<Work>>> waiting(
       const std::map<std::int64_t, std::uint64_t>* until);
-  Result<std::size_t> derive(const std::string& name, std::vector<Work>& work, std::size_t limit);
+  /// Adds to `batches` what it derived, up to `limit`; an error leaves that as it is.
+  Status derive(const std::string& name, std::vector<Work>& work, std::size_t limit,
+                std::size_t& batches);
+  void stop(const std::string& agent, const Error& error);
   Status fetch(Work& work);
   Status apply(Agent& agent, Work& work);
   Result<Agent*> agent(const std::string& name);

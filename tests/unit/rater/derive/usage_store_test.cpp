@@ -345,6 +345,54 @@ TEST(UsageStore, APartGapEndsAnAbsence) {
   }
 }
 
+// Given one agent whose batch, definitions or state cannot be read, then that agent alone stands
+// still and says why; when mended, it goes on.
+TEST(UsageStore, OneUnreadableAgentStopsNoOther) {
+  const TempFolder folder;
+  FakeClock clock(kNoon + kDay, kHour);
+  auto rater = std::make_unique<Rater>(folder.file("ledger.db"), clock, kMinute);
+  StreamMaker bad("bad"), good("good");
+  const auto commit = [&](StreamMaker& maker, std::uint64_t value) {
+    ASSERT_TRUE(
+        rater->intake->commit_batch(maker.agent(), maker.life(), maker.next(value).bytes).ok());
+  };
+  commit(bad, 0), commit(good, 0);
+  advance_all(*rater->store);
+  for (const char* table :
+       {"usage_agent SET state", "definition SET body", "raw_20261123 SET bytes"}) {
+    SCOPED_TRACE(table);
+    commit(bad, bad.last() * 10), commit(good, good.last() * 10);
+    const std::string text(table);
+    const std::string name = text.substr(0, text.find(' ')), column = text.substr(name.size() + 5);
+    const std::string where =
+        name == "usage_agent"  ? " WHERE agent = 'bad'"
+        : name == "definition" ? " WHERE stream = 1"
+                               : " WHERE stream = 1 AND sequence = " + std::to_string(bad.last());
+    Database& db = rater->ledger->database();
+    ASSERT_TRUE(db.run("CREATE TABLE kept AS SELECT * FROM " + name + where).ok());
+    ASSERT_TRUE(db.run("UPDATE " + text + " = x'07'" + where).ok());
+    rater.reset();
+    rater = std::make_unique<Rater>(folder.file("ledger.db"), clock, kMinute);
+    advance_all(*rater->store);
+    const auto marks = *rater->store->marks();
+    EXPECT_EQ(marks.at(0).sequence, bad.last() - 1);
+    EXPECT_EQ(marks.at(1).sequence, good.last());
+    ASSERT_EQ(rater->store->stuck().count("bad"), 1U);
+    EXPECT_FALSE(rater->store->stuck().at("bad").text().empty());
+    EXPECT_EQ(rater->store->stuck().size(), 1U);
+    EXPECT_FALSE(
+        rater->store
+            ->advance_to(std::vector{marks[1], StreamMark{"bad", bad.life(), bad.last()}}, 9)
+            .ok());
+    Database& again = rater->ledger->database();
+    ASSERT_TRUE(
+        again.run("INSERT OR REPLACE INTO " + name + " SELECT * FROM kept; DROP TABLE kept").ok());
+    advance_all(*rater->store);
+    EXPECT_TRUE(rater->store->stuck().empty());
+    EXPECT_EQ(rater->store->marks()->at(0).sequence, bad.last());
+  }
+}
+
 // Given any view key, when encoded, then it decodes to itself; other bytes are an error.
 TEST(UsageStore, ViewKeysRoundTrip) {
   ViewKey key;
