@@ -1,10 +1,17 @@
 #include "rater/control.hpp"
 
-#include <functional>
-#include <map>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/log.hpp"
+#include "base/fd.hpp"
+#include "rater/control_rights.hpp"
 #include "rater/import.hpp"
 
 namespace tallyman::rater {
@@ -15,6 +22,8 @@ using Json = nlohmann::json;
 constexpr unsigned kSocketMode = 0660;
 constexpr std::size_t kMaxFollowers = 64;
 constexpr std::size_t kMaxMistakes = 1000;  ///< told of one import; all are counted
+constexpr off_t kMaxImport = off_t{1} << 30U;
+constexpr const char* kDecisions[] = {"close", "release", "import"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -41,21 +50,58 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
                "use the tallyman-rater that belongs to this daemon"};
 }
 
+bool decides(const std::string& command) {
+  return std::find(std::begin(kDecisions), std::end(kDecisions), command) != std::end(kDecisions);
+}
+
+/// What a decision was about, for the log.
+std::string subject_of(const Json& request) {
+  const std::string file = text_of(request, "file");
+  return file.empty() ? text_of(request, "period") : file;
+}
+
+/// Opens what is to be imported without ever waiting for it: a FIFO, a device or a directory, and
+/// what a link leads to, is not a file of readings.
+Result<Fd> open_import(const std::string& file) {
+  if (file.empty() || file.front() != '/') {
+    return Error{"import wants the absolute path of a file", file.substr(0, 256), ""};
+  }
+  Fd fd(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
+  if (!fd.valid()) {
+    return errno_error("cannot open the file of readings", file, errno,
+                       errno == ELOOP ? "name the file itself, not a link to it"
+                                      : "name a file that the rater may read");
+  }
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) return errno_error("cannot look at the file", file, errno);
+  if (!S_ISREG(info.st_mode)) {
+    return Error{"import reads regular files only", file, "write the readings to a file first"};
+  }
+  if (info.st_size > kMaxImport) {
+    return Error{"the file is larger than 1 GiB", file, "split it, and import one after another"};
+  }
+  return fd;
+}
+
 /// Each mistake as a line of its own as it is found; then what was imported, or the error.
 void import_file(Intake& intake, const std::shared_ptr<app::ControlSession>& session,
                  const Json& request) {
   const std::string file = text_of(request, "file");
-  if (file.empty() || file.front() != '/') {
-    session->fail({"import wants the absolute path of a file", file.substr(0, 256), ""});
-    return;
-  }
+  const auto fd = open_import(file);
+  if (!fd.ok()) return session->fail(fd.error());
+  // Read through the descriptor that was looked at: the name may mean another file by now.
+  const std::string opened = "/proc/self/fd/" + std::to_string(fd->get());
+  const auto named = [&](Error error) {
+    if (error.where.rfind(opened, 0) == 0) error.where.replace(0, opened.size(), file);
+    return error;
+  };
   std::size_t told = 0;
   const auto done =
-      import_readings(intake, file, text_of(request, "agent"), [&](const Error& error) {
-        if (++told <= kMaxMistakes) session->send(line_of({{"mistake", error.text()}}));
+      import_readings(intake, opened, text_of(request, "agent"), [&](const Error& error) {
+        if (++told <= kMaxMistakes) session->send(line_of({{"mistake", named(error).text()}}));
       });
   if (!done.ok()) {
-    session->fail(done.error());
+    session->fail(named(done.error()));
   } else if (done->errors != 0) {
     session->fail({std::to_string(done->errors) + " lines are wrong; nothing was imported", file,
                    "mend them and import again"});
@@ -98,7 +144,19 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     session->fail({"the request is not a JSON object", "", ""});
     return;
   }
-  if (text_of(json, "command") == "import") {
+  const std::string command = text_of(json, "command");
+  if (decides(command)) {
+    const app::Peer& peer = session->peer();
+    const Status allowed = Deciders::of_system().check(peer, command);
+    const std::string what = command + " " + subject_of(json).substr(0, 256);
+    if (!allowed.ok()) {
+      log::warning("refused to user {}: {}", peer.user, what);
+      session->fail(allowed.error());
+      return;
+    }
+    log::info("by user {}: {}", peer.user, what);
+  }
+  if (command == "import") {
     import_file(parts_.intake, session, json);
     return;
   }
@@ -109,7 +167,7 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
   }
   session->send(*answer);
   const auto follows = json.find("follow");
-  if (text_of(json, "command") == "status" && follows != json.end() && *follows == true) {
+  if (command == "status" && follows != json.end() && *follows == true) {
     if (followers_.size() >= kMaxFollowers) {
       session->fail({"too many clients follow already", "", "end one of them"});
       return;

@@ -5,8 +5,12 @@
 //   usage {"customer","period"}     billing.hpp, as are the following; "" or absent = its default
 //   close | release | review {"period"}
 //   periods · records {"period"} · outbox
-//   import {"file","agent"}         import.hpp: a file of readings, by its absolute path; first
-//                                   {"mistake":TEXT} for each line that is wrong
+//   import {"file","agent"}         import.hpp: a regular file of readings of at most 1 GiB, by its
+//                                   absolute path; first {"mistake":TEXT} for each line that is
+//                                   wrong
+//
+// close, release and import are for those whom control_rights.hpp allows, and are logged with the
+// user's name; the rest is for everybody who may connect.
 
 #include <memory>
 #include <string>

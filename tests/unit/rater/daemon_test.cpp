@@ -1,6 +1,9 @@
 #include "rater/daemon.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
@@ -131,6 +134,61 @@ TEST_F(DaemonTest, StatusFollowsAnAgent) {
     EXPECT_EQ(agent["software"], "t 1");
   }
   loop.unwatch(watch);
+}
+
+// Given a FIFO that nobody writes, a device that never ends, a link, a folder and a file beyond the
+// bound, when they are imported, then each is refused in words at once and the rater goes on.
+TEST_F(DaemonTest, ImportsRegularFilesOnly) {
+  start();
+  ASSERT_EQ(mkfifo(folder.file("fifo").c_str(), 0600), 0);
+  std::ofstream(folder.file("wrong")) << "\nnonsense\n";
+  ASSERT_EQ(symlink("wrong", folder.file("link").c_str()), 0);
+  std::ofstream(folder.file("large")) << "x";
+  ASSERT_EQ(truncate(folder.file("large").c_str(), (off_t{1} << 30U) + 1), 0);
+  const std::string device = "/dev/zero";
+  for (const std::string& file : {folder.file("fifo"), device, folder.file("link"), folder.file(""),
+                                  folder.file("large"), folder.file("none")}) {
+    Status failed;
+    EXPECT_TRUE(ask(Json{{"command", "import"}, {"file", file}}.dump(), 1, failed).empty()) << file;
+    ASSERT_FALSE(failed.ok()) << file;
+    EXPECT_EQ(failed.error().where, file) << failed.error().text();
+  }
+  Status failed;
+  const auto lines =
+      ask(Json{{"command", "import"}, {"file", folder.file("wrong")}}.dump(), 9, failed);
+  EXPECT_FALSE(failed.ok());
+  ASSERT_EQ(lines.size(), 1U);
+  const std::string mistake = Json::parse(lines[0])["mistake"];
+  EXPECT_EQ(mistake.rfind(folder.file("wrong") + ":2:2: ", 0), 0U) << mistake;
+}
+
+// Given a user who may connect but not decide, then close, release and import are refused with the
+// user's name, and status is told.
+TEST_F(DaemonTest, OthersLookButDoNotDecide) {
+  if (geteuid() != 0) GTEST_SKIP() << "another user's client needs root";
+  start();
+  ASSERT_EQ(chmod(folder.file("").c_str(), 0755), 0);
+  ASSERT_EQ(chmod(folder.file("r.sock").c_str(), 0666), 0);
+  const auto as_nobody = [&](const std::string& request) {
+    // A thread of its own with another user id: the kernel vouches for that one.
+    std::atomic<bool> over = false;
+    Status status;
+    std::thread client([&] {
+      EXPECT_EQ(syscall(SYS_setresuid, 65534, 65534, 65534), 0);
+      status = app::control_call(folder.file("r.sock"), request, [](auto) { return false; });
+      over = true;
+    });
+    run_until([&] { return over.load(); });
+    client.join();
+    return status;
+  };
+  EXPECT_TRUE(as_nobody(R"({"command":"status"})").ok());
+  for (const char* command : {"close", "release", "import"}) {
+    const Status status = as_nobody(Json{{"command", command}, {"file", "/dev/null"}}.dump());
+    ASSERT_FALSE(status.ok()) << command;
+    EXPECT_NE(status.error().text().find(std::string("may not ") + command), std::string::npos)
+        << status.error().text();
+  }
 }
 
 // Given a rater whose socket and ledger are in use, then a second one is refused and the first goes
