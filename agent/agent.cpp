@@ -234,7 +234,7 @@ void Agent::shut_down() {
   stop_timer_ = loop_.after(running_ == 0 ? 0 : kStopDeadline, [this] { close_journal(); });
   for (auto& [name, instance] : instances_) {
     instance->stop([this] {
-      if (--running_ > 0) return;
+      if (--running_ > 0 || closing_) return;
       loop_.cancel(stop_timer_);
       close_journal();
     });
