@@ -189,7 +189,7 @@ Result<Imported> import_readings(Intake& intake, const std::string& file, const 
     error.where = file + ":" + error.where;
     if (errors) errors(error);
   };
-  ImportFile readings(agent);
+  ImportFile readings(agent, intake.now());
   FieldHasher hasher;
   hasher.field("tallyman import 1");
   for (std::string line; next_line(in, line);) {

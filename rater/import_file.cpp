@@ -101,6 +101,11 @@ Result<std::pair<wire::Cause, std::string>> cause_of(const std::string& text) {
                "begin with a cause such as 'hang: ' or 'agent_down: '"};
 }
 
+Error from_the_future() {
+  return {"the time lies ahead of the rater's clock", "1",
+          "give the time in UTC, and see that both clocks are right"};
+}
+
 Ns commonest(const std::vector<Ns>& times) {
   std::map<Ns, std::size_t> count;
   for (std::size_t i = 1; i < times.size(); ++i) {
@@ -158,6 +163,7 @@ Status ImportFile::check_definitions(const wire::ReadingLine& line) {
 
 Status ImportFile::reading(const wire::ReadingLine& line) {
   if (line.time <= 0) return Error{"the time lies before 1970", "1", "give the reading's time"};
+  if (line.time > now_) return from_the_future();
   if (line.kind == wire::Kind::gauge && line.epoch != 0) {
     return Error{"a gauge has an epoch", "1", "leave it out: only a counter has epochs"};
   }
@@ -201,6 +207,7 @@ Status ImportFile::gap(const wire::GapLine& line) {
   if (line.from <= 0 || line.to < line.from) {
     return Error{"the gap ends before it begins", "1", "give its first and its last instant"};
   }
+  if (line.to > now_) return from_the_future();
   const auto cause = cause_of(line.gap);
   if (!cause.ok()) return cause.error();
   if (Status status = within_limits(instance_def(line.instance, line.plugin)); !status.ok()) {

@@ -56,8 +56,9 @@ struct ImportStream {
 /// nobody's use.
 class ImportFile {
  public:
-  /// `agent`, when not empty, takes the place of the agent that the lines name.
-  explicit ImportFile(std::string agent) : agent_(std::move(agent)) {}
+  /// `agent`, when not empty, takes the place of the agent that the lines name. A line of a time
+  /// after `now` is an error.
+  ImportFile(std::string agent, Ns now) : agent_(std::move(agent)), now_(now) {}
 
   /// Lines are counted from 1; an empty one says nothing. The error's `where` is the column.
   [[nodiscard]] Status take(std::string_view line);
@@ -79,6 +80,7 @@ class ImportFile {
   static Status check_definitions(const wire::ReadingLine& line);
 
   std::string agent_;
+  Ns now_;
   std::uint64_t lines_ = 0, repeated_ = 0;
   std::map<std::string, ImportStream> streams_;
   std::map<std::string, Names> names_;  ///< by agent

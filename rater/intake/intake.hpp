@@ -120,6 +120,8 @@ class Intake {
       std::int64_t stream, const std::vector<wire::Definition>& definitions);
   /// Forgets what was learnt in a transaction that did not commit.
   void rolled_back() { known_.clear(); }
+  /// The rater's wall clock, which receipts are told by.
+  [[nodiscard]] Ns now() const { return clock_.wall(); }
 
   // ---- a transaction of its own
   // ------------------------------------------------------------------

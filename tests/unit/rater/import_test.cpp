@@ -217,6 +217,18 @@ TEST_F(Import, ManySeriesInOnePoll) {
   EXPECT_TRUE(total() == 12'000);
 }
 
+// Given a reading of a time ahead of the rater's clock, then its line is an error and
+// nothing is committed.
+TEST_F(Import, RefusesReadingsFromTheFuture) {
+  const std::string good = to_json_line(line(kNoon, 1)) + "\n";
+  const auto done = import(good + to_json_line(line(clock_.wall() + 1, 2)) + "\n");
+  EXPECT_EQ(done.errors, 1U);
+  EXPECT_EQ(done.batches, 0U);
+  EXPECT_TRUE(told(":2:1"));
+  EXPECT_TRUE(told("clock"));
+  EXPECT_EQ(import(good + to_json_line(line(clock_.wall(), 2)) + "\n").errors, 0U);
+}
+
 // Given no file, then the error names it.
 TEST_F(Import, AFileThatIsNotThere) {
   const auto done = import_readings(*intake_, folder_.file("none"), "", {});
