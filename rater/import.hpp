@@ -10,6 +10,9 @@
 //   * An instance's beat is the commonest distance between two of its polls (the shorter of two
 //     equally common ones; a minute when there is one poll only).
 //   * A series that is not in a poll has not ended: files are often partial.
+//   * A time ahead of the rater's clock is an error.
+//   * A file fills in what was not read: a gauge of an instance that has gone on meanwhile, live,
+//     adds nothing for the time before its last live reading, although its readings are taken.
 //   * The whole file is checked before anything is committed. Memory: some 40 bytes a reading.
 
 #include <cstdint>
