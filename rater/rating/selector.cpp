@@ -1,25 +1,13 @@
 #include "rater/rating/selector.hpp"
 
+#include <fnmatch.h>
+
 namespace tallyman::rater {
 
-bool glob_match(std::string_view glob, std::string_view text) {
-  std::size_t g = 0, t = 0;
-  std::size_t star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (g < glob.size() && glob[g] == '*') {
-      star = g++;
-      resume = t;
-    } else if (g < glob.size() && (glob[g] == '?' || glob[g] == text[t])) {
-      ++g, ++t;
-    } else if (star != std::string_view::npos) {
-      g = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (g < glob.size() && glob[g] == '*') ++g;
-  return g == glob.size();
+bool glob_match(const std::string& glob, const std::string& text) {
+  // fnmatch would stop there.
+  if (glob.find('\0') != std::string::npos || text.find('\0') != std::string::npos) return false;
+  return ::fnmatch(glob.c_str(), text.c_str(), 0) == 0;
 }
 
 bool Selector::matches(const SeriesKey& series,

@@ -3,14 +3,15 @@
 
 #include <map>
 #include <string>
-#include <string_view>
 
 #include "rater/derive/derive.hpp"
 
 namespace tallyman::rater {
 
-/// `*` stands for any run of characters, `?` for any one byte; all else for itself.
-[[nodiscard]] bool glob_match(std::string_view glob, std::string_view text);
+/// A glob of fnmatch(3) without flags, as plugins have them: `*` stands for any run of characters,
+/// `?` for any one, `[a-c]` for one of these and `[!a-c]` for one of all others, `\` takes the next
+/// one for itself. A text with a zero byte matches nothing.
+[[nodiscard]] bool glob_match(const std::string& glob, const std::string& text);
 
 /// Every glob must match. The keys "source" and "metric" mean the series' own; all others an
 /// identity label or, where there is none of that name, an info label. A label the series does not

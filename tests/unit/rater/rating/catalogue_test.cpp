@@ -171,6 +171,21 @@ TEST(Selector, GlobsMatchAsAnObviousMatcherDoes) {
   EXPECT_FALSE(glob_match("*a*a*a*a*a*a*a*a*a*b", std::string(5000, 'a')));
 }
 
+/// Given brackets and escapes, then a selector means what fnmatch(3) and so the plugins mean.
+TEST(Selector, KnowsBracketsAndEscapesAsPluginsDo) {
+  EXPECT_TRUE(glob_match("eth[a-c]", "ethb"));
+  EXPECT_FALSE(glob_match("eth[a-c]", "ethd"));
+  EXPECT_TRUE(glob_match("[!l]*", "eth0"));
+  EXPECT_FALSE(glob_match("[!l]*", "lo"));
+  EXPECT_FALSE(glob_match("[!l]*", ""));
+  EXPECT_TRUE(glob_match("eth?", "eth0"));
+  EXPECT_FALSE(glob_match("eth?", "eth"));
+  EXPECT_TRUE(glob_match("a\\*", "a*"));
+  EXPECT_FALSE(glob_match("a\\*", "ab"));
+  EXPECT_TRUE(glob_match("*", "a/.b")) << "neither a slash nor a dot is special";
+  EXPECT_FALSE(glob_match("eth0", std::string("eth0\0x", 6)));
+}
+
 TEST(Selector, LooksAtSourceMetricIdentityAndInfo) {
   const SeriesKey key{"host:a", wire::Scope::host,   "rx",
                       "bytes",  wire::Kind::counter, {{"ifindex", "3"}}};
