@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 
 #include "rater/bus/file_bus.hpp"
@@ -57,6 +59,40 @@ TEST(FileBus, IsReadableByItsGroupAndWrittenByOne) {
   EXPECT_EQ(status.st_mode & 0137U, 0U);
   EXPECT_FALSE(FileBus::open(path));
   EXPECT_FALSE(FileBus::open(folder.file("no/such/folder/file")));
+}
+
+int failing_syncs = 0;
+
+int sync_or_fail(int fd) {
+  if (failing_syncs == 0) return ::fdatasync(fd);
+  --failing_syncs;
+  errno = EIO;
+  return -1;
+}
+
+/// Given fdatasyncs that fail, then what they may have lost is cut off, comes again, and stands
+/// once.
+TEST(FileBus, WritesAgainWhatAFailedSyncMayHaveLost) {
+  const TempFolder folder;
+  const std::string path = folder.file("records.jsonl");
+  std::ofstream(path) << body_of("a") << "\n" << body_of("b") << "\n";
+  auto bus = FileBus::open(path, sync_or_fail);
+  ASSERT_TRUE(bus) << bus.error().text();
+  const std::vector<std::string> asked{"b", "c"};
+  failing_syncs = 1;
+  EXPECT_FALSE((*bus)->recover(asked));
+  EXPECT_THAT(*(*bus)->recover(asked), ElementsAre()) << "b may have been lost";
+  EXPECT_THAT(lines_of(path), ElementsAre(body_of("a")));
+  ASSERT_TRUE((*bus)->submit(message("b")));
+  EXPECT_THAT(*(*bus)->confirmed(), ElementsAre("b"));
+  ASSERT_TRUE((*bus)->submit(message("c")));
+  failing_syncs = 1;
+  EXPECT_FALSE((*bus)->confirmed());
+  EXPECT_THAT(*(*bus)->recover(std::vector<std::string>{"c"}), ElementsAre());
+  EXPECT_THAT(lines_of(path), ElementsAre(body_of("a"), body_of("b")));
+  ASSERT_TRUE((*bus)->submit(message("c")));
+  EXPECT_THAT(*(*bus)->confirmed(), ElementsAre("c"));
+  EXPECT_THAT(lines_of(path), ElementsAre(body_of("a"), body_of("b"), body_of("c")));
 }
 
 /// Writes through to a file, and stops for good at a chosen step, as a killed rater does.
