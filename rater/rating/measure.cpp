@@ -49,12 +49,15 @@ void measure_held(const MeterInput& input, Measured& m) {
   bool bounded = true;
   for (const OwnedSeries* s : input.out) {
     std::uint64_t peak = 0;
+    bool measured = false;
     for (const Piece& piece : s->pieces) {
+      measured |= piece.covered > piece.absent;
       held += piece.amount;
       peak = std::max(peak, piece.peak);
     }
     const Ns unknown = s->held_ns() - s->covered_ns();
-    if (unknown > 0 && s->pieces.empty()) bounded = false;
+    // What was never read has no peak: that it was absent for a while bounds nothing.
+    if (unknown > 0 && !measured) bounded = false;
     unknown_at_peak += u128{peak} * static_cast<u128>(unknown);
   }
   m.base = m.base_low = Rational(held, u128{kSecond});

@@ -149,7 +149,11 @@ class Series {
   struct Known {
     SlotUsage usage;
     Ns absent = 0;
-    [[nodiscard]] Ns covered() const { return usage.covered + absent; }
+    /// What was read outweighs what is said not to exist: one view's mistake about an end must not
+    /// take away what another one measured.
+    [[nodiscard]] bool better_than(const Known& other) const {
+      return std::pair(usage.covered, absent) > std::pair(other.usage.covered, other.absent);
+    }
   };
 
   Known known(std::size_t v, std::int64_t slot) {
@@ -170,7 +174,7 @@ class Series {
     Known chosen = known(0, slot);
     for (std::size_t v = 1; v < views_.size(); ++v) {
       const Known other = known(v, slot);
-      if (other.covered() > chosen.covered()) best = v, chosen = other;
+      if (other.better_than(chosen)) best = v, chosen = other;
     }
     const Ns start = slot * slot_, end = start + slot_;
     const std::vector<Claim>& claims = timelines_[best].claims();
@@ -203,11 +207,13 @@ class Series {
     };
     Ns covered = ns(k.usage.covered);
     const Ns estimated = whole ? k.usage.estimated : covered;
-    covered += whole ? k.absent
-                     : std::min(overlap(views_[view]->absent, part.from, part.to), b - a - covered);
+    const Ns absent =
+        whole ? k.absent
+              : std::min(overlap(views_[view]->absent, part.from, part.to), b - a - covered);
+    covered += absent;
     if (covered == 0 && amount == 0) return;
     mine.pieces.push_back({slot, part.from, part.to, amount, covered, estimated, k.usage.peak,
-                           static_cast<std::uint32_t>(view)});
+                           static_cast<std::uint32_t>(view), absent});
   }
 
   OwnedSeries& owned(std::size_t owner) {

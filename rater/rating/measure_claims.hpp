@@ -1,8 +1,9 @@
 #pragma once
 // Whose usage it is, pure: views of series + catalogue + period → the parts that each customer
-// holds. Of several views of one series one is taken per slot (best coverage, then lowest agent,
-// then instance), so that nothing is billed twice; every part goes to one customer or to nobody, so
-// that the customers' sums and what is unattributed make up the total, to the unit.
+// holds. Of several views of one series one is taken per slot (the most of it read, then best
+// coverage, then lowest agent, then instance), so that nothing is billed twice; every part goes to
+// one customer or to nobody, so that the customers' sums and what is unattributed make up the
+// total, to the unit.
 
 #include <cstdint>
 #include <span>
@@ -23,6 +24,7 @@ struct Piece {
   Ns estimated = 0;        ///< of those: spread over a gap, or split within the slot
   std::uint64_t peak = 0;  ///< gauge
   std::uint32_t view = 0;  ///< index into OwnedSeries::views
+  Ns absent = 0;           ///< of `covered`: known not to exist
 };
 
 /// One series as one owner holds it.

@@ -220,6 +220,24 @@ TEST(Measure, StorageIsBytesTimesTimeOverTheHoursOfTheMonth) {
   EXPECT_EQ(m.quantity(), Rational(3 * 738, 730));
 }
 
+/// Given a gauge that was absent for a while and unknown for the rest, then nothing bounds it.
+TEST(Measure, AGaugeHalfAbsentHalfUnknownHasNoUpperBound) {
+  Meter meter;
+  meter.measure = Measure::time_weighted;
+  meter.metric = "held";
+  meter.unit = *unit_named("GiB-month");
+  OwnedSeries held = series_of("held", 4);
+  put(held, 0, 0, kSlot);
+  held.pieces[0].absent = kSlot;
+  const MeterInput input{{}, {&held}, {}};
+  EXPECT_EQ(measure(meter, input, period_of(4), "UTC", kSlot).base_high, std::nullopt);
+  held.pieces[0].absent = kSlot - 1;
+  EXPECT_TRUE(measure(meter, input, period_of(4), "UTC", kSlot).base_high) << "read: nothing held";
+  held.pieces[0].absent = kSlot;
+  held.held = {{kStart, kStart + kSlot}};
+  EXPECT_TRUE(measure(meter, input, period_of(4), "UTC", kSlot).base_high) << "absent throughout";
+}
+
 TEST(Measure, RefusesSeriesThatAMeterCannotRead) {
   OwnedSeries good = series_of("tx", 1), coarse = good, gauge = good, packets = good;
   coarse.resolution = kHour;
@@ -244,6 +262,22 @@ TEST(Claims, OneViewOfASharedSourceIsBilledPerSlot) {
   EXPECT_EQ(to_decimal(sum), "370");  // a, a, b, a
   EXPECT_EQ(series.covered_ns(), 4 * kSlot);
   EXPECT_EQ(series.views, (std::vector<std::string>{"a/netif", "b/netif"}));
+}
+
+/// Given a view that read a series and one that says it does not exist, then what was read counts.
+TEST(Claims, AKnownAbsenceDoesNotBeatAnotherViewsReadings) {
+  const Catalogue c = catalogue_of("[resource.match]\nsource = \"*\"\n");
+  ViewUsage b = view_of(
+      "b", {slot_of(0, 1000), slot_of(1, 1000), slot_of(2, 1000, kSlot / 3), slot_of(3, 1000, 1)});
+  ViewUsage a = view_of("a", {slot_of(3, 7, 1)});
+  a.absent = {{kStart, kStart + 4 * kSlot}};
+  const std::vector<ViewUsage> usage{a, b};
+  const Attribution out = attribute(c, {"p", kStart, kStart + 4 * kSlot}, kSlot, usage);
+  ASSERT_EQ(out.customers[0].size(), 1U);
+  u128 sum = 0;
+  for (const Piece& piece : out.customers[0][0].pieces) sum += piece.amount;
+  EXPECT_EQ(to_decimal(sum), "3007")
+      << "as much was read by both in the last one: coverage decides";
 }
 
 TEST(Claims, AResourceThatMovesSplitsAtTheInstantAndNothingIsLost) {
