@@ -43,6 +43,7 @@ void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series
     hasher.field(to_big_endian(piece.amount));
     hasher.number(static_cast<std::uint64_t>(piece.covered));
     hasher.number(static_cast<std::uint64_t>(piece.estimated));
+    hasher.number(static_cast<std::uint64_t>(piece.absent));
     hasher.number(piece.peak).field(series.views[piece.view]);
   }
 }
@@ -87,8 +88,10 @@ void describe(const Line& line, UsageRecord& record) {
   record.meter_version = line.meter.version();
 }
 
-/// Volumes and storage prorate the allowance; a rate's commit stays whole and the charge is
-/// prorated.
+/// Decided: with part of a period, volumes and storage prorate the allowance, to the nanosecond of
+/// the time active. A p95's commit is a rate, which half a month does not halve: it stays whole,
+/// the percentile is that of the slots held, and the charge for what exceeds the commit is prorated
+/// by the time active.
 void price(const Line& line, const Measured& measured, UsageRecord& record) {
   const Rational held = fraction_of(line.active, line.period);
   const bool rate = line.meter.measure == Measure::p95;
@@ -101,6 +104,22 @@ void price(const Line& line, const Measured& measured, UsageRecord& record) {
   const Amount amount = amount_of(rate ? exact * held : exact, line.plan.currency);
   record.money = Money{line.plan.currency, line.item.price->text(40), amount.text,
                        amount.remainder.text(kRemainderDecimals)};
+}
+
+/// Of the agents awaited, those that this record draws on.
+std::vector<std::string> awaited_of(const MeterInput& input,
+                                    const std::vector<std::string>& awaited) {
+  std::vector<std::string> mine;
+  const auto draws_on = [](const std::vector<const OwnedSeries*>& all, const std::string& agent) {
+    return std::any_of(all.begin(), all.end(), [&](const OwnedSeries* series) {
+      return std::any_of(series->views.begin(), series->views.end(),
+                         [&](const std::string& view) { return view.starts_with(agent + "/"); });
+    });
+  };
+  for (const std::string& agent : awaited) {
+    if (draws_on(input.in, agent) || draws_on(input.out, agent)) mine.push_back(agent);
+  }
+  return mine;
 }
 
 UsageRecord make_record(const Line& line, const MeterInput& input) {
@@ -178,7 +197,7 @@ Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
       UsageRecord record =
           make_record({catalogue, customer, *plan, item, *meter, theirs, active, slot}, input);
       record.catalogue_version = version;
-      record.closed_without = closed_without;
+      record.closed_without = awaited_of(input, closed_without);
       rating.records.push_back(std::move(record));
     }
   }

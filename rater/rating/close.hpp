@@ -28,7 +28,8 @@ struct Rating {
 };
 
 /// Usage in any order, at least of the span that usage_span() tells. With `until` the figures of a
-/// running period, as if it ended there; allowances stay those of the whole period.
+/// running period, as if it ended there; allowances stay those of the whole period. A record names
+/// those of `closed_without` that it draws on.
 [[nodiscard]] Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
                           std::span<const ViewUsage> usage,
                           const std::vector<std::string>& closed_without, Ns until = kForever);
@@ -37,7 +38,8 @@ struct Rating {
 [[nodiscard]] Span usage_span(const Catalogue& catalogue, const Period& period);
 
 /// Agents of whom something before `end` may still come: the newest watermark of all their
-/// incarnations lies before it. Ascending.
+/// incarnations lies before it. Imports, and streams that sent nothing yet, are none. Ascending.
+/// The wait is for all agents together, whosever customers they meter: the grace ends it.
 [[nodiscard]] std::vector<std::string> awaited(std::span<const StreamMark> marks, Ns end);
 
 }  // namespace tallyman::rater

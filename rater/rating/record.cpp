@@ -1,6 +1,7 @@
 #include "rater/rating/record.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "rater/bus/record_routing.hpp"
 #include "rater/rating/decimal.hpp"
@@ -35,9 +36,11 @@ PeriodRecord sum_up(const std::vector<UsageRecord>& records, const std::string& 
   sum.period = period;
   std::map<std::string, Rational> sums;
   FieldHasher ids;
+  std::set<std::string> without;
   for (const UsageRecord& record : records) {
     if (!customer.empty() && record.customer != customer) continue;
     if (!customer.empty()) sum.period = record.period;
+    without.insert(record.closed_without.begin(), record.closed_without.end());
     ++sum.records;
     ids.field(to_hex(record.id()));
     if (!record.money) continue;
@@ -46,6 +49,7 @@ PeriodRecord sum_up(const std::vector<UsageRecord>& records, const std::string& 
     total = total + amount;
   }
   sum.ids = ids.finish();
+  sum.closed_without.assign(without.begin(), without.end());
   for (const auto& [currency, total] : sums) {
     sum.sums[currency] = total.fixed(minor_unit_decimals(currency));
   }
@@ -99,7 +103,7 @@ std::vector<PeriodRecord> period_records(const std::vector<UsageRecord>& records
   for (PeriodRecord& sum : sums) {
     sum.catalogue_version = catalogue;
     sum.cut = cut;
-    sum.closed_without = without;
+    if (sum.customer.empty()) sum.closed_without = without;
   }
   return sums;
 }

@@ -45,7 +45,8 @@ struct UsageRecord {
   std::optional<Money> money;
   Hash catalogue_version{}, meter_version{};
   Hash evidence{};  ///< over every slot it draws on, and which view each was taken from
-  std::vector<std::string> closed_without;  ///< agents that missed the grace, ascending
+  /// Agents that it draws on and that missed the grace, ascending.
+  std::vector<std::string> closed_without;
 
   [[nodiscard]] Hash id() const;
 };
@@ -78,7 +79,8 @@ struct Message {
 [[nodiscard]] Message message_of(const UsageRecord& record, const std::string& source);
 [[nodiscard]] Message message_of(const PeriodRecord& record, const std::string& source);
 
-/// The period records that belong behind these records (ascending by customer and meter).
+/// The period records that belong behind these records (ascending by customer and meter). A
+/// customer's names the agents that the customer's records name, the one of all names all.
 [[nodiscard]] std::vector<PeriodRecord> period_records(const std::vector<UsageRecord>& records,
                                                        const Period& period, const Hash& catalogue,
                                                        const Hash& cut,

@@ -133,6 +133,25 @@ TEST(Close, AwaitsNeitherImportsNorBareHellos) {
   EXPECT_THAT(awaited(marks, 100), ElementsAre("a"));
 }
 
+/// Given a dead agent, then only the records that draw on it say so.
+TEST(Close, NamesAnAwaitedAgentOnTheRecordsThatDrawOnIt) {
+  const Catalogue c = catalogue_of(
+      "[resource.match]\nmetric = \"tx\"\nsource = \"s\"\n[[resource]]\ncustomer = \"other\"\n"
+      "[resource.match]\nsource = \"t\"\n");
+  ViewUsage other = view_of("b", {slot_of(0, 5)});
+  other.view.series.source = "t";
+  const std::vector<ViewUsage> usage{view_of("a", {slot_of(0, 5)}), other};
+  const Rating rating = rate(c, kPeriod, kSlot, usage, {"b", "test"});
+  ASSERT_EQ(rating.records.size(), 4U);
+  EXPECT_THAT(rating.records[0].closed_without, ElementsAre()) << "acme";
+  EXPECT_THAT(rating.records[2].closed_without, ElementsAre("b")) << "other";
+  const auto sums = period_records(rating.records, kPeriod, {}, {}, {"b", "test"});
+  ASSERT_EQ(sums.size(), 3U);
+  EXPECT_THAT(sums[0].closed_without, ElementsAre());
+  EXPECT_THAT(sums[1].closed_without, ElementsAre("b"));
+  EXPECT_THAT(sums[2].closed_without, ElementsAre("b", "test"));
+}
+
 TEST(Record, IdsNameTheContentAlone) {
   UsageRecord record;
   record.customer = "ab";
