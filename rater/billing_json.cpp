@@ -35,6 +35,7 @@ Json json_of(const UsageRecord& r) {
   Json data;
   data["key"] = {{"customer", r.customer}, {"meter", r.meter}, {"period", json_of(r.period)}};
   data["revision"] = r.revision;
+  data["plan"] = r.plan;
   data["active"] = {{"start", to_rfc3339_short(r.active.from)},
                     {"end", to_rfc3339_short(r.active.to)}};
   data["measure"] = r.measure;
@@ -64,6 +65,7 @@ Json json_of(const UsageRecord& r) {
   data["meter_version"] = to_hex(r.meter_version);
   data["evidence"] = to_hex(r.evidence);
   data["closed_without"] = r.closed_without;
+  data["problems"] = r.problems;
   return data;
 }
 

@@ -71,6 +71,7 @@ struct Line {
 void describe(const Line& line, UsageRecord& record) {
   record.customer = line.customer.id;
   record.meter = line.meter.id;
+  record.plan = line.plan.id;
   record.period = line.period;
   record.active = line.active;
   record.measure = measure_name(line.meter.measure);
@@ -120,6 +121,19 @@ std::vector<std::string> awaited_of(const MeterInput& input,
     if (draws_on(input.in, agent) || draws_on(input.out, agent)) mine.push_back(agent);
   }
   return mine;
+}
+
+/// What keeps series of this customer and meter from being billed.
+std::vector<std::string> problems_of(const Meter& meter, std::size_t customer,
+                                     const MeterInput& input,
+                                     const std::vector<Conflict>& conflicts) {
+  std::set<std::string> problems(input.errors.begin(), input.errors.end());
+  for (const Conflict& conflict : conflicts) {
+    const std::vector<std::size_t>& theirs = conflict.customers;
+    const bool mine = std::find(theirs.begin(), theirs.end(), customer) != theirs.end();
+    if (mine && reads(meter, conflict.metric)) problems.insert(conflict.text);
+  }
+  return {problems.begin(), problems.end()};
 }
 
 UsageRecord make_record(const Line& line, const MeterInput& input) {
@@ -181,7 +195,8 @@ Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
   Attribution attribution = attribute(catalogue, period, slot, usage, until);
   Rating rating;
   rating.unattributed = std::move(attribution.unattributed);
-  std::set<std::string> problems(attribution.conflicts.begin(), attribution.conflicts.end());
+  std::set<std::string> problems;
+  for (const Conflict& conflict : attribution.conflicts) problems.insert(conflict.text);
   const Hash version = catalogue.version();
   for (std::size_t c = 0; c < catalogue.customers.size(); ++c) {
     const Customer& customer = catalogue.customers[c];
@@ -198,6 +213,7 @@ Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
           make_record({catalogue, customer, *plan, item, *meter, theirs, active, slot}, input);
       record.catalogue_version = version;
       record.closed_without = awaited_of(input, closed_without);
+      record.problems = problems_of(*meter, c, input, attribution.conflicts);
       rating.records.push_back(std::move(record));
     }
   }

@@ -78,6 +78,12 @@ const char* base_unit(Measure measure) {
   return "byte-seconds";
 }
 
+bool reads(const Meter& meter, const std::string& metric) {
+  if (meter.measure == Measure::time_weighted) return metric == meter.metric;
+  return (meter.direction != Direction::out && metric == meter.in) ||
+         (meter.direction != Direction::in && metric == meter.out);
+}
+
 MeterInput select(const Meter& meter, std::span<const OwnedSeries> owned, Ns slot) {
   MeterInput input;
   const bool gauge = meter.measure == Measure::time_weighted;

@@ -36,6 +36,9 @@ struct Measured {
 /// Name of the base unit: "bytes", "bytes per slot", "byte-seconds".
 [[nodiscard]] const char* base_unit(Measure measure);
 
+/// Whether a meter reads series of that metric.
+[[nodiscard]] bool reads(const Meter& meter, const std::string& metric);
+
 /// What of a customer's series a meter reads, and what it cannot use (in words, in `errors`): a
 /// series of another kind or unit, or too coarse for a p95's slots.
 struct MeterInput {

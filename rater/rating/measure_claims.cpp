@@ -43,7 +43,7 @@ Bounds bounds_of(const Catalogue& catalogue, const Period& period, Ns until) {
 class Timeline {
  public:
   Timeline(const Catalogue& catalogue, const Bounds& bounds, const ViewUsage& view,
-           std::set<std::string>& conflicts)
+           std::set<Conflict>& conflicts)
       : catalogue_(catalogue), bounds_(bounds), view_(view) {
     std::set<Ns> edges{bounds.all.from, bounds.all.to, bounds.own.from, bounds.own.to};
     for (const InfoSpan& info : view.info) edges.insert(info.from);
@@ -84,7 +84,7 @@ class Timeline {
     }
   }
 
-  void add(const Span& part, std::set<std::string>& conflicts) {
+  void add(const Span& part, std::set<Conflict>& conflicts) {
     std::set<std::size_t> owners;
     for (const Match& m : matches_) {
       if (m.held.from <= part.from && part.to <= m.held.to) owners.insert(m.customer);
@@ -95,7 +95,9 @@ class Timeline {
     } else if (owners.size() > 1) {
       std::string text = series_text(view_.view.series) + " is claimed by";
       for (const std::size_t o : owners) text += " `" + catalogue_.customers[o].id + "`";
-      conflicts.insert(text + " at the same time: billed to none of them");
+      conflicts.insert({text + " at the same time: billed to none of them",
+                        view_.view.series.metric,
+                        {owners.begin(), owners.end()}});
     }
     const Span& theirs = owner == kNobody ? bounds_.own : bounds_.customers[owner];
     if (part.from < theirs.from || part.to > theirs.to) owner = kElsewhere;
@@ -126,7 +128,7 @@ Ns overlap(const std::vector<Span>& spans, Ns from, Ns to) {
 class Series {
  public:
   Series(const Catalogue& catalogue, const Bounds& bounds, Ns slot,
-         std::vector<const ViewUsage*> views, Attribution& out, std::set<std::string>& conflicts)
+         std::vector<const ViewUsage*> views, Attribution& out, std::set<Conflict>& conflicts)
       : bounds_(bounds), slot_(slot), views_(std::move(views)), out_(out) {
     const SeriesKey& key = views_.front()->view.series;
     for (const ViewUsage* view : views_) {
@@ -274,7 +276,7 @@ Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
   for (const ViewUsage& view : usage) series[view.view.series].push_back(&view);
 
   const Bounds bounds = bounds_of(catalogue, period, until);
-  std::set<std::string> conflicts;
+  std::set<Conflict> conflicts;
   std::map<std::string, Unattributed> unattributed;
   for (auto& [key, views] : series) {
     std::sort(views.begin(), views.end(),

@@ -46,10 +46,18 @@ struct Unattributed {
   std::uint64_t series = 0;
 };
 
+/// A series that several customers hold at once: billed to none of them.
+struct Conflict {
+  std::string text;  ///< in words
+  std::string metric;
+  std::vector<std::size_t> customers;  ///< as in Catalogue::customers, ascending
+  friend auto operator<=>(const Conflict&, const Conflict&) = default;
+};
+
 struct Attribution {
   std::vector<std::vector<OwnedSeries>> customers;  ///< as in Catalogue::customers; series ascend
   std::vector<Unattributed> unattributed;           ///< ascending by metric
-  std::vector<std::string> conflicts;  ///< series that two customers hold at once, in words
+  std::vector<Conflict> conflicts;                  ///< ascending
 };
 
 /// `usage` in any order. The period is the catalogue's own; a customer's is period_of() it, cut to

@@ -60,7 +60,7 @@ PeriodRecord sum_up(const std::vector<UsageRecord>& records, const std::string& 
 
 Hash UsageRecord::id() const {
   FieldHasher h;
-  h.field("tallyman.usage.record.v1").field(customer).field(meter);
+  h.field("tallyman.usage.record.v1").field(customer).field(meter).field(plan);
   add(h, period);
   h.number(revision);
   add(h, active.from);
@@ -76,6 +76,7 @@ Hash UsageRecord::id() const {
   if (money) h.field(money->remainder);
   h.field(catalogue_version).field(meter_version).field(evidence);
   add(h, closed_without);
+  add(h, problems);
   return h.finish();
 }
 

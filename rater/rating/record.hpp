@@ -29,7 +29,8 @@ struct Money {
 /// One customer, meter and period.
 struct UsageRecord {
   std::string customer, meter;
-  Period period;  ///< with the customer's bounds
+  std::string plan;  ///< its id
+  Period period;     ///< with the customer's bounds
   std::uint64_t revision = 1;
   Span active;  ///< when the customer was one, within the period
   std::string measure, unit;
@@ -47,6 +48,8 @@ struct UsageRecord {
   Hash evidence{};  ///< over every slot it draws on, and which view each was taken from
   /// Agents that it draws on and that missed the grace, ascending.
   std::vector<std::string> closed_without;
+  /// In words, ascending: series not billed for two claim them, or that the meter cannot read.
+  std::vector<std::string> problems;
 
   [[nodiscard]] Hash id() const;
 };

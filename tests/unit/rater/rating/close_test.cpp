@@ -191,6 +191,29 @@ TEST(Record, ABadNameComesOutAsOneLineOfValidJson) {
   EXPECT_TRUE(nlohmann::json::accept(message.body));
 }
 
+/// Given a series that two claim and one that a meter cannot read, then the records they are
+/// missing from say so, and no others.
+TEST(Record, NamesThePlanAndTheProblemsThatTouchIt) {
+  const Catalogue c = catalogue_of(
+      "[resource.match]\nsource = \"s\"\n[[resource]]\ncustomer = \"other\"\n"
+      "[resource.match]\nsource = \"s\"\nifindex = \"2\"\n");
+  ViewUsage both = view_of("a", {slot_of(0, 5)}), coarse = both, mine = both;
+  both.view.series.labels = {{"ifindex", "2"}};
+  coarse.view.series.labels = {{"ifindex", "3"}};
+  coarse.resolution = kHour;
+  const std::vector<ViewUsage> usage{both, coarse, mine};
+  const Rating rating = rate(c, kPeriod, kSlot, usage, {});
+  ASSERT_EQ(rating.records.size(), 4U);
+  EXPECT_EQ(rating.problems.size(), 2U);
+  EXPECT_EQ(rating.records[0].problems.size(), 2U) << "acme's p95";
+  EXPECT_EQ(rating.records[1].problems.size(), 1U) << "acme's volume";
+  EXPECT_THAT(rating.records[2].problems, ElementsAre(HasSubstr("claimed by `acme` `other`")));
+  EXPECT_EQ(rating.records[0].plan, "p");
+  UsageRecord record = rating.records[0];
+  record.problems.clear();
+  EXPECT_NE(record.id(), rating.records[0].id());
+}
+
 /// Members of `value` are those `schema` knows, and all that it requires.
 void expect_keys(const nlohmann::json& schema, const nlohmann::json& value) {
   for (const auto& required : schema.at("required")) {
@@ -213,6 +236,8 @@ TEST(Record, HasTheKeysOfItsSchema) {
     expect_keys(schema.at("$defs").at(record ? "record" : "period_record"), event.at("data"));
     EXPECT_EQ(event.at("dataschema"), schema.at("$id"));
   }
+  EXPECT_EQ(schema.dump().find("\"additionalProperties\":false"), std::string::npos)
+      << "consumers must take records of later versions";
 }
 
 }  // namespace
