@@ -1,5 +1,7 @@
 #include "rater/rating/period_store.hpp"
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 
 namespace tallyman::rater {
@@ -12,7 +14,7 @@ constexpr const char* kSchema =
     "CREATE TABLE billing(one INTEGER PRIMARY KEY CHECK(one = 1), beginning INTEGER NOT NULL);"
     "CREATE TABLE period(id TEXT PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,"
     " state INTEGER NOT NULL, catalogue BLOB NOT NULL, tz TEXT NOT NULL, cut BLOB NOT NULL,"
-    " without BLOB NOT NULL, problems BLOB NOT NULL) WITHOUT ROWID;"
+    " without BLOB NOT NULL, problems BLOB NOT NULL, records INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX period_start ON period(start);"
     "CREATE INDEX period_draft ON period(start) WHERE state = 1;"
     "CREATE TABLE period_stream(period TEXT NOT NULL, agent TEXT NOT NULL, incarnation BLOB NOT"
@@ -48,7 +50,7 @@ const char* period_state_name(PeriodState state) {
 }
 
 Result<PeriodStore> PeriodStore::open(Ledger& ledger) {
-  if (const Status made = ledger.prepare_part("billing", 1, kSchema); !made) return made.error();
+  if (const Status made = ledger.prepare_part("billing", 2, kSchema); !made) return made.error();
   return PeriodStore(ledger);
 }
 
@@ -89,13 +91,14 @@ Status PeriodStore::clear(const std::string& id) {
 
 Status PeriodStore::insert(const Drafts& drafts) {
   const std::string& id = drafts.period.id;
-  Statement period = db().prepare("INSERT INTO period VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  Statement period = db().prepare("INSERT INTO period VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   period.bind(1, id).bind(2, drafts.period.start).bind(3, drafts.period.end);
   period.bind(4, std::int64_t{static_cast<int>(PeriodState::draft)});
   period.bind(5, ByteView(drafts.catalogue)).bind(6, drafts.cut.tz);
   period.bind(7, ByteView(drafts.cut.hash()));
   period.bind(8, ByteView(packed(drafts.cut.closed_without)));
   period.bind(9, ByteView(packed(drafts.problems)));
+  period.bind(10, static_cast<std::int64_t>(drafts.messages.size()));
   if (const Status done = period.done(); !done) return done;
 
   Statement stream = db().prepare("INSERT INTO period_stream VALUES(?, ?, ?, ?, ?, ?)");
@@ -142,8 +145,7 @@ Status PeriodStore::release(const std::string& id, Outbox& outbox) {
 
 Result<std::vector<ClosedPeriod>> PeriodStore::select(const char* which, std::string_view id) {
   Statement select = db().prepare(
-      std::string("SELECT id, start, end, state, catalogue, cut, without,"
-                  " (SELECT COUNT(*) FROM record WHERE record.period = period.id) FROM period ") +
+      std::string("SELECT id, start, end, state, catalogue, cut, without, records FROM period ") +
       which);
   if (!id.empty()) select.bind(1, id);
   std::vector<ClosedPeriod> all;
@@ -221,6 +223,41 @@ Result<std::vector<std::string>> PeriodStore::problems(const std::string& id) {
   const Result<bool> row = select.step();
   if (!row) return row.error();
   return *row ? unpacked(select.blob(0)) : std::vector<std::string>{};
+}
+
+Result<Cut> PeriodStore::cut(const std::string& id) {
+  Cut cut;
+  Statement period = db().prepare("SELECT tz, without FROM period WHERE id = ?");
+  period.bind(1, id);
+  const Result<bool> there = period.step();
+  if (!there) return there.error();
+  if (!*there) return cut;
+  cut.tz = period.text(0);
+  cut.closed_without = unpacked(period.blob(1));
+  Statement select = db().prepare(
+      "SELECT agent, incarnation, sequence, hash, watermark FROM period_stream WHERE period = ?"
+      " ORDER BY agent, incarnation");
+  select.bind(1, id);
+  for (;;) {
+    const Result<bool> row = select.step();
+    if (!row) return row.error();
+    if (!*row) return cut;
+    StreamMark mark{.agent = select.text(0)};
+    const Bytes incarnation = select.blob(1);
+    std::copy_n(incarnation.begin(), std::min(incarnation.size(), mark.incarnation.size()),
+                mark.incarnation.begin());
+    mark.sequence = select.u64(2);
+    mark.hash = select.hash(3);
+    mark.watermark = select.integer(4);
+    cut.marks.push_back(std::move(mark));
+  }
+}
+
+Result<std::optional<std::string>> PeriodStore::last_catalogue() {
+  Statement select = db().prepare("SELECT text FROM catalogue ORDER BY n DESC LIMIT 1");
+  const Result<bool> row = select.step();
+  if (!row) return row.error();
+  return *row ? std::optional(select.text(0)) : std::optional<std::string>();
 }
 
 Result<std::optional<Ns>> PeriodStore::beginning() {

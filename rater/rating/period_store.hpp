@@ -2,11 +2,12 @@
 // Closed periods, their cuts and records, and the versions of the catalogue, in the ledger.
 //
 // Tables: catalogue(n, version, applied, text): append-only, a row each time another content comes
-// into force · period(id, start, end, state, catalogue, tz, cut, without, problems): state 1 =
-// draft, 2 = released · period_stream(period, agent, incarnation, sequence, hash, watermark): the
-// cut · unattributed(period, metric, unit, amount, series) · billing(one, beginning) ·
-// record(period, n, id, type, customer, meter, routing_key, evidence, body): in the order they go
-// out. Rejected: records as columns of figures (what is released is bytes, and must stay those).
+// into force · period(id, start, end, state, catalogue, tz, cut, without, problems, records):
+// state 1 = draft, 2 = released; records = how many `record` holds of it · period_stream(period,
+// agent, incarnation, sequence, hash, watermark): the cut · unattributed(period, metric, unit,
+// amount, series) · billing(one, beginning) · record(period, n, id, type, customer, meter,
+// routing_key, evidence, body): in the order they go out. Rejected: records as columns of figures
+// (what is released is bytes, and must stay those).
 
 #include <cstdint>
 #include <optional>
@@ -65,9 +66,13 @@ class PeriodStore {
   /// The earliest one that is not released.
   [[nodiscard]] Result<std::optional<ClosedPeriod>> earliest_draft();
   [[nodiscard]] Result<std::vector<Message>> messages(const std::string& id);
+  /// What a period was closed under; empty when there is no such period.
+  [[nodiscard]] Result<Cut> cut(const std::string& id);
+  /// The text of the catalogue noted last.
+  [[nodiscard]] Result<std::optional<std::string>> last_catalogue();
   [[nodiscard]] Result<std::vector<Unattributed>> unattributed(const std::string& id);
   [[nodiscard]] Result<std::vector<std::string>> problems(const std::string& id);
-  /// Where the first period begins: set once, moved only while nothing is closed.
+  /// Where the first period begins: moved only while nothing is closed.
   [[nodiscard]] Result<std::optional<Ns>> beginning();
   [[nodiscard]] Status set_beginning(Ns instant);
 
