@@ -48,12 +48,35 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
                                     std::move(*periods), std::move(*outbox)});
   std::unique_ptr<Billing> billing(new Billing(std::move(state)));
   if (!billing->state_->options.catalogue_path.empty()) {
-    if (const Status read = billing->reload_catalogue(); !read) return read.error();
+    const Status read = billing->start_catalogue();
+    if (!read) return read.error();
   }
   return billing;
 }
 
+Status Billing::start_catalogue() {
+  // Receiving must go on whatever became of the file: what was in force last stays so.
+  State& s = *state_;
+  const Result<std::optional<std::string>> last = s.periods.last_catalogue();
+  if (!last) return last.error();
+  if (*last) {
+    app::ConfigErrors errors;
+    Catalogue catalogue = parse_catalogue(**last, "ledger", s.options.slot, errors);
+    if (errors.empty()) s.catalogue = std::move(catalogue);
+  }
+  const Status read = reload_catalogue();
+  if (read || !s.catalogue) return read;
+  log::error("the catalogue stays as it was: {}", read.error().text());
+  return {};
+}
+
 Status Billing::reload_catalogue() {
+  const Status read = read_catalogue();
+  state_->catalogue_error = read ? std::string() : read.error().text();
+  return read;
+}
+
+Status Billing::read_catalogue() {
   const std::string& path = state_->options.catalogue_path;
   const Result<std::string> text = read_text(path);
   if (!text) return text.error();
@@ -64,6 +87,9 @@ Status Billing::reload_catalogue() {
     while (lines.ends_with('\n')) lines.pop_back();
     return Error{std::move(lines), "", ""};
   }
+  if (const Status kept = state_->keeps_periods(catalogue); !kept) {
+    return Error{path + ": " + kept.error().text(), "", ""};
+  }
   const Status noted =
       state_->periods.note_catalogue(catalogue.version(), *text, state_->clock.wall());
   if (!noted) return noted;
@@ -71,15 +97,7 @@ Status Billing::reload_catalogue() {
   return {};
 }
 
-void Billing::tick() {
-  State& s = *state_;
-  const Status done = s.step();
-  const std::string error = done ? std::string() : done.error().text();
-  if (error != s.error && !error.empty()) log::error("billing: {}", error);
-  if (error.empty() && !s.error.empty()) log::info("billing: goes on");
-  s.error = error;
-  if (!done) s.more = false;
-}
+void Billing::tick() { state_->tick(); }
 
 bool Billing::more_to_do() const { return state_->more; }
 
@@ -94,13 +112,14 @@ Result<std::string> Billing::close(const std::string& id) {
 
 Result<std::string> Billing::release(const std::string& id) {
   State& s = *state_;
-  std::string which = id;
-  if (which.empty()) {
-    const auto draft = s.periods.earliest_draft();
-    if (!draft) return draft.error();
-    if (!*draft) return Error{"there is no draft to release", "", "close a period first"};
-    which = (*draft)->period.id;
+  if (const Status derived = s.derive_all(); !derived) return derived.error();
+  const auto draft = id.empty() ? s.periods.earliest_draft() : s.periods.period(id);
+  if (!draft) return draft.error();
+  if (!*draft) return Error{"there is no draft to release", id, "close a period first"};
+  if ((*draft)->state == PeriodState::draft) {
+    if (const Status right = s.still_right(**draft); !right) return right.error();
   }
+  const std::string which = (*draft)->period.id;
   if (const Status released = s.periods.release(which, *s.outbox); !released) {
     return released.error();
   }
@@ -152,7 +171,7 @@ Result<std::string> Billing::usage_json(const std::string& customer, const std::
       id.empty() ? period_at(c.period, c.zone, *now) : period_named(c.period, c.zone, id);
   if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
   const Ns until = std::min(*now, usage_span(c, *period).to);
-  const Result<Rating> rating = s.rate_until(*period, {}, until);
+  const Result<Rating> rating = s.rate_until(*period, Cut{}, until);
   if (!rating) return rating.error();
   return usage_document(*period, until, *rating, customer);
 }

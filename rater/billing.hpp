@@ -33,18 +33,23 @@ struct BillingOptions {
 /// outlive it. Everything it answers is one JSON document.
 class Billing {
  public:
-  /// Makes its tables, reads the catalogue (an Error lists every mistake in it, a line each) and
-  /// opens the bus. What a crash left half-published is finished by the first tick().
+  /// Makes its tables, reads the catalogue and opens the bus. When the catalogue cannot be read,
+  /// the one that was in force last is, and status_json() shows why; only where there was none yet
+  /// it is an Error, which lists every mistake in it, a line each. What a crash left half-published
+  /// is finished by the first tick().
   static Result<std::unique_ptr<Billing>> open(Ledger& ledger, Intake& intake,
                                                BillingOptions options, const Clock& clock);
   ~Billing();
   Billing(const Billing&) = delete;
   Billing& operator=(const Billing&) = delete;
 
-  /// Reads the catalogue again; on any mistake the one in force stays.
+  /// Reads the catalogue again; on any mistake the one in force stays, and status_json() shows why.
+  /// Once a period is closed, period rule and zones cannot change.
   [[nodiscard]] Status reload_catalogue();
-  /// A bounded step: derive, close what is due, release when automatic, publish. A failure is
-  /// logged once, shown by status_json() and tried again at the next tick.
+  /// Bounded steps: derive, close what is due, release when automatic, publish. One that fails
+  /// keeps none of the others from running, is logged once, shown by status_json() and tried again
+  /// at the next tick. By itself a draft is released once it is what would be rated now, and either
+  /// nobody's data is awaited or the grace has passed; until then it is closed again as they come.
   void tick();
   /// True when the last tick left work behind: call it again soon, else once a second.
   [[nodiscard]] bool more_to_do() const;
@@ -53,7 +58,8 @@ class Billing {
   /// that is not released. It does not wait: who is missing stands on the records and in the
   /// answer.
   [[nodiscard]] Result<std::string> close(const std::string& period);
-  /// Makes a draft immutable and queues it for the bus; "" = the earliest draft.
+  /// Makes a draft immutable and queues it for the bus; "" = the earliest draft. Refused when
+  /// rating would give something else now: the catalogue has changed, or usage has come.
   [[nodiscard]] Result<std::string> release(const std::string& period);
   /// Every customer of a period with quantity, coverage and amount; unattributed usage; conflicts;
   /// who is awaited. "" = the latest one that is closed.
@@ -74,6 +80,8 @@ class Billing {
  private:
   struct State;
   explicit Billing(std::unique_ptr<State> state);
+  [[nodiscard]] Status start_catalogue();
+  [[nodiscard]] Status read_catalogue();
   std::unique_ptr<State> state_;
 };
 

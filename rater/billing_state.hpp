@@ -1,6 +1,7 @@
 #pragma once
 // The inside of Billing: its parts, and the steps that a tick and the commands are made of.
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,11 +27,13 @@ struct Billing::State {
   PeriodStore periods;
   std::unique_ptr<Outbox> outbox;
   std::optional<Catalogue> catalogue{};
-  std::string error{};            ///< what the last tick failed with
-  bool more = false;              ///< the last tick left work behind
-  bool deriving = false;          ///< committed batches wait to be derived
-  std::size_t streams_known = 0;  ///< that the beginning was sought in
-  std::uint64_t derived = 0;      ///< batches since the start
+  enum Step : std::uint8_t { kDerive, kClose, kRelease, kPublish, kSteps };
+  std::array<std::string, kSteps> errors{};  ///< what each step of a tick failed with last
+  std::string catalogue_error{};             ///< why the file is not what is in force
+  bool more = false;                         ///< the last tick left work behind
+  bool deriving = false;                     ///< committed batches wait to be derived, or it failed
+  std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
+  std::uint64_t derived = 0;                 ///< batches since the start
 
   /// Kept from one status to the next: what it took to know.
   struct Late {
@@ -41,17 +44,37 @@ struct Billing::State {
   };
   std::optional<Late> late{};
 
-  [[nodiscard]] Status step();
+  /// What the earliest draft was last seen to agree with.
+  struct Fresh {
+    std::string period;
+    std::uint64_t derived = 0;
+    Hash catalogue{};
+    friend bool operator==(const Fresh&, const Fresh&) = default;
+  };
+  std::optional<Fresh> fresh{};
+
+  /// The steps in their order. One that fails keeps none of the others from running, but what is
+  /// not derived is not closed by itself.
+  void tick();
+  [[nodiscard]] std::string error_text() const;
   [[nodiscard]] Status derive_all();
   /// The next period to close by itself; nothing before the first data.
   [[nodiscard]] Result<std::optional<Period>> next_period();
   [[nodiscard]] Status close_due();
-  /// For `close ID`: known, ended, in its turn.
+  /// For `close ID`: known, ended, in its turn; one before the first only when it has data, as an
+  /// import brings it.
   [[nodiscard]] Result<Period> period_to_close(const std::string& id);
   [[nodiscard]] Status close(const Period& period);
   [[nodiscard]] Result<Cut> cut_at(const Period& period);
-  [[nodiscard]] Result<Rating> rate_until(const Period& period,
-                                          const std::vector<std::string>& without, Ns until);
+  /// What a close would store under this cut.
+  [[nodiscard]] Result<Drafts> drafts_of(const Period& period, Cut cut);
+  /// Nothing when the drafts are what rating gives now under their own cut; else why they are not.
+  [[nodiscard]] Status still_right(const ClosedPeriod& draft);
+  /// Of the cut only marks and agents awaited count.
+  [[nodiscard]] Result<Rating> rate_until(const Period& period, const Cut& cut, Ns until);
+  /// Periods lie end to end only as long as their rule and zones stay: refuses a catalogue with
+  /// others once a period is closed.
+  [[nodiscard]] Status keeps_periods(const Catalogue& next);
   /// How far metering has come: the newest watermark, else now.
   [[nodiscard]] Result<Ns> metered_until();
   /// How many records of a released period would come out otherwise now; nothing when the catalogue
@@ -66,7 +89,13 @@ struct Billing::State {
   [[nodiscard]] static Error no_catalogue();
 
  private:
+  void note(Step step, const Status& done);
+  [[nodiscard]] Status derive_some();
+  [[nodiscard]] Status release_due();
+  [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
+  [[nodiscard]] Result<bool> has_data(const Period& period);
+  [[nodiscard]] Status add_silent(const Cut& cut, Ns before, std::vector<ViewUsage>& usage);
 };
 
 }  // namespace tallyman::rater

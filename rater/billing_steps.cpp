@@ -1,0 +1,337 @@
+// The steps that a tick is made of, and what closes and releases a period.
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "app/log.hpp"
+#include "base/time_text.hpp"
+#include "rater/billing_state.hpp"
+#include "wire/batch.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+constexpr Ns kLookBack = kDay;  ///< before an agent fell silent, for what it metered
+
+std::string rule_text(const PeriodRule& rule) {
+  return rule.monthly() ? "month" : to_duration_text(rule.length);
+}
+
+/// When the agent of that name, in any of its lives, was last heard of.
+Ns watermark_of(const std::vector<StreamMark>& marks, const std::string& agent) {
+  Ns newest = 0;
+  for (const StreamMark& mark : marks) {
+    if (mark.agent == agent && !mark.imported) newest = std::max(newest, mark.watermark);
+  }
+  return newest;
+}
+
+}  // namespace
+
+void Billing::State::note(Step step, const Status& done) {
+  std::string text = done ? std::string() : done.error().text();
+  if (text != errors[step] && !text.empty()) log::error("billing: {}", text);
+  if (text.empty() && !errors[step].empty()) log::info("billing: goes on");
+  errors[step] = std::move(text);
+}
+
+std::string Billing::State::error_text() const {
+  std::vector<std::string> all(errors.begin(), errors.end());
+  all.push_back(catalogue_error);
+  std::string text;
+  for (std::string& error : all) {
+    if (error.empty() || text.find(error) != std::string::npos) continue;
+    std::replace(error.begin(), error.end(), '\n', ' ');
+    text += (text.empty() ? "" : "; ") + error;
+  }
+  return text;
+}
+
+void Billing::State::tick() {
+  more = false;
+  note(kDerive, derive_some());
+  // A period that closed without what is in the ledger already would be wrong for good.
+  if (catalogue && options.close_automatically && !deriving) note(kClose, close_due());
+  if (options.release_automatically) note(kRelease, release_due());
+  note(kPublish, publish_some());
+}
+
+Status Billing::State::derive_some() {
+  deriving = true;
+  const Result<UsageStore::Progress> progress = usage->advance(options.batches_per_tick);
+  if (!progress) return progress.error();
+  derived += progress->batches;
+  deriving = more = progress->more;
+  return {};
+}
+
+Status Billing::State::derive_all() {
+  do {
+    if (const Status done = derive_some(); !done) return done;
+  } while (deriving);
+  return {};
+}
+
+Status Billing::State::release_due() {
+  const Result<std::optional<ClosedPeriod>> found = periods.earliest_draft();
+  if (!found) return found.error();
+  if (!*found) return {};
+  if (!catalogue) return no_catalogue();
+  const ClosedPeriod& draft = **found;
+  const Result<Cut> cut = cut_at(draft.period);
+  if (!cut) return cut.error();
+  const bool complete = draft.without.empty();
+  if (!complete && deriving) return {};
+  const Fresh now{draft.period.id, derived, catalogue->version()};
+  bool right = draft.catalogue == now.catalogue && draft.without == cut->closed_without;
+  if (right && !complete &&
+      clock.wall() < usage_span(*catalogue, draft.period).to + options.grace) {
+    return {};
+  }
+  if (right && fresh != now) right = still_right(draft).ok();
+  more = true;
+  if (!right) {
+    log::info("closing period {} again: its drafts are not what would be rated now",
+              draft.period.id);
+    return close(draft.period);
+  }
+  const Status released = periods.release(draft.period.id, *outbox);
+  if (!released) return released;
+  log::info("released period {}: {} messages", draft.period.id, draft.messages);
+  return {};
+}
+
+Status Billing::State::publish_some() {
+  const Result<std::size_t> published = outbox->publish(options.messages_per_tick);
+  if (!published) return published.error();
+  if (*published >= options.messages_per_tick) more = true;
+  return {};
+}
+
+Status Billing::State::find_beginning() {
+  const Result<std::optional<Ns>> known = periods.beginning();
+  if (!known) return known.error();
+  const Result<std::optional<ClosedPeriod>> latest = periods.latest();
+  if (!latest) return latest.error();
+  if (*known && *latest) return {};
+  // Whole months of history that an import brings are closed by hand, or not at all.
+  Result<std::vector<Stream>> streams = intake.streams();
+  if (!streams) return streams.error();
+  std::erase_if(*streams, [](const Stream& stream) { return stream.imported || stream.mark == 0; });
+  if (streams->size() == streams_known) return {};
+  std::optional<Ns> first;
+  for (const Stream& stream : *streams) {
+    const Result<std::vector<StoredBatch>> batches = intake.batches_after(stream.id, 0, 1);
+    if (!batches) return batches.error();
+    if (batches->empty()) continue;
+    const StoredBatch& batch = batches->front();
+    const Result<wire::BatchHead> head = wire::decode_batch_head(batch.bytes);
+    const Ns opened = head && head->opened > 0 ? head->opened : batch.received;
+    first = std::min({first.value_or(opened), opened, batch.received});
+  }
+  if (first && first != *known) {
+    if (const Status set = periods.set_beginning(*first); !set) return set;
+  }
+  streams_known = streams->size();
+  return {};
+}
+
+Result<std::optional<Period>> Billing::State::next_period() {
+  if (!catalogue) return std::optional<Period>();
+  if (const Status found = find_beginning(); !found) return found.error();
+  const Result<std::optional<Ns>> beginning = periods.beginning();
+  if (!beginning) return beginning.error();
+  if (!*beginning) return std::optional<Period>();
+  const Period first = period_at(catalogue->period, catalogue->zone, **beginning);
+  const Result<std::optional<ClosedPeriod>> latest = periods.latest();
+  if (!latest) return latest.error();
+  // A period from before the first one, closed by hand for an import, begins no sequence.
+  if (!*latest || (*latest)->period.end <= first.start) return std::optional(first);
+  return std::optional(period_at(catalogue->period, catalogue->zone, (*latest)->period.end));
+}
+
+Status Billing::State::close_due() {
+  const Result<std::optional<Period>> next = next_period();
+  if (!next) return next.error();
+  if (!*next) return {};
+  const Ns end = usage_span(*catalogue, **next).to;
+  const Ns now = clock.wall();
+  if (now < end) return {};
+  const Result<Cut> cut = cut_at(**next);
+  if (!cut) return cut.error();
+  const bool waits = cut->marks.empty() || !cut->closed_without.empty();
+  if (waits && now - end < options.grace) return {};
+  if (const Status closed = close(**next); !closed) return closed;
+  log::info("closed period {}: draft", (*next)->id);
+  more = true;
+  return {};
+}
+
+Result<bool> Billing::State::has_data(const Period& period) {
+  const Span span = usage_span(*catalogue, period);
+  const Result<std::vector<ViewUsage>> views =
+      usage->slots(catalogue->metrics(), span.from, span.to);
+  if (!views) return views.error();
+  return std::any_of(views->begin(), views->end(),
+                     [](const ViewUsage& view) { return !view.slots.empty(); });
+}
+
+Result<Period> Billing::State::period_to_close(const std::string& id) {
+  if (!catalogue) return no_catalogue();
+  const Result<std::optional<Period>> next = next_period();
+  if (!next) return next.error();
+  const Result<std::optional<ClosedPeriod>> draft = periods.earliest_draft();
+  if (!draft) return draft.error();
+  std::optional<Period> period;
+  bool known = true;
+  if (!id.empty()) {
+    // A closed period keeps its bounds, whatever the catalogue says now.
+    const Result<std::optional<ClosedPeriod>> closed = periods.period(id);
+    if (!closed) return closed.error();
+    known = closed->has_value();
+    period = known ? (*closed)->period : period_named(catalogue->period, catalogue->zone, id);
+    if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
+  } else {
+    period = *draft ? std::optional((*draft)->period) : *next;
+    if (!period) return Error{"there is nothing to close", "", "no batch has come yet"};
+  }
+  if (clock.wall() < usage_span(*catalogue, *period).to) {
+    return Error{"the period has not ended", period->id,
+                 "see running figures with `tallyman-rater usage`"};
+  }
+  if (*next && period->start > (*next)->start) {
+    return Error{"an earlier period is not closed yet", period->id, "close " + (*next)->id};
+  }
+  if (!known && (!*next || period->start < (*next)->start)) {
+    const Result<bool> data = has_data(*period);
+    if (!data) return data.error();
+    if (!*data) {
+      return Error{"the period is before the first one, and nothing was metered in it", period->id,
+                   "import its readings first"};
+    }
+  }
+  return *period;
+}
+
+Result<Cut> Billing::State::cut_at(const Period& period) {
+  Result<std::vector<StreamMark>> marks = usage->marks();
+  if (!marks) return marks.error();
+  std::sort(marks->begin(), marks->end(), [](const StreamMark& a, const StreamMark& b) {
+    return std::tie(a.agent, a.incarnation) < std::tie(b.agent, b.incarnation);
+  });
+  Cut cut{std::move(*marks), tz_version(), {}};
+  const Ns end = catalogue ? usage_span(*catalogue, period).to : period.end;
+  cut.closed_without = awaited(cut.marks, end);
+  return cut;
+}
+
+/// An agent of whom nothing is known in a whole period still held what it metered before: its
+/// customers' records must show that as unknown, and name the agent.
+Status Billing::State::add_silent(const Cut& cut, Ns before, std::vector<ViewUsage>& usage_now) {
+  std::set<std::string> heard;
+  for (const ViewUsage& view : usage_now) heard.insert(view.view.agent);
+  for (const std::string& agent : cut.closed_without) {
+    const Ns until = std::min(watermark_of(cut.marks, agent), before);
+    if (heard.contains(agent) || until <= 0) continue;
+    Result<std::vector<ViewUsage>> last =
+        usage->slots(catalogue->metrics(), until - kLookBack, until);
+    if (!last) return last.error();
+    for (ViewUsage& view : *last) {
+      if (view.view.agent != agent || view.slots.empty()) continue;
+      const Ns seen = (view.slots.back().slot + 1) * options.slot;
+      if (!view.absent.empty() && view.absent.back().to >= seen) continue;
+      view.slots.clear();
+      view.absent.clear();
+      usage_now.push_back(std::move(view));
+    }
+  }
+  return {};
+}
+
+Result<Rating> Billing::State::rate_until(const Period& period, const Cut& cut, Ns until) {
+  const Span span = usage_span(*catalogue, period);
+  const std::vector<std::string> metrics = catalogue->metrics();
+  Result<std::vector<ViewUsage>> views = usage->slots(metrics, span.from, std::min(span.to, until));
+  if (!views) return views.error();
+  if (const Status added = add_silent(cut, span.from, *views); !added) return added.error();
+  return rate(*catalogue, period, options.slot, *views, cut.closed_without, until);
+}
+
+Result<Drafts> Billing::State::drafts_of(const Period& period, Cut cut) {
+  Result<Rating> rating = rate_until(period, cut, kForever);
+  if (!rating) return rating.error();
+  const std::string source = "/tallyman/" + ledger.id_text();
+  Drafts drafts{period, catalogue->version(), std::move(cut), {}, {}, {}};
+  for (const UsageRecord& record : rating->records) {
+    drafts.messages.push_back(message_of(record, source));
+  }
+  for (const PeriodRecord& record : period_records(rating->records, period, drafts.catalogue,
+                                                   drafts.cut.hash(), drafts.cut.closed_without)) {
+    drafts.messages.push_back(message_of(record, source));
+  }
+  drafts.unattributed = std::move(rating->unattributed);
+  drafts.problems = std::move(rating->problems);
+  return drafts;
+}
+
+Status Billing::State::close(const Period& period) {
+  Result<Cut> cut = cut_at(period);
+  if (!cut) return cut.error();
+  const Result<Drafts> drafts = drafts_of(period, std::move(*cut));
+  if (!drafts) return drafts.error();
+  for (const std::string& problem : drafts->problems) {
+    log::warning("period {}: {}", period.id, problem);
+  }
+  if (const Status stored = periods.store(*drafts); !stored) return stored;
+  fresh = Fresh{period.id, derived, drafts->catalogue};
+  return {};
+}
+
+Status Billing::State::still_right(const ClosedPeriod& draft) {
+  if (!catalogue) return no_catalogue();
+  if (catalogue->version() != draft.catalogue) {
+    return Error{"the drafts were rated by another catalogue than the one in force",
+                 draft.period.id, "close it again, and review it"};
+  }
+  Result<Cut> cut = periods.cut(draft.period.id);
+  if (!cut) return cut.error();
+  const Result<Drafts> now = drafts_of(draft.period, std::move(*cut));
+  if (!now) return now.error();
+  const Result<std::vector<Message>> stored = periods.messages(draft.period.id);
+  if (!stored) return stored.error();
+  const bool same =
+      std::equal(stored->begin(), stored->end(), now->messages.begin(), now->messages.end(),
+                 [](const Message& a, const Message& b) { return a.id == b.id; });
+  if (same) return {};
+  return Error{"the drafts are not what would be rated now: usage has come since", draft.period.id,
+               "close it again, and review it"};
+}
+
+Status Billing::State::keeps_periods(const Catalogue& next) {
+  if (!catalogue) return {};
+  const Result<std::optional<ClosedPeriod>> closed = periods.latest();
+  if (!closed) return closed.error();
+  if (!*closed) return {};
+  const auto refuse = [](const std::string& what, const std::string& from, const std::string& to) {
+    return Error{what + " cannot change while periods are closed: it is `" + from +
+                     "` and would be `" + to + "`; time would be billed twice, or never",
+                 "", ""};
+  };
+  if (next.period != catalogue->period) {
+    return refuse("billing.period", rule_text(catalogue->period), rule_text(next.period));
+  }
+  if (!next.period.monthly()) return {};  // zones pick the boundaries of months only
+  if (next.zone != catalogue->zone) {
+    return refuse("billing.time_zone", catalogue->zone, next.zone);
+  }
+  for (const Customer& customer : next.customers) {
+    const Customer* before = catalogue->customer(customer.id);
+    if (before == nullptr || before->zone == customer.zone) continue;
+    return refuse("time_zone of customer `" + customer.id + "`", before->zone, customer.zone);
+  }
+  return {};
+}
+
+}  // namespace tallyman::rater
