@@ -147,6 +147,12 @@ std::unique_ptr<FakeFiles> FakeFiles::after(Crash crash, std::uint64_t seed) con
       if (random() % 2 == 0) names[path] = inode;
     }
     for (const auto& [path, inode] : state_->durable) {
+      // A rename is atomic: the old name goes only when a new one is there.
+      const auto here = [&](const auto& name) {
+        return name.first != path && name.second == inode;
+      };
+      const bool renamed = std::any_of(state_->live.begin(), state_->live.end(), here);
+      if (renamed && std::none_of(names.begin(), names.end(), here)) continue;
       if (!state_->live.contains(path) && random() % 2 == 0) names.erase(path);
     }
   }
