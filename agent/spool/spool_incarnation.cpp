@@ -116,7 +116,7 @@ Status SpoolStore::rewrite_unacknowledged(const Identity& next, const std::strin
       return definition != nullptr && dictionary_.find(definition->number) != nullptr;
     });
     if (batch->head.kind != wire::BatchKind::stand_in) rewriter.add(*batch, batches);
-    if (batches.size() >= options_.segment_bytes) {
+    if (batches.size() >= batches_limit(start.size())) {
       Status done = flush();
       if (!done) return done;
     }

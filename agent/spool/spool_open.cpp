@@ -205,7 +205,7 @@ void SpoolStore::forget_segments() {
   open_.reset();
   job_.reset();
   file_.reset();
-  total_bytes_ = end_ = pending_bytes_ = acknowledged_bytes_ = 0;
+  total_bytes_ = end_ = start_bytes_ = pending_bytes_ = acknowledged_bytes_ = 0;
   durable_active_ = 0;
   oldest_ = 0;
   last_link_ = kNoHash;

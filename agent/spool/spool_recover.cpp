@@ -191,6 +191,7 @@ Status SpoolStore::settle_tail(const SegmentScan& scan) {
   auto file = files_.open(segment_path(first), OpenMode::write);
   if (!file) return file.error();
   end_ = scan.end;
+  start_bytes_ = std::min(scan.preamble_end, scan.end);
   Status done = (*file)->truncate(end_);
   if (!done) return done;
   if (scan.lost_bytes > 0)

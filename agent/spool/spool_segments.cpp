@@ -69,12 +69,13 @@ Status SpoolStore::new_segment(std::uint64_t first) {
     (void)files_.remove(segment_path(first));
     return written;
   }
-  if (room_for(options_.segment_bytes).ok()) (void)(*file)->allocate(options_.segment_bytes);
+  if (room_for(options_.segment_bytes).ok())
+    (void)(*file)->allocate(start.size() + options_.segment_bytes);
   trouble_.clear();
   if (file_) cache_ = {segments_.back().first, std::move(places_)};
   places_.clear();
   file_ = std::move(*file);
-  end_ = start.size();
+  end_ = start_bytes_ = start.size();
   segments_.push_back({first, end_});
   total_bytes_ += end_;
   dirty_ = dirty_directory_ = true;
@@ -88,6 +89,7 @@ Status SpoolStore::move_to_new_segment() {
                               : open_           ? open_->head.sequence
                                                 : sealed_ + 1;
   Bytes bytes = segment_start(first);
+  const std::uint64_t start_bytes = bytes.size();
   std::vector<BatchPlace> places;
   for (auto& pending : pending_) {
     BatchPlace place = pending.place;
@@ -132,6 +134,7 @@ Status SpoolStore::move_to_new_segment() {
   file_ = std::move(*file);
   places_ = std::move(places);
   end_ = bytes.size();
+  start_bytes_ = start_bytes;
   segments_.push_back({first, end_});
   total_bytes_ += end_;
   if (open_) open_->offset = open_offset;

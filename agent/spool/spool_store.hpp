@@ -104,6 +104,7 @@ class SpoolStore final : public Spool {
   Status write_seal(Ns watermark);
   void sealed(BatchPlace place, Bytes bytes);
   void turn_over();
+  std::uint64_t batches_limit(std::uint64_t start_bytes) const;
   void all_durable();
 
   // spool_segments.cpp
@@ -160,6 +161,7 @@ class SpoolStore final : public Spool {
   std::uint64_t total_bytes_ = 0;
   std::shared_ptr<File> file_;
   std::uint64_t end_ = 0;           ///< of what is good in it
+  std::uint64_t start_bytes_ = 0;   ///< of its header and preamble
   std::vector<BatchPlace> places_;  ///< in it
   std::optional<OpenBatch> open_;
   std::uint64_t sealed_ = 0;

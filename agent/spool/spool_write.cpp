@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint64_t kMaxPendingBytes = 16U << 20U;
 /// A batch is begun anew when a page would take it beyond these.
 constexpr std::size_t kMaxOpenBytes = wire::kMaxBatchBytes - 4096;
+/// A large dictionary makes a segment's batches take no more than this.
+constexpr std::uint64_t kMaxSegmentGrowth = 64U << 20U;
 
 std::size_t values_in(std::span<const wire::Entry> entries) {
   std::size_t count = 0;
@@ -232,10 +234,12 @@ Status SpoolStore::write_seal(Ns watermark) {
 /// Before a batch is opened: goes on in a new segment when this one is full. All of the old one is
 /// durable by then, so that a new segment's dictionary, states and coverage are never ahead of it.
 void SpoolStore::turn_over() {
-  if (end_ < options_.segment_bytes) return;
+  const std::uint64_t batches = end_ - start_bytes_;
+  const std::uint64_t limit = batches_limit(start_bytes_);
+  if (batches < limit) return;
   const bool durable = !dirty_ && !job_ && pending_.empty();
   if (!durable) {
-    if (end_ < 2 * options_.segment_bytes) return;
+    if (batches < 2 * limit) return;
     job_.reset();
     Status synced = file_->sync();
     if (synced.ok()) synced = files_.sync_directory(options_.directory);
@@ -248,6 +252,12 @@ void SpoolStore::turn_over() {
   }
   // Should a new segment not be had now, this one grows until it can.
   (void)new_segment(sealed_ + 1);
+}
+
+/// How many bytes of batches a segment holds: several times what it begins with, since each repeats
+/// the dictionary.
+std::uint64_t SpoolStore::batches_limit(std::uint64_t start_bytes) const {
+  return std::max(options_.segment_bytes, std::min(4 * start_bytes, kMaxSegmentGrowth));
 }
 
 void SpoolStore::all_durable() {

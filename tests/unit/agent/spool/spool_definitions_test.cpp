@@ -72,6 +72,28 @@ TEST(SpoolDefinitions, PileUpWhileFull) {
   EXPECT_EQ(values_of(batches.back().bytes), std::vector<std::uint64_t>{2});
 }
 
+// Given a dictionary larger than a segment's size, then segments are begun for what batches they
+// take, not for the dictionary that each repeats; before a restart and after it.
+TEST(SpoolDefinitions, PreambleLargerThanASegment) {
+  SpoolBench bench;
+  bench.options.segment_bytes = 2000;
+  ASSERT_TRUE(bench.open());
+  define_many(bench, 0, 1000);
+  ASSERT_TRUE(bench.append(1).ok());
+  for (const bool reopened : {false, true}) {
+    if (reopened) {
+      ASSERT_TRUE(bench.open()) << bench.error;
+    }
+    const std::uint64_t before = bench.spool->stats().bytes;
+    for (std::uint64_t i = 1; i <= 100; ++i) {
+      ASSERT_TRUE(bench.append(i).ok());
+      ASSERT_TRUE(bench.spool->seal_if_due(1, true).ok());
+      ASSERT_TRUE(bench.sync());
+    }
+    EXPECT_LT(bench.spool->stats().bytes - before, 400'000U);
+  }
+}
+
 // Given a new segment begun by an append that then fails, and a restart, then the definitions that
 // no page held are not taken for written.
 TEST(SpoolDefinitions, NotWrittenByAPreamble) {
