@@ -160,7 +160,9 @@ Status SpoolStore::adopt_next() {
   if (!names) return names.error();
   for (const auto& name : *names) {
     const std::string from = directory + "/" + name;
-    const auto bytes = read_file(files_, from, 512U << 20U);
+    auto file = files_.open(from, OpenMode::read);
+    if (!file) return file.error();
+    const auto bytes = (*file)->read_at(0, kMaxHeaderBytes);
     if (!bytes) return bytes.error();
     const auto scan = scan_segment_header(*bytes);
     const bool ours = segment_number(name) && scan.state == HeaderState::whole &&

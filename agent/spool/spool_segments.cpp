@@ -113,13 +113,6 @@ Status SpoolStore::move_to_new_segment() {
     (void)files_.remove(temporary);
     return fail(done.error());
   }
-  // Segments that begin later hold nothing that is not in this one, nor anything durable.
-  while (!segments_.empty() && segments_.back().first > first) {
-    done = files_.remove(segment_path(segments_.back().first));
-    if (!done) return fail(done.error());
-    total_bytes_ -= segments_.back().bytes;
-    segments_.pop_back();
-  }
   done = files_.rename(temporary, segment_path(first));
   if (done.ok()) done = files_.sync_directory(options_.directory);
   if (!done) return fail(done.error());
