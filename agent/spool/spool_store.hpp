@@ -61,7 +61,7 @@ class SpoolStore final : public Spool {
     Ns opened_boot;
     bool must_seal = false;  ///< its writer is ahead of the segment, or it is full
   };
-  struct Pending {  ///< sealed, not known to be durable
+  struct Unsynced {  ///< sealed, not known to be durable
     BatchPlace place;
     Bytes bytes;
   };
@@ -171,7 +171,7 @@ class SpoolStore final : public Spool {
   bool dirty_ = false, dirty_directory_ = false;
   bool failed_ = false;     ///< the written segment can not be trusted: move to a new one
   bool half_open_ = false;  ///< a new incarnation has begun and is not recovered into yet
-  std::deque<Pending> pending_;
+  std::deque<Unsynced> pending_;
   std::uint64_t pending_bytes_ = 0;
   std::optional<Job> job_;
   std::uint64_t jobs_ = 0;
