@@ -11,8 +11,6 @@
 namespace tallyman::agent {
 namespace {
 
-constexpr std::size_t kDefinitionsPerBatch = 2000;
-
 /// The chain of batches of the incarnation that is being prepared.
 class Rewriter {
  public:
@@ -95,13 +93,11 @@ Status SpoolStore::rewrite_unacknowledged(const Identity& next, const std::strin
     header.first = rewriter.next();
     return done;
   };
-  const auto definitions = dictionary_.from(1);
-  for (std::size_t i = 0; i < definitions.size(); i += kDefinitionsPerBatch) {
+  for (auto& run : cut_definitions(dictionary_.from(1))) {
     wire::Batch batch;
     batch.head.boot = boot_;
     batch.head.opened = std::max<Ns>(clock_.wall(), 0);
-    const std::size_t end = std::min(definitions.size(), i + kDefinitionsPerBatch);
-    for (std::size_t k = i; k < end; ++k) batch.entries.emplace_back(definitions[k]);
+    batch.entries = std::move(run);
     rewriter.add(batch, batches);
   }
   for (std::uint64_t sequence = mark_.sequence; sequence < sealed_;) {

@@ -72,6 +72,26 @@ TEST(SpoolDefinitions, PileUpWhileFull) {
   EXPECT_EQ(values_of(batches.back().bytes), std::vector<std::uint64_t>{2});
 }
 
+// Given definitions of two thousand bytes each, then a new incarnation's first batches hold all of
+// them, and each decodes.
+TEST(SpoolDefinitions, LargeOnesInANewIncarnation) {
+  SpoolBench bench;
+  ASSERT_TRUE(bench.open());
+  wire::MetricDef metric{"m_total", "bytes", "help", wire::Kind::counter, 0, {}, {}};
+  metric.help.assign(1000, 'h');
+  for (int i = 0; i < 8; ++i) metric.identity.push_back(std::string(120, 'l') + std::to_string(i));
+  for (int i = 0; i < 3000; ++i) {
+    metric.name = "m" + std::to_string(i) + "_total";
+    ASSERT_NE(bench.spool->dictionary().intern(metric), 0U);
+  }
+  ASSERT_TRUE(bench.append(1).ok());
+  const auto definitions = bench.spool->dictionary().from(1);
+  ASSERT_TRUE(bench.spool->begin_incarnation("diverged").ok());
+  const auto batches = drain(*bench.spool, 0, kNoHash);
+  EXPECT_TRUE(defined_in(batches) == definitions);
+  EXPECT_EQ(values_of(batches.back().bytes), std::vector<std::uint64_t>{1});
+}
+
 // Given a dictionary larger than a segment's size, then segments are begun for what batches they
 // take, not for the dictionary that each repeats; before a restart and after it.
 TEST(SpoolDefinitions, PreambleLargerThanASegment) {
