@@ -17,18 +17,22 @@ class Rewriter {
   Rewriter(std::string agent, const wire::Incarnation& incarnation)
       : agent_(std::move(agent)), incarnation_(incarnation) {}
 
-  /// The same entries as the next batch of the chain.
+  /// The same entries as the next batch of the chain. What lost readings still says so: a range of
+  /// lost batches is one stand-in.
   void add(const wire::Batch& batch, Bytes& out) {
     wire::Batch next = batch;
-    next.head.kind = wire::BatchKind::normal;
     next.head.agent = agent_;
     next.head.incarnation = incarnation_;
     next.head.sequence = next.head.last = ++sequence_;
     next.head.previous = hash_;
     next.head.original = kNoHash;
-    next.head.why.clear();
-    const Bytes bytes = wire::encode_batch(next);
-    hash_ = wire::batch_hash(bytes);
+    Bytes bytes = wire::encode_batch(next);
+    if (next.head.kind != wire::BatchKind::normal) {
+      // There is no original in this chain: its successor names what stands here.
+      next.head.original = wire::batch_hash(bytes);
+      bytes = wire::encode_batch(next);
+    }
+    hash_ = link_hash(next.head, bytes);
     out.insert(out.end(), bytes.begin(), bytes.end());
   }
   [[nodiscard]] std::uint64_t next() const { return sequence_ + 1; }
@@ -111,7 +115,7 @@ Status SpoolStore::rewrite_unacknowledged(const Identity& next, const std::strin
       const auto* definition = std::get_if<wire::Definition>(&entry);
       return definition != nullptr && dictionary_.find(definition->number) != nullptr;
     });
-    if (batch->head.kind != wire::BatchKind::stand_in) rewriter.add(*batch, batches);
+    rewriter.add(*batch, batches);
     if (batches.size() >= batches_limit(start.size())) {
       Status done = flush();
       if (!done) return done;

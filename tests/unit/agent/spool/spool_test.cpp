@@ -265,6 +265,35 @@ TEST(Spool, NewIncarnation) {
   ASSERT_TRUE(bench.spool->seal_if_due(1, true).ok());
 }
 
+// Given batches lost to damage, then a new incarnation says so, too, in one stand-in with the
+// cause.
+TEST(Spool, StandInOutlivesItsIncarnation) {
+  SpoolBench bench;
+  bench.options.segment_bytes = 1500;
+  ASSERT_TRUE(bench.open());
+  for (std::uint64_t i = 1; i <= 60; ++i) {
+    ASSERT_TRUE(bench.append(i).ok());
+    ASSERT_TRUE(bench.spool->seal_if_due(1, true).ok());
+    ASSERT_TRUE(bench.sync());
+  }
+  std::vector<std::string> segments;
+  for (const auto& name : bench.files->paths()) {
+    if (name.find("/segment-") != std::string::npos) segments.push_back(name);
+  }
+  ASSERT_GT(segments.size(), 3U);
+  ASSERT_TRUE(bench.files->remove(segments[1]).ok());
+  ASSERT_TRUE(bench.open()) << bench.error;
+  ASSERT_TRUE(bench.spool->begin_incarnation("diverged").ok());
+  std::size_t lost = 0;
+  for (const auto& sealed : drain(*bench.spool, 0, kNoHash)) {
+    const auto head = wire::decode_batch_head(sealed.bytes);
+    if (head->kind == wire::BatchKind::normal) continue;
+    ++lost;
+    EXPECT_NE(head->why.find("damaged"), std::string::npos) << head->why;
+  }
+  EXPECT_GE(lost, 1U);
+}
+
 // Given a spool of another agent, or of a newer version, then it is refused and left as it was.
 TEST(Spool, RefusesForeignAndNewer) {
   SpoolBench bench;
