@@ -2,13 +2,9 @@
 
 #include <algorithm>
 
-#include "wire/frame.hpp"
-
 namespace tallyman::agent {
 namespace {
 
-constexpr auto kIdentityFrame = static_cast<wire::FrameType>('I');
-constexpr auto kMarkFrame = static_cast<wire::FrameType>('M');
 constexpr std::uint16_t kVersion = 1;
 
 template <typename Array>
@@ -17,32 +13,22 @@ void take(ByteReader& in, Array& out) {
   std::copy(bytes.begin(), bytes.end(), out.begin());
 }
 
-std::optional<ByteView> only_frame(ByteView bytes, wire::FrameType type) {
-  const auto frame = wire::next_frame(bytes);
-  if (frame.status != wire::FrameStatus::whole || frame.type != type) return std::nullopt;
-  if (frame.size != bytes.size()) return std::nullopt;
-  return frame.payload;
-}
-
 }  // namespace
 
 Bytes encode_identity(const Identity& identity) {
-  Bytes payload, out;
-  ByteWriter writer(payload);
+  Bytes out;
+  ByteWriter writer(out);
   writer.u16(kVersion);
   writer.text(identity.agent);
   writer.raw(identity.incarnation);
   writer.i64(identity.created);
   writer.u64(identity.ledger);
   writer.u64(identity.token);
-  wire::append_frame(out, kIdentityFrame, payload);
   return out;
 }
 
 Result<std::optional<Identity>> decode_identity(ByteView bytes) {
-  const auto payload = only_frame(bytes, kIdentityFrame);
-  if (!payload) return std::optional<Identity>();
-  ByteReader in(*payload);
+  ByteReader in(bytes);
   const std::uint16_t version = in.u16();
   if (in.ok() && version > kVersion)
     return Error{"written by a newer version of tallyman (format " + std::to_string(version) + ")",
@@ -58,20 +44,17 @@ Result<std::optional<Identity>> decode_identity(ByteView bytes) {
 }
 
 Bytes encode_mark(const Mark& mark) {
-  Bytes payload, out;
-  ByteWriter writer(payload);
+  Bytes out;
+  ByteWriter writer(out);
   writer.u16(kVersion);
   writer.raw(mark.incarnation);
   writer.u64(mark.sequence);
   writer.raw(mark.hash);
-  wire::append_frame(out, kMarkFrame, payload);
   return out;
 }
 
 std::optional<Mark> decode_mark(ByteView bytes) {
-  const auto payload = only_frame(bytes, kMarkFrame);
-  if (!payload) return std::nullopt;
-  ByteReader in(*payload);
+  ByteReader in(bytes);
   if (in.u16() != kVersion) return std::nullopt;
   Mark mark;
   take(in, mark.incarnation);

@@ -1,22 +1,25 @@
 #pragma once
-// The two small files beside the segments. Each is one frame (wire/frame.hpp) of its own type:
+// What stands in the two small files beside the segments, each a file of two slots (slot_file.hpp):
 //
 //   identity   'I': u16 version (1) · text agent · 16 bytes incarnation · i64 created · u64 ledger
-//   ·
-//                   u64 token
+//                   · u64 token
 //   mark       'M': u16 version (1) · 16 bytes incarnation · u64 sequence · 32 bytes hash
 //
-// Both are rewritten by rename. The mark may be lost at any time: everything in the spool is then
-// sent again, and the rater knows it by its numbers.
+// The mark may be lost at any time: everything in the spool is then sent again, and the rater knows
+// it by its numbers.
 
 #include <optional>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/result.hpp"
+#include "wire/frame.hpp"
 #include "wire/message.hpp"
 #include "wire/model.hpp"
 
 namespace tallyman::agent {
+
+constexpr auto kIdentityFrame = static_cast<wire::FrameType>('I');
+constexpr auto kMarkFrame = static_cast<wire::FrameType>('M');
 
 struct Identity {
   std::string agent;

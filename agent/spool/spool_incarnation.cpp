@@ -68,7 +68,7 @@ Status SpoolStore::begin_incarnation(const std::string& why) {
   }
   done = rewrite_unacknowledged(next, directory);
   if (done.ok()) done = files_.sync_directory(options_.directory);
-  if (done.ok()) done = write_file_atomically(files_, path("identity"), encode_identity(next));
+  if (done.ok()) done = store_identity(next);
   if (!done) return done;
   note("a new incarnation begins: " + why);
   half_open_ = true;

@@ -8,7 +8,13 @@ namespace tallyman::agent {
 
 SpoolStore::SpoolStore(Files& files, const SpoolOptions& options, std::string agent,
                        const wire::BootId& boot, const Clock& clock)
-    : files_(files), options_(options), agent_(std::move(agent)), boot_(boot), clock_(clock) {}
+    : files_(files),
+      options_(options),
+      agent_(std::move(agent)),
+      boot_(boot),
+      clock_(clock),
+      identity_file_(files, options.directory + "/identity", kIdentityFrame),
+      mark_file_(files, options.directory + "/mark", kMarkFrame) {}
 
 SpoolStore::~SpoolStore() {
   if (!mark_stored_) (void)store_mark(Durable::no);
@@ -37,7 +43,10 @@ Status SpoolStore::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   last_sealed_boot_ = clock_.boot();
-  return recover();
+  Status done = recover();
+  // So that later on a mark can be stored on a full disk, too.
+  if (done.ok() && !mark_file_.made()) (void)store_mark(Durable::yes);
+  return done;
 }
 
 std::vector<PluginState> SpoolStore::states() const {
@@ -107,9 +116,10 @@ Status SpoolStore::read_identity(const std::vector<std::pair<std::string, Header
   identity_ = {};
   identity_.agent = agent_;
   const std::string name = path("identity");
-  if (files_.exists(name)) {
-    const auto bytes = read_file(files_, name, 4096);
-    auto identity = bytes ? decode_identity(*bytes) : std::optional<Identity>();
+  const auto bytes = identity_file_.read();
+  if (!bytes) return bytes.error();
+  if (*bytes) {
+    auto identity = decode_identity(**bytes);
     if (!identity) return Error{identity.error().what, name, identity.error().todo};
     if (*identity && (*identity)->agent != agent_)
       return Error{"belongs to the agent \"" + (*identity)->agent + "\"", name,
@@ -128,7 +138,7 @@ Status SpoolStore::read_identity(const std::vector<std::pair<std::string, Header
   if (identity_.incarnation == wire::Incarnation{}) return {};
   note("the spool's identity was lost and taken from its newest segment");
   identity_.created = clock_.wall();
-  return write_file_atomically(files_, name, encode_identity(identity_));
+  return store_identity(identity_);
 }
 
 /// Segments of an incarnation that is over go to quarantine.
@@ -177,9 +187,8 @@ void SpoolStore::read_mark() {
   mark_ = {};
   mark_.incarnation = identity_.incarnation;
   mark_stored_ = true;
-  const auto bytes = read_file(files_, path("mark"), 4096);
-  if (!bytes) return;
-  const auto mark = decode_mark(*bytes);
+  const auto bytes = mark_file_.read();
+  const auto mark = bytes && *bytes ? decode_mark(**bytes) : std::nullopt;
   if (mark && mark->incarnation == identity_.incarnation) mark_ = *mark;
 }
 
@@ -190,7 +199,7 @@ Status SpoolStore::fresh_incarnation(const std::string& why) {
   next.agent = agent_;
   next.created = clock_.wall();
   random_bytes(next.incarnation);
-  Status stored = write_file_atomically(files_, path("identity"), encode_identity(next));
+  Status stored = store_identity(next);
   if (!stored) return stored;
   identity_ = next;
   mark_ = {identity_.incarnation, 0, kNoHash};

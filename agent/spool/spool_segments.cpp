@@ -139,8 +139,12 @@ Status SpoolStore::move_to_new_segment() {
   return {};
 }
 
+Status SpoolStore::store_identity(const Identity& identity) {
+  return identity_file_.write(encode_identity(identity), Durable::yes);
+}
+
 Status SpoolStore::store_mark(Durable durable) {
-  Status done = write_file_atomically(files_, path("mark"), encode_mark(mark_), durable);
+  Status done = mark_file_.write(encode_mark(mark_), durable);
   if (!done) return done;
   mark_stored_ = true;
   mark_stored_at_ = clock_.boot();
@@ -162,8 +166,9 @@ Status SpoolStore::acknowledge(std::uint64_t sequence) {
   look_for_oldest();
   Status removed = remove_acknowledged();
   if (!removed) return removed;
-  if (mark_stored_ || clock_.boot() - mark_stored_at_ < kMarkEvery) return {};
-  return store_mark(Durable::no);
+  // A mark that lags is as good: the rater knows by its numbers what it has.
+  if (!mark_stored_ && clock_.boot() - mark_stored_at_ >= kMarkEvery) (void)store_mark(Durable::no);
+  return {};
 }
 
 /// Removes the segments that lie wholly below the mark, but never before the dictionary and the
@@ -173,8 +178,9 @@ Status SpoolStore::remove_acknowledged() {
   while (segments_.size() > 1 && segments_[1].first <= mark_.sequence + 1 &&
          durable_active_ == segments_.back().first) {
     if (!mark_stored_ || !removed) {
+      // Recovery takes what lies below the first segment for acknowledged when there is no mark.
       Status stored = store_mark(Durable::yes);
-      if (!stored) return stored;
+      if (!stored && mark_file_.made()) return stored;
     }
     Status done = files_.remove(segment_path(segments_.front().first));
     if (!done) return done;
@@ -192,7 +198,7 @@ Status SpoolStore::hold(std::uint64_t ledger, wire::Token token) {
   Identity next = identity_;
   next.ledger = ledger, next.token = token;
   if (next == identity_) return {};
-  Status stored = write_file_atomically(files_, path("identity"), encode_identity(next));
+  Status stored = store_identity(next);
   if (stored.ok()) identity_ = next;
   return stored;
 }

@@ -11,6 +11,7 @@
 
 #include "agent/spool/dictionary.hpp"
 #include "agent/spool/segment.hpp"
+#include "agent/spool/slot_file.hpp"
 #include "agent/spool/spool.hpp"
 #include "agent/spool/spool_identity.hpp"
 #include "base/files.hpp"
@@ -113,6 +114,7 @@ class SpoolStore final : public Spool {
   Status new_segment(std::uint64_t first);
   Status move_to_new_segment();
   Status remove_acknowledged();
+  Status store_identity(const Identity& identity);
   Status store_mark(Durable durable);
 
   // spool_read.cpp
@@ -147,6 +149,8 @@ class SpoolStore final : public Spool {
   wire::BootId boot_;
   const Clock& clock_;
   std::unique_ptr<FileLock> lock_;
+  SlotFile identity_file_;
+  SlotFile mark_file_;
 
   Identity identity_;
   Mark mark_;
