@@ -3,7 +3,8 @@
 //
 //   spool/identity               who this spool belongs to (spool_identity.hpp)
 //   spool/mark                   what the rater acknowledged; may lag, never leads; like identity
-//                                changed in place, so that a full disk can be drained (slot_file.hpp)
+//                                changed in place, so that a full disk can be drained
+//                                (slot_file.hpp)
 //   spool/lock                   held by the one agent that uses the spool
 //   spool/segment-<first>.seg    batches; first = lowest sequence number, 16 hex digits
 //   spool/next/                  segments of an incarnation about to begin

@@ -30,9 +30,10 @@ namespace tallyman::agent {
 struct SpoolOptions {
   std::string directory;
   std::uint64_t limit_bytes = 1U << 30U;
-  std::uint64_t segment_bytes = 4U << 20U;  ///< of batches: then a new segment begins (or 4 × its preamble)
-  std::uint64_t seal_bytes = 64U << 10U;    ///< an open batch is sealed at this size …
-  Ns seal_after = 60 * kSecond;             ///< … or at this age
+  std::uint64_t segment_bytes =
+      4U << 20U;  ///< of batches: then a new segment begins (or 4 × its preamble)
+  std::uint64_t seal_bytes = 64U << 10U;  ///< an open batch is sealed at this size …
+  Ns seal_after = 60 * kSecond;           ///< … or at this age
 };
 
 /// The last committed state of one plugin instance.
