@@ -70,7 +70,8 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
   if (app.got_subcommand("outbox")) return rater::cli::ask(target, "outbox", {});
   if (app.got_subcommand("import")) {
     std::error_code none;
-    const std::string file = std::filesystem::absolute(arguments.file, none).string();
+    // The file itself: the daemon follows no link.
+    const std::string file = std::filesystem::canonical(arguments.file, none).string();
     return rater::cli::ask(target, "import", {{"file", file}, {"agent", arguments.agent}});
   }
   for (const char* command : {"close", "release", "review", "records"}) {

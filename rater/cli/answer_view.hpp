@@ -1,5 +1,6 @@
 #pragma once
-// Any answer of the daemon as text: plain values as "name: value", lists of objects as tables.
+// Any answer of the daemon as text: plain values as "name: value", lists of objects as tables,
+// lists of sentences one below the other. What is empty is left out; --json has everything.
 
 #include <string>
 #include <string_view>
