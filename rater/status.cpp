@@ -16,7 +16,8 @@ constexpr Ns kSilentAfter = 30 * kSecond;
 constexpr Ns kClockOff = kSecond;
 constexpr Ns kClockWrong = 30 * kSecond;
 
-/// One agent: its newest stream, or the one in session, and the sum over all its streams.
+/// One agent: its newest stream, or the one in session, and the sum over all its streams. An import
+/// in its name is shown only where there is no stream of its own.
 struct AgentRow {
   Stream stream;
   std::uint64_t incarnations = 0, batches = 0, bytes = 0;
@@ -30,6 +31,7 @@ void put_instant(Json& json, const char* key, Ns at) {
 
 const char* state_of(const AgentRow& row) {
   if (!row.link.refused.empty() && !row.link.in_session) return "refused";
+  if (!row.heard && row.stream.imported) return "imported";
   if (!row.heard || !row.link.in_session) return "absent";
   return row.link.silent_for > kSilentAfter ? "silent" : "connected";
 }
@@ -77,7 +79,8 @@ std::map<std::string, AgentRow> rows_of(const std::vector<Stream>& streams,
     row.bytes += stream.bytes;
     const bool shown_is_live = row.link.in_session && row.incarnations > 1 &&
                                row.stream.incarnation == row.link.incarnation;
-    if (!shown_is_live) row.stream = stream;
+    const bool is_file = stream.imported && row.incarnations > 1 && !row.stream.imported;
+    if (!shown_is_live && !is_file) row.stream = stream;
   }
   return rows;
 }

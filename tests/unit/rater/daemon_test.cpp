@@ -162,6 +162,20 @@ TEST_F(DaemonTest, ImportsRegularFilesOnly) {
   EXPECT_EQ(mistake.rfind(folder.file("wrong") + ":2:2: ", 0), 0U) << mistake;
 }
 
+// Given an import of a host that is no more, then status tells it from an agent that is absent.
+TEST_F(DaemonTest, StatusTellsImportsFromAgents) {
+  start();
+  std::ofstream(folder.file("readings"))
+      << R"({"agent":"old","plugin":"p","instance":"p","source":"host:old","metric":"m_bytes_total",)"
+      << R"("kind":"counter","unit":"bytes","time":"2026-11-21T12:00:00Z","epoch":"1","value":"5"})"
+      << "\n";
+  const Json done = ask(Json{{"command", "import"}, {"file", folder.file("readings")}}.dump());
+  EXPECT_EQ(done["readings"], 1);
+  const Json agent = ask(R"({"command":"status"})")["agents"].at(0);
+  EXPECT_EQ(agent["agent"], "old");
+  EXPECT_EQ(agent["state"], "imported");
+}
+
 // Given a user who may connect but not decide, then close, release and import are refused with the
 // user's name, and status is told.
 TEST_F(DaemonTest, OthersLookButDoNotDecide) {
