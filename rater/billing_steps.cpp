@@ -40,6 +40,9 @@ void Billing::State::note(Step step, const Status& done) {
 std::string Billing::State::error_text() const {
   std::vector<std::string> all(errors.begin(), errors.end());
   all.push_back(catalogue_error);
+  for (const auto& [agent, error] : usage->stuck()) {
+    all.push_back("agent " + agent + " cannot be derived: " + error.text());
+  }
   std::string text;
   for (std::string& error : all) {
     if (error.empty() || text.find(error) != std::string::npos) continue;

@@ -22,8 +22,9 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   ReceiverOptions options;
   options.endpoint = config.listen;
   options.slot = config.billing.slot;
-  auto receiver = Receiver::open(loop, *daemon->ledger_, *daemon->intake_, options,
-                                 [raw = daemon.get()] { raw->tick_soon(); });
+  // What is committed waits for the next tick, at most a second: deriving at every receipt would
+  // write the derivation's snapshot as often.
+  auto receiver = Receiver::open(loop, *daemon->ledger_, *daemon->intake_, options, {});
   if (!receiver.ok()) return receiver.error();
   daemon->receiver_ = std::move(*receiver);
   auto control = Control::open(
@@ -33,7 +34,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   if (!control.ok()) return control.error();
   daemon->control_ = std::move(*control);
   daemon->has_catalogue_ = !config.billing.catalogue_path.empty();
-  daemon->tick_soon();
+  daemon->timer_ = loop.after(0, [raw = daemon.get()] { raw->tick(); });
   return daemon;
 }
 
@@ -41,15 +42,7 @@ Daemon::~Daemon() { loop_.cancel(timer_); }
 
 void Daemon::tick() {
   billing_->tick();
-  soon_ = billing_->more_to_do();
-  timer_ = loop_.after(soon_ ? 0 : kSecond, [this] { tick(); });
-}
-
-void Daemon::tick_soon() {
-  if (soon_) return;
-  soon_ = true;
-  loop_.cancel(timer_);
-  timer_ = loop_.after(0, [this] { tick(); });
+  timer_ = loop_.after(billing_->more_to_do() ? 0 : kSecond, [this] { tick(); });
 }
 
 void Daemon::reload_catalogue() {

@@ -33,7 +33,6 @@ class Daemon {
  private:
   explicit Daemon(app::EventLoop& loop) : loop_(loop) {}
   void tick();
-  void tick_soon();
 
   app::EventLoop& loop_;
   std::unique_ptr<Ledger> ledger_;
@@ -43,7 +42,6 @@ class Daemon {
   std::unique_ptr<Control> control_;
   app::TimerId timer_ = 0;
   bool has_catalogue_ = false;
-  bool soon_ = false;  ///< the timer is one that does not wait
 };
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the catalogue again. The exit status; errors are told

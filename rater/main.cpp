@@ -41,7 +41,7 @@ int load(const Arguments& arguments, bool all, rater::RaterConfig& config) {
 
 int run_rater(const Arguments& arguments) {
   rater::RaterConfig config;
-  if (const int wrong = load(arguments, true, config); wrong != app::kDone) return wrong;
+  if (const int wrong = load(arguments, arguments.check, config); wrong != app::kDone) return wrong;
   if (!arguments.socket.empty()) config.socket = arguments.socket;
   if (!arguments.check) return rater::run_daemon(config);
   std::printf("%s: fine\n", arguments.config.c_str());
