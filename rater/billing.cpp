@@ -43,9 +43,8 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
   if (!bus) return bus.error();
   Result<std::unique_ptr<Outbox>> outbox = Outbox::open(ledger, std::move(*bus));
   if (!outbox) return outbox.error();
-  auto state =
-      std::make_unique<State>(State{ledger, intake, std::move(options), clock, std::move(*usage),
-                                    std::move(*periods), std::move(*outbox)});
+  auto state = std::make_unique<State>(State{ledger, intake, std::move(options), clock,
+                                             std::move(*usage), *periods, std::move(*outbox)});
   std::unique_ptr<Billing> billing(new Billing(std::move(state)));
   if (!billing->state_->options.catalogue_path.empty()) {
     const Status read = billing->start_catalogue();

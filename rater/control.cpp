@@ -125,7 +125,7 @@ Result<std::unique_ptr<Control>> Control::open(app::EventLoop& loop, const std::
   std::unique_ptr<Control> control(new Control(loop, std::move(parts)));
   auto server = app::ControlServer::listen(
       loop, path, kSocketMode,
-      [raw = control.get()](std::shared_ptr<app::ControlSession> session,
+      [raw = control.get()](const std::shared_ptr<app::ControlSession>& session,
                             std::string_view request) { raw->answer(session, request); });
   if (!server.ok()) return server.error();
   control->server_ = std::move(*server);

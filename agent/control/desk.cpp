@@ -13,10 +13,10 @@ Result<std::unique_ptr<Desk>> Desk::open(app::EventLoop& loop, const std::string
                                          Handlers handlers) {
   std::unique_ptr<Desk> desk(new Desk(loop, std::move(handlers)));
   Desk* raw = desk.get();
-  auto server = app::ControlServer::listen(
-      loop, path, 0660, [raw](std::shared_ptr<app::ControlSession> session, std::string_view line) {
-        raw->handle(session, line);
-      });
+  auto server =
+      app::ControlServer::listen(loop, path, 0660,
+                                 [raw](const std::shared_ptr<app::ControlSession>& session,
+                                       std::string_view line) { raw->handle(session, line); });
   if (!server) return server.error();
   desk->server_ = std::move(*server);
   return desk;

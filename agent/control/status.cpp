@@ -15,7 +15,10 @@ ordered_json instant(Ns wall) {
 
 // Whole numbers stay whole; this is for people and their charts, not for billing.
 double seconds(Ns length) { return static_cast<double>(length) / 1e9; }
-double milliseconds(Ns length) { return static_cast<double>(length / kMicrosecond) / 1e3; }
+double milliseconds(Ns length) {
+  const Ns microseconds = length / kMicrosecond;
+  return static_cast<double>(microseconds) / 1e3;
+}
 
 // Names and reasons come from plugins and files: whatever their bytes are, the answer is JSON.
 std::string line(const ordered_json& document) {

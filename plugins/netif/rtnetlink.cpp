@@ -243,7 +243,7 @@ std::string Rtnetlink::speed(const std::string& name) const {
   settings.cmd = ETHTOOL_GLINKSETTINGS;
   constexpr int kMaxWords = 127;
   alignas(ethtool_link_settings)
-      std::array<std::uint8_t, sizeof settings + 3 * kMaxWords * sizeof(std::uint32_t)>
+      std::array<std::uint8_t, sizeof settings + sizeof(std::uint32_t) * 3 * kMaxWords>
           answer{};
   ifreq request{};
   name.copy(request.ifr_name, IFNAMSIZ - 1);

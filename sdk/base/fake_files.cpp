@@ -146,10 +146,11 @@ std::unique_ptr<FakeFiles> FakeFiles::after(Crash crash, std::uint64_t seed) con
     for (const auto& [path, inode] : state_->live) {
       if (random() % 2 == 0) names[path] = inode;
     }
-    for (const auto& [path, inode] : state_->durable) {
+    for (const auto& entry : state_->durable) {
+      const auto& [path, inode] = entry;
       // A rename is atomic: the old name goes only when a new one is there.
-      const auto here = [&](const auto& name) {
-        return name.first != path && name.second == inode;
+      const auto here = [&entry](const auto& name) {
+        return name.first != entry.first && name.second == entry.second;
       };
       const bool renamed = std::any_of(state_->live.begin(), state_->live.end(), here);
       if (renamed && std::none_of(names.begin(), names.end(), here)) continue;
