@@ -78,6 +78,7 @@ void read_spool(ConfigTable table, AgentConfig& config) {
   spool.limit_bytes = table.size("limit", spool.limit_bytes, 16U << 20U, 1ULL << 50U);
   spool.seal_after = table.duration("seal_after", spool.seal_after, 100 * kMillisecond, kHour);
   spool.seal_bytes = table.size("seal_size", spool.seal_bytes, 1U << 10U, 1U << 20U);
+  spool.segment_bytes = table.size("segment_size", spool.segment_bytes, 16U << 10U, 64U << 20U);
   config.group_commit =
       table.duration("group_commit", config.group_commit, 10 * kMillisecond, kSecond);
   table.finish();

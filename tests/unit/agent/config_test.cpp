@@ -60,6 +60,7 @@ TEST_F(Config, shipped_configuration_is_valid) {
   EXPECT_EQ(config.spool.limit_bytes, 1ULL << 30U);
   EXPECT_EQ(config.spool.seal_after, kMinute);
   EXPECT_EQ(config.spool.seal_bytes, 64U << 10U);
+  EXPECT_EQ(config.spool.segment_bytes, 4U << 20U);
   ASSERT_FALSE(config.instances.empty());
 }
 
