@@ -11,6 +11,7 @@
 #include "agent/control/status.hpp"
 #include "agent/instance/plugin_files.hpp"
 #include "app/log.hpp"
+#include "base/files.hpp"
 
 namespace tallyman::agent {
 namespace {
@@ -61,10 +62,10 @@ Agent::Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults)
 Agent::~Agent() { loop_.cancel(stop_timer_); }
 
 Status Agent::open() {
-  for (const std::string& folder :
-       {config_.state_directory, std::filesystem::path(config_.socket).parent_path().string()}) {
-    if (Status status = make_directory(folder); !status.ok()) return status;
-  }
+  Status made = real_files().make_directories(config_.state_directory);
+  if (made.ok())
+    made = make_directory(std::filesystem::path(config_.socket).parent_path().string());
+  if (!made.ok()) return made;
   Result<wire::BootId> boot = boot_id();
   if (!boot) return boot.error();
   auto spool = Spool::open(config_.spool, config_.agent, *boot, loop_.clock());

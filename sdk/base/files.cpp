@@ -176,7 +176,7 @@ Status RealFiles::make_directories(const std::string& directory) {
   }
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     return failed("cannot make the directory", directory);
-  return {};
+  return sync_directory(parent);
 }
 
 Status RealFiles::sync_directory(const std::string& directory) {

@@ -62,7 +62,8 @@ class Files {
   virtual Status remove(const std::string& path) = 0;
   /// Names (not paths) of what the directory holds, ascending; a missing directory is an error.
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
-  /// With parents, mode 0700 for those it makes; what exists is left alone.
+  /// With parents, mode 0700 for those it makes, each durable when this returns; what exists is
+  /// left alone.
   virtual Status make_directories(const std::string& directory) = 0;
   virtual Status sync_directory(const std::string& directory) = 0;
   virtual Result<DiskSpace> space(const std::string& directory) = 0;
