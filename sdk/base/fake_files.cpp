@@ -8,33 +8,89 @@
 namespace tallyman {
 namespace {
 
-constexpr std::size_t kBlock = 512;  ///< what a disk writes whole or not at all
+constexpr std::size_t kSector = 512;  ///< what a disk writes whole or not at all
 
+/// A file, and what became of it since it was synced.
 struct Inode {
   Bytes live;
   Bytes durable;
+  std::map<std::size_t, std::vector<Bytes>> versions;  ///< of sectors, by number, oldest first
+  std::vector<std::size_t> lengths;
+
+  Bytes sector(const Bytes& bytes, std::size_t number) const {
+    const std::size_t begin = std::min(bytes.size(), number * kSector);
+    const std::size_t end = std::min(bytes.size(), begin + kSector);
+    Bytes out(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+              bytes.begin() + static_cast<std::ptrdiff_t>(end));
+    out.resize(kSector);
+    return out;
+  }
+  /// To be called after each change of `live` in [begin, end).
+  void changed(std::size_t begin, std::size_t end) {
+    for (std::size_t number = begin / kSector; number * kSector < end; ++number) {
+      std::vector<Bytes>& list = versions[number];
+      Bytes now = sector(live, number);
+      if (now != (list.empty() ? sector(durable, number) : list.back()))
+        list.push_back(std::move(now));
+      if (list.empty()) versions.erase(number);
+    }
+    if (live.size() != (lengths.empty() ? durable.size() : lengths.back()))
+      lengths.push_back(live.size());
+  }
+  void resize(std::size_t size) {
+    const std::size_t before = live.size();
+    live.resize(size);
+    changed(std::min(before, size), std::max(before, size));
+  }
+  void synced() {
+    durable = live;
+    versions.clear();
+    lengths.clear();
+  }
 };
 using Names = std::map<std::string, std::shared_ptr<Inode>>;
+
+/// A change of names that no sync of its directory covers.
+struct NameChange {
+  std::string gone;  ///< unless empty
+  std::string made;  ///< unless empty
+  std::shared_ptr<Inode> inode;
+};
 
 }  // namespace
 
 struct FakeFiles::State {
   Names live, durable;
+  std::vector<NameChange> changes;  ///< from durable to live, in order
   std::set<std::string> directories, locked;
   std::uint64_t calls = 0, fail_from = 0, fail_count = 0;
   int fail_number = 0;
+  std::optional<std::uint64_t> stop;
   bool syncs_fail = false;
   std::optional<DiskSpace> space;
 
   /// Counts one changing call and says whether it fails.
   bool fails() {
     const std::uint64_t call = calls++;
+    if (stop && call >= *stop) return true;
     return fail_number != 0 && call >= fail_from && call - fail_from < fail_count;
   }
   Error error(const std::string& path, int number) const {
     return errno_error("cannot do this", path, number, "heal the fake");
   }
-  Error error(const std::string& path) const { return error(path, fail_number); }
+  Error error(const std::string& path) const {
+    return error(path, stop && calls > *stop ? EIO : fail_number);
+  }
+  /// Files that some answer may leave under a name; in a fixed order.
+  std::vector<std::shared_ptr<Inode>> reachable() const {
+    std::vector<std::shared_ptr<Inode>> out;
+    const auto add = [&out](const std::shared_ptr<Inode>& inode) {
+      if (inode && std::find(out.begin(), out.end(), inode) == out.end()) out.push_back(inode);
+    };
+    for (const auto& [path, inode] : durable) add(inode);
+    for (const auto& change : changes) add(change.inode);
+    return out;
+  }
 };
 
 namespace {
@@ -58,9 +114,11 @@ class FakeFile final : public File {
       state_->space->free -= std::min(grown, state_->space->free);
     }
     const std::size_t needed = static_cast<std::size_t>(offset) + bytes.size();
-    if (!bytes.empty() && needed > inode_->live.size()) inode_->live.resize(needed);
+    const std::size_t before = inode_->live.size();
+    if (!bytes.empty() && needed > before) inode_->live.resize(needed);
     std::copy(bytes.begin(), bytes.end(),
               inode_->live.begin() + static_cast<std::ptrdiff_t>(bytes.empty() ? 0 : offset));
+    if (!bytes.empty()) inode_->changed(std::min(before, static_cast<std::size_t>(offset)), needed);
     if (fails) return state_->error(path_);
     if (full) return state_->error(path_, ENOSPC);
     return {};
@@ -77,7 +135,7 @@ class FakeFile final : public File {
     if (state_->fails()) return state_->error(path_);
     if (state_->space && size < inode_->live.size())
       state_->space->free += inode_->live.size() - size;
-    inode_->live.resize(static_cast<std::size_t>(size));
+    inode_->resize(static_cast<std::size_t>(size));
     return {};
   }
   Status allocate(std::uint64_t) override { return {}; }
@@ -87,7 +145,7 @@ class FakeFile final : public File {
       poisoned_ = true;
       return state_->error(path_, EIO);
     }
-    if (!poisoned_) inode_->durable = inode_->live;
+    if (!poisoned_) inode_->synced();
     return {};
   }
 
@@ -111,17 +169,6 @@ class FakeLock final : public FileLock {
   std::string path_;
 };
 
-/// Each block from either version; the length from either, too.
-Bytes torn(const Inode& inode, std::mt19937_64& random) {
-  Bytes out = random() % 2 == 0 ? inode.live : inode.durable;
-  for (std::size_t at = 0; at < out.size(); at += kBlock) {
-    const Bytes& from = random() % 2 == 0 ? inode.live : inode.durable;
-    for (std::size_t i = at; i < std::min(at + kBlock, out.size()); ++i)
-      out[i] = i < from.size() ? from[i] : 0;
-  }
-  return out;
-}
-
 }  // namespace
 
 FakeFiles::FakeFiles() : state_(std::make_shared<State>()) {}
@@ -136,37 +183,56 @@ void FakeFiles::set_space(std::uint64_t total, std::uint64_t free) {
   state_->space = DiskSpace{total, free};
 }
 
-std::unique_ptr<FakeFiles> FakeFiles::after(Crash crash, std::uint64_t seed) const {
-  std::mt19937_64 random(seed);
+void FakeFiles::stop_at(std::uint64_t call) { state_->stop = call; }
+
+std::vector<std::size_t> FakeFiles::open_questions() const {
+  std::vector<std::size_t> out(state_->changes.size(), 2);
+  for (const auto& inode : state_->reachable()) {
+    out.push_back(inode->lengths.size() + 1);
+    for (const auto& [number, list] : inode->versions) out.push_back(list.size() + 1);
+  }
+  return out;
+}
+
+std::unique_ptr<FakeFiles> FakeFiles::after(std::span<const std::size_t> answers) const {
   auto result = std::make_unique<FakeFiles>();
   State& to = *result->state_;
   to.directories = state_->directories;
-  Names names = crash == Crash::process ? state_->live : state_->durable;
-  if (crash == Crash::torn) {
-    for (const auto& [path, inode] : state_->live) {
-      if (random() % 2 == 0) names[path] = inode;
-    }
-    for (const auto& entry : state_->durable) {
-      const auto& [path, inode] = entry;
-      // A rename is atomic: the old name goes only when a new one is there.
-      const auto here = [&entry](const auto& name) {
-        return name.first != entry.first && name.second == entry.second;
-      };
-      const bool renamed = std::any_of(state_->live.begin(), state_->live.end(), here);
-      if (renamed && std::none_of(names.begin(), names.end(), here)) continue;
-      if (!state_->live.contains(path) && random() % 2 == 0) names.erase(path);
-    }
+  Names names = state_->durable;
+  std::size_t next = 0;
+  for (const auto& change : state_->changes) {
+    if (answers[next++] == 0) continue;
+    if (!change.gone.empty()) names.erase(change.gone);
+    if (!change.made.empty()) names[change.made] = change.inode;
   }
-  for (const auto& [path, inode] : names) {
+  std::map<std::shared_ptr<Inode>, std::shared_ptr<Inode>> copies;
+  for (const auto& inode : state_->reachable()) {
+    const std::size_t length = answers[next++];
+    Bytes bytes = inode->durable;
+    bytes.resize(length == 0 ? inode->durable.size() : inode->lengths[length - 1]);
+    for (const auto& [number, list] : inode->versions) {
+      const std::size_t version = answers[next++];
+      const std::size_t begin = std::min(bytes.size(), number * kSector);
+      const Bytes now = version == 0 ? inode->sector(inode->durable, number) : list[version - 1];
+      std::copy_n(now.begin(), std::min(kSector, bytes.size() - begin),
+                  bytes.begin() + static_cast<std::ptrdiff_t>(begin));
+    }
     auto copy = std::make_shared<Inode>();
-    copy->live = crash == Crash::process ? inode->live
-                 : crash == Crash::lost  ? inode->durable
-                                         : torn(*inode, random);
-    copy->durable = copy->live;
-    to.live[path] = copy;
+    copy->live = copy->durable = std::move(bytes);
+    copies[inode] = copy;
   }
+  for (const auto& [path, inode] : names) to.live[path] = copies.at(inode);
   to.durable = to.live;
   return result;
+}
+
+std::unique_ptr<FakeFiles> FakeFiles::after(Crash crash, std::uint64_t seed) const {
+  std::mt19937_64 random(seed);
+  std::vector<std::size_t> answers = open_questions();
+  for (std::size_t& answer : answers) {
+    answer = crash == Crash::process ? answer - 1 : crash == Crash::lost ? 0 : random() % answer;
+  }
+  return after(answers);
 }
 
 std::vector<std::string> FakeFiles::paths() const {
@@ -189,8 +255,11 @@ Result<std::shared_ptr<File>> FakeFiles::open(const std::string& path, OpenMode 
     if (state_->fails()) return state_->error(path);
     if (there && mode == OpenMode::create_new) return state_->error(path, EEXIST);
     if (!state_->directories.contains(directory_of(path))) return state_->error(path, ENOENT);
-    if (!there) found = state_->live.emplace(path, std::make_shared<Inode>()).first;
-    found->second->live.clear();
+    if (!there) {
+      found = state_->live.emplace(path, std::make_shared<Inode>()).first;
+      state_->changes.push_back({"", path, found->second});
+    }
+    found->second->resize(0);
   }
   return std::shared_ptr<File>(std::make_shared<FakeFile>(state_, found->second, path));
 }
@@ -204,6 +273,7 @@ Status FakeFiles::rename(const std::string& from, const std::string& to) {
   const auto found = state_->live.find(from);
   if (found == state_->live.end()) return state_->error(from, ENOENT);
   if (from == to) return {};
+  state_->changes.push_back({from, to, found->second});
   state_->live[to] = found->second;
   state_->live.erase(from);
   return {};
@@ -220,6 +290,7 @@ Status FakeFiles::remove(const std::string& path) {
   const auto found = state_->live.find(path);
   if (found == state_->live.end()) return state_->error(path, ENOENT);
   if (state_->space) state_->space->free += found->second->live.size();
+  state_->changes.push_back({path, "", nullptr});
   state_->live.erase(found);
   return {};
 }
@@ -249,12 +320,23 @@ Status FakeFiles::make_directories(const std::string& directory) {
 Status FakeFiles::sync_directory(const std::string& directory) {
   if (state_->fails()) return state_->error(directory);
   if (state_->syncs_fail) return state_->error(directory, EIO);
-  std::erase_if(state_->durable, [&](const auto& name) {
-    return directory_of(name.first) == directory && !state_->live.contains(name.first);
-  });
-  for (const auto& [path, inode] : state_->live) {
-    if (directory_of(path) == directory) state_->durable[path] = inode;
+  const auto here = [&](const std::string& path) {
+    return !path.empty() && directory_of(path) == directory;
+  };
+  std::vector<NameChange> rest;
+  for (auto& change : state_->changes) {
+    if (!here(change.gone) && !here(change.made)) {
+      rest.push_back(std::move(change));
+      continue;
+    }
+    if (!change.made.empty()) state_->durable[change.made] = change.inode;
+    if (here(change.gone)) {
+      state_->durable.erase(change.gone);
+    } else if (!change.gone.empty()) {
+      rest.push_back({change.gone, "", nullptr});  // out of a directory that is not synced yet
+    }
   }
+  state_->changes = std::move(rest);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace tallyman {
 enum class Crash {
   process,  ///< everything written: the kernel lives on
   lost,     ///< nothing but what was synced, names included
-  torn,     ///< each unsynced block and each unsynced name at random: reordered, partial writes
+  torn,     ///< one of the states that after(answers) can give, at random
 };
 
 class FakeFiles final : public Files {
@@ -32,12 +33,23 @@ class FakeFiles final : public Files {
   /// nothing, or for a write having done its first half.
   void fail(std::uint64_t call, int number, std::uint64_t count = 1);
   void heal();
+  /// As if the process died at this call: it and all later ones fail, for good.
+  void stop_at(std::uint64_t call);
   /// Every sync of file or directory fails with EIO while set; what it covered is then lost for
   /// good as after a failed fsync: later syncs succeed without making it durable.
   void fail_syncs(bool failing);
   void set_space(std::uint64_t total, std::uint64_t free);
   /// The state after a crash at this moment, as a file system of its own.
   [[nodiscard]] std::unique_ptr<FakeFiles> after(Crash crash, std::uint64_t seed = 1) const;
+  /// What a power loss at this moment leaves open, question by question, as the number of answers
+  /// each has: which of its versions since the last sync each sector (512 bytes, written whole or
+  /// not at all, in any order) of each file has, which of its lengths each file has, and whether
+  /// each creation, rename and removal since its directory's last sync has happened. Every
+  /// combination of answers is a possible state.
+  [[nodiscard]] std::vector<std::size_t> open_questions() const;
+  /// The state that one answer to each of open_questions() gives: 0 is what was synced, the highest
+  /// what was written last.
+  [[nodiscard]] std::unique_ptr<FakeFiles> after(std::span<const std::size_t> answers) const;
   [[nodiscard]] std::vector<std::string> paths() const;
   /// A file's bytes as they are now, to read or to damage; nothing when there is no such file.
   [[nodiscard]] Bytes* bytes_of(const std::string& path);

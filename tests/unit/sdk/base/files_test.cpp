@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "base/fake_files.hpp"
 
@@ -102,6 +103,38 @@ TEST(Files, AtomicWriteIsAllOrNothing) {
       break;
     }
   }
+}
+
+// Given unsynced writes and names, then a power loss may leave each sector in any of its versions,
+// each length and each name, in every combination; and what was synced is in all of them.
+TEST(Files, FakePowerLossStates) {
+  FakeFiles files;
+  ASSERT_TRUE(files.make_directories("/d").ok());
+  auto file = files.open("/d/f", OpenMode::create_new);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->write_at(0, Bytes(512, 'a')).ok());
+  ASSERT_TRUE((*file)->sync().ok());
+  ASSERT_TRUE(files.sync_directory("/d").ok());
+  EXPECT_EQ(files.open_questions(), std::vector<std::size_t>{1});  // of its length: no question
+
+  ASSERT_TRUE((*file)->write_at(0, Bytes(512, 'b')).ok());
+  ASSERT_TRUE((*file)->write_at(0, Bytes(520, 'c')).ok());
+  ASSERT_TRUE(files.rename("/d/f", "/d/g").ok());
+  // The name; two lengths; three versions of the first sector, two of the second.
+  EXPECT_EQ(files.open_questions(), (std::vector<std::size_t>{2, 2, 3, 2}));
+  std::set<std::string> states;
+  for (std::size_t n = 0; n < 24; ++n) {
+    const std::vector<std::size_t> answers{n % 2, n / 2 % 2, n / 4 % 3, n / 12};
+    const auto left = files.after(answers);
+    ASSERT_EQ(left->paths().size(), 1U);
+    const Bytes& bytes = *left->bytes_of(left->paths()[0]);
+    states.insert(left->paths()[0] + " " + std::string(bytes.begin(), bytes.end()));
+  }
+  // With the old length the second sector does not matter.
+  EXPECT_EQ(states.size(), 2U * (3U + 3U * 2U));
+  EXPECT_TRUE(states.contains("/d/f " + std::string(512, 'a')));
+  EXPECT_TRUE(states.contains("/d/g " + std::string(512, 'b') + std::string(8, 'c')));
+  EXPECT_TRUE(states.contains("/d/g " + std::string(512, 'a') + std::string(8, '\0')));
 }
 
 // Given a full disk, then an error names the path and the remedy, and half a write is what stands.
