@@ -1,9 +1,17 @@
 # Plugins that misbehave in one way each, and one that behaves, for the system tests and benchmarks.
 # In a folder of their own: no agent that scans the plugin folder meets them by chance.
 add_custom_target(fault_plugins)
-foreach(name crasher hanger failer garbler exiter ctor_crasher counter)
+foreach(name crasher hanger failer garbler exiter ctor_crasher counter tap)
   tallyman_add_plugin(${name} SOURCES fault/plugins/${name}.cpp)
   set_target_properties(plugin_${name} PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fault-plugins)
   add_dependencies(fault_plugins plugin_${name})
 endforeach()
+
+# What the crash campaign needs beside the daemons (crash/run).
+add_executable(crash_kill_at fault/crash/kill_at.cpp)
+add_executable(crash_readings fault/crash/readings.cpp)
+target_link_libraries(crash_readings PRIVATE sdk_wire)
+set_target_properties(crash_kill_at crash_readings PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_custom_target(crash_tools DEPENDS crash_kill_at crash_readings plugin_tap plugin_counter)
