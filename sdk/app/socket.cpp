@@ -3,6 +3,8 @@
 #include <utility>
 #include <zmq.hpp>
 
+#include "app/zap.hpp"
+
 namespace tallyman::app {
 namespace {
 
@@ -20,10 +22,12 @@ Bytes to_bytes(const zmq::message_t& frame) {
 }  // namespace
 
 struct MessageSocket::State {
+  std::shared_ptr<ZapHandler> zap;  ///< of an encrypted router; ends after the socket
   zmq::socket_t socket;
   std::string endpoint;
   bool router = false;
-  std::uint64_t dropped = 0;
+  bool encrypted = false;
+  std::uint64_t malformed = 0;
 };
 
 MessageSocket::MessageSocket(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -32,6 +36,27 @@ MessageSocket& MessageSocket::operator=(MessageSocket&&) noexcept = default;
 MessageSocket::~MessageSocket() = default;
 
 namespace {
+
+constexpr int kHandshake = 10'000;  // ms: a peer that connects and says nothing is cut off
+
+void set_keys(zmq::socket_t& socket, const SocketOptions& options) {
+  if (options.own.empty()) return;
+  socket.set(zmq::sockopt::curve_secretkey, options.own.secret_key);
+  if (options.server_key.empty()) {
+    socket.set(zmq::sockopt::curve_server, true);
+    socket.set(zmq::sockopt::zap_domain, "agents");
+  } else {
+    socket.set(zmq::sockopt::curve_publickey, options.own.public_key);
+    socket.set(zmq::sockopt::curve_serverkey, options.server_key);
+  }
+}
+
+/// The key that CURVE proved for the connection a frame came over.
+std::string key_of(const zmq::message_t& frame) {
+  // Absent for a plain peer: libzmq answers with a null pointer then.
+  const char* key = zmq_msg_gets(const_cast<zmq_msg_t*>(frame.handle()), "User-Id");
+  return key != nullptr ? key : "";
+}
 
 void set_options(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(zmq::sockopt::linger, 0);
@@ -42,6 +67,7 @@ void set_options(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(zmq::sockopt::tcp_keepalive, 1);
   socket.set(zmq::sockopt::heartbeat_ivl, 5000);
   socket.set(zmq::sockopt::heartbeat_timeout, 15000);
+  socket.set(zmq::sockopt::handshake_ivl, kHandshake);
   socket.set(zmq::sockopt::reconnect_ivl, 100);
   socket.set(zmq::sockopt::reconnect_ivl_max, 5000);
 }
@@ -54,6 +80,11 @@ Result<MessageSocket> MessageSocket::dealer(const std::string& endpoint,
     auto state = std::make_unique<State>();
     state->socket = zmq::socket_t(context(), zmq::socket_type::dealer);
     set_options(state->socket, options);
+    if (!options.own.empty() && !is_key(options.server_key)) {
+      return Error{"no key of the rater is given", endpoint, "what `tallyman-rater key show` says"};
+    }
+    set_keys(state->socket, options);
+    state->encrypted = !options.own.empty();
     // What is sent before the connection stands would be queued for a peer that may never come.
     state->socket.set(zmq::sockopt::immediate, 1);
     state->socket.connect(endpoint);
@@ -69,8 +100,15 @@ Result<MessageSocket> MessageSocket::router(const std::string& endpoint,
                                             const SocketOptions& options) {
   try {
     auto state = std::make_unique<State>();
+    if (!options.own.empty()) {
+      auto zap = ZapHandler::of(context().handle());
+      if (!zap.ok()) return zap.error();
+      state->zap = std::move(*zap);
+    }
     state->socket = zmq::socket_t(context(), zmq::socket_type::router);
     set_options(state->socket, options);
+    set_keys(state->socket, options);
+    state->encrypted = !options.own.empty();
     state->socket.set(zmq::sockopt::router_mandatory, 1);
     state->socket.bind(endpoint);
     state->endpoint = state->socket.get(zmq::sockopt::last_endpoint);
@@ -106,18 +144,19 @@ std::optional<Message> MessageSocket::receive() {
       if (!state_->socket.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
       if (state_->router) {
         out.peer = to_bytes(frame);
-        if (!frame.more() || !state_->socket.recv(frame, zmq::recv_flags::dontwait)) {
-          ++state_->dropped;
-          continue;
-        }
+        // A peer's frames arrive together: the rest is there when the first is.
+        if (!frame.more() || !state_->socket.recv(frame, zmq::recv_flags::dontwait)) continue;
+        out.key = key_of(frame);
       }
       const bool single = !frame.more();
       if (single) out.body = to_bytes(frame);
       while (frame.more()) {
         if (!state_->socket.recv(frame, zmq::recv_flags::dontwait)) break;
       }
-      if (single) return out;
-      ++state_->dropped;
+      if (!single) ++state_->malformed;
+      // A nameless peer of an encrypted router cannot be: nobody is taken for it.
+      if (state_->router && state_->encrypted && out.key.empty()) continue;
+      return out;
     }
   } catch (const zmq::error_t&) {
     return std::nullopt;
@@ -125,7 +164,8 @@ std::optional<Message> MessageSocket::receive() {
 }
 
 const std::string& MessageSocket::endpoint() const { return state_->endpoint; }
-std::uint64_t MessageSocket::dropped() const { return state_->dropped; }
+std::uint64_t MessageSocket::malformed() const { return state_->malformed; }
+bool MessageSocket::encrypted() const { return state_->encrypted; }
 void* MessageSocket::handle() const { return state_->socket.handle(); }
 
 bool is_loopback(const std::string& endpoint) {

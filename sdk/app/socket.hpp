@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "app/key.hpp"
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 
@@ -16,11 +17,16 @@ namespace tallyman::app {
 struct Message {
   Bytes peer;  ///< routing id the ROUTER gave; empty at a dealer
   Bytes body;
+  std::string key{};  ///< the public key that CURVE proved to a router; empty without CURVE
 };
 
 struct SocketOptions {
   std::size_t max_message = 8U << 20U;  ///< larger ones cut the peer's connection
   int queue = 8;                        ///< high-water mark of either direction, per peer
+  /// With a pair the socket speaks CURVE and nothing else: a router refuses plain peers, a dealer
+  /// any server but the one of `server_key`.
+  KeyPair own{};
+  std::string server_key{};  ///< the router's public key; a dealer's only
 };
 
 /// A DEALER or ROUTER. Lives on one thread. Closing never waits for a peer (linger 0).
@@ -36,10 +42,12 @@ class MessageSocket {
 
   /// False when the queue is full or the peer is gone: the message was not taken.
   [[nodiscard]] bool send(const Message& message);
-  /// The next message that waits, if any. A message of several frames is dropped and counted.
+  /// The next message that waits, if any. One of several frames comes as one without a body, which
+  /// is no message to anybody, and is counted.
   [[nodiscard]] std::optional<Message> receive();
+  [[nodiscard]] bool encrypted() const;  ///< it speaks CURVE: every message received has a key
   [[nodiscard]] const std::string& endpoint() const;  ///< as bound, with the real port
-  [[nodiscard]] std::uint64_t dropped() const;
+  [[nodiscard]] std::uint64_t malformed() const;
   [[nodiscard]] void* handle() const;  ///< for zmq_poll
 
  private:
