@@ -133,8 +133,13 @@ LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, 
     return {};
   }
   if (facts.ledger != 0 && facts.ledger != welcome.ledger) {
-    return refuse("this agent's stream belongs to another ledger: `tallyman-rater agent move`",
-                  now);
+    if (welcome.moved_from != facts.ledger) {
+      return refuse("this agent's stream belongs to another ledger: `tallyman-rater agent move`",
+                    now);
+    }
+    // What the other ledger acknowledged stays there. Nothing names the new one before that is
+    // sure: a crash in between is asked and answered the same again.
+    if (facts.acknowledged > 0) return moved(now);
   }
   if (welcome.mark > facts.sealed) {
     return diverged("the rater holds batch " + std::to_string(welcome.mark) +
@@ -210,8 +215,10 @@ LinkEffects LinkState::on(const wire::Refused& refused, const LinkFacts&, Ns now
     case wire::Refusal::fenced:
     case wire::Refusal::other_ledger:
     case wire::Refusal::revoked:
-    case wire::Refusal::pending:
+    case wire::Refusal::other_agent:
       return refuse(why, now);
+    case wire::Refusal::pending:
+      return refuse(why, times_.pending, now);
     case wire::Refusal::busy:
       wait(times_.busy, LinkPhase::disconnected, why, now);
       return {};
@@ -220,10 +227,10 @@ LinkEffects LinkState::on(const wire::Refused& refused, const LinkFacts&, Ns now
   return {};
 }
 
-LinkEffects LinkState::refuse(const std::string& why, Ns now) {
+LinkEffects LinkState::refuse(const std::string& why, Ns wait_for, Ns now) {
   // Another of the raters may see it differently.
   reconnect_ = endpoints_ > 1;
-  wait(times_.refused, LinkPhase::refused, why, now);
+  wait(wait_for, LinkPhase::refused, why, now);
   return {};
 }
 
@@ -249,6 +256,12 @@ LinkEffects LinkState::diverged(const std::string& why, Ns now) {
   constexpr unsigned kTries = 3;
   if (++divergences_ > kTries) return refuse("diverged again and again: " + why, now);
   back_off("diverged: " + why, now);
+  return {{What::new_incarnation, 0, 0, why}};
+}
+
+LinkEffects LinkState::moved(Ns now) {
+  const std::string why = "moved to another ledger";
+  wait(times_.retry_min, LinkPhase::disconnected, why, now);
   return {{What::new_incarnation, 0, 0, why}};
 }
 

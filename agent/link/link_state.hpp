@@ -28,6 +28,7 @@ struct LinkTimes {
   Ns heartbeat = 5 * kSecond;  ///< between two signs of life
   Ns busy = kSecond;           ///< until another try when the rater is busy
   Ns refused = 30 * kSecond;   ///< until another try when it does not want us
+  Ns pending = 5 * kSecond;    ///< likewise while somebody is asked about this agent's key
   Ns retry_min = 200 * kMillisecond, retry_max = 5 * kSecond;  ///< back-off between hellos
 };
 
@@ -96,7 +97,9 @@ class LinkState {
   LinkEffects on(const wire::Refused& refused, const LinkFacts& facts, Ns now, Ns wall);
   LinkEffects malformed(const std::string& why, Ns now);
   LinkEffects diverged(const std::string& why, Ns now);
-  LinkEffects refuse(const std::string& why, Ns now);
+  LinkEffects moved(Ns now);
+  LinkEffects refuse(const std::string& why, Ns now) { return refuse(why, times_.refused, now); }
+  LinkEffects refuse(const std::string& why, Ns wait_for, Ns now);
   LinkEffects greet(Ns now);
   void wait(Ns delay, LinkPhase phase, const std::string& why, Ns now);
   void back_off(const std::string& why, Ns now);

@@ -124,6 +124,7 @@ void put(Bytes& bytes, const Welcome& m) {
   out.u64(m.credit);
   out.i64(m.slot);
   out.i64(m.wall);
+  out.u64(m.moved_from);
 }
 
 Welcome take_welcome(ByteReader& in) {
@@ -136,6 +137,7 @@ Welcome take_welcome(ByteReader& in) {
   m.credit = in.u64();
   m.slot = take_time(in);
   m.wall = take_time(in);
+  m.moved_from = in.u64();
   return m;
 }
 
@@ -168,7 +170,7 @@ Refused take_refused(ByteReader& in) {
   Refused m;
   const std::uint8_t why = in.u8();
   if (why < static_cast<std::uint8_t>(Refusal::malformed) ||
-      why > static_cast<std::uint8_t>(Refusal::busy)) {
+      why > static_cast<std::uint8_t>(Refusal::other_agent)) {
     in.fail();
   }
   m.why = static_cast<Refusal>(why);
@@ -225,6 +227,8 @@ const char* refusal_name(Refusal refusal) {
       return "pending";
     case Refusal::busy:
       return "busy";
+    case Refusal::other_agent:
+      return "other_agent";
   }
   return "unknown";
 }

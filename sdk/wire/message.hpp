@@ -65,6 +65,9 @@ struct Welcome {
   std::uint64_t credit = 0;      ///< bytes the agent may have unacknowledged
   Ns slot = 0;                   ///< the rater's slot length
   Ns wall = 0;
+  /// The ledger the agent belonged to until somebody moved it here; 0 = it was not moved. The agent
+  /// sends nothing that the other ledger acknowledged: it begins a new incarnation first.
+  std::uint64_t moved_from = 0;
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
@@ -87,6 +90,7 @@ enum class Refusal : std::uint8_t {
   revoked,        ///< not allowed to send
   pending,        ///< its key waits for `tallyman-rater agent approve`
   busy,           ///< the ledger cannot take it now (disk full, locked): try later
+  other_agent,    ///< its key belongs to another agent id
 };
 [[nodiscard]] const char* refusal_name(Refusal refusal);
 

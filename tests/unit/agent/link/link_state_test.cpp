@@ -173,7 +173,8 @@ TEST_F(LinkStateTest, answers_each_refusal) {
                         Case{Refusal::fenced, LinkPhase::refused, times_.refused},
                         Case{Refusal::other_ledger, LinkPhase::refused, times_.refused},
                         Case{Refusal::revoked, LinkPhase::refused, times_.refused},
-                        Case{Refusal::pending, LinkPhase::refused, times_.refused}}) {
+                        Case{Refusal::other_agent, LinkPhase::refused, times_.refused},
+                        Case{Refusal::pending, LinkPhase::refused, times_.pending}}) {
     link_ = LinkState(1, times_);
     connect();
     EXPECT_TRUE(hear(wire::Refused{c.why, "the reason", 0, {}}).empty());
@@ -196,6 +197,37 @@ TEST_F(LinkStateTest, another_ledger_gets_nothing) {
   bare.token = 0;
   EXPECT_TRUE(hear(bare).empty());
   EXPECT_EQ(link_.phase(), LinkPhase::disconnected);
+}
+
+// Given an agent that somebody moved here from the ledger it belongs to, and that has batches which
+// the other one acknowledged, then a new incarnation begins and says hello, and only then token and
+// ledger are held; one that was moved from elsewhere gets nothing.
+TEST_F(LinkStateTest, a_move_begins_a_new_incarnation) {
+  facts_.ledger = 12;
+  facts_.acknowledged = 4;
+  link_.start(now_);
+  wire::Welcome here = welcome();
+  here.moved_from = 12;
+  const LinkEffects first = hear(here);
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].what, What::new_incarnation);
+  EXPECT_FALSE(link_.may_send(1));
+  facts_.acknowledged = 0;
+  EXPECT_EQ(expire(), LinkEffects{{What::hello}});
+  EXPECT_EQ(hear(here), (LinkEffects{{What::hold, 11, 5}, {What::definitions, 1}, {What::send}}));
+  EXPECT_EQ(link_.phase(), LinkPhase::connected);
+  link_ = LinkState(1, times_);
+  link_.start(now_);
+  here.moved_from = 13;
+  EXPECT_TRUE(hear(here).empty());
+  EXPECT_EQ(link_.phase(), LinkPhase::refused);
+}
+
+// Given a rater that refuses and another one in the list, then the other one is asked next.
+TEST_F(LinkStateTest, a_refusal_moves_on_to_the_next_rater) {
+  link_.start(now_);
+  EXPECT_TRUE(hear(wire::Refused{Refusal::revoked, "", 0, {}}).empty());
+  EXPECT_EQ(expire(), (LinkEffects{{What::connect, 1}, {What::hello}}));
 }
 
 // Given a hello that the network doubled, then the later token is taken over, what was sent under

@@ -46,12 +46,13 @@ AgentMessage agent_message(Sample& sample) {
 RaterMessage rater_message(Sample& sample) {
   switch (sample.below(3)) {
     case 0:
-      return Welcome{sample.number(), sample.number(), sample.number(), sample.bytes<32>(),
-                     sample.number(), sample.number(), sample.time(),   sample.time()};
+      return Welcome{sample.number(),    sample.number(), sample.number(),
+                     sample.bytes<32>(), sample.number(), sample.number(),
+                     sample.time(),      sample.time(),   sample.number()};
     case 1:
       return Ack{sample.number(), sample.bytes<32>(), sample.number(), sample.time()};
     default:
-      return Refused{static_cast<Refusal>(1 + sample.below(9)), sample.text(kMaxTextBytes),
+      return Refused{static_cast<Refusal>(1 + sample.below(10)), sample.text(kMaxTextBytes),
                      sample.number(), sample.bytes<32>()};
   }
 }
