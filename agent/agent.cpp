@@ -126,8 +126,9 @@ void Agent::open_link() {
     log::info("{}", what);
     event("", what);
   };
-  link_ = std::make_unique<Link>(loop_, *spool_, config_.agent, config_.endpoints, LinkTimes{},
-                                 std::move(handlers));
+  link_ = std::make_unique<Link>(loop_, *spool_, config_.agent,
+                                 RaterAddress{config_.endpoints, config_.key, config_.rater_key},
+                                 LinkTimes{}, std::move(handlers));
   link_->start();
 }
 
@@ -180,6 +181,7 @@ void Agent::reload() {
   if (stopping_) return;
   app::ConfigErrors errors;
   AgentConfig fresh = load_config(config_.file, defaults_, errors);
+  load_key(fresh, errors);
   if (!errors.empty()) {
     configuration_error_ = errors.text();
     while (configuration_error_.ends_with('\n')) configuration_error_.pop_back();
@@ -220,8 +222,11 @@ void Agent::reload() {
     bool changed = std::find(gone.begin(), gone.end(), name) != gone.end();
     add(*instance, changed ? wire::Cause::starting : wire::Cause::disabled);
   }
-  if (fresh.endpoints != config_.endpoints) {
+  if (fresh.endpoints != config_.endpoints || fresh.key != config_.key ||
+      fresh.rater_key != config_.rater_key) {
     config_.endpoints = std::move(fresh.endpoints);
+    config_.key = std::move(fresh.key);
+    config_.rater_key = std::move(fresh.rater_key);
     open_link();
   }
   log::info("the new configuration is in force with {} plugin instances", instances_.size());

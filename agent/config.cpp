@@ -45,31 +45,46 @@ log::Level log_level(ConfigTable& root) {
   return static_cast<log::Level>(at - names.begin());
 }
 
-std::vector<std::string> endpoints(ConfigTable rater) {
-  std::vector<std::string> found;
+void check_endpoint(ConfigTable& rater, const char* key, const std::string& endpoint,
+                    bool encrypted) {
+  if (!endpoint.starts_with("tcp://") && !endpoint.starts_with("ipc://")) {
+    rater.complain(key, "`" + endpoint + "` is no endpoint", "tcp://HOST:PORT or ipc://PATH");
+  } else if (!encrypted && !app::is_loopback(endpoint)) {
+    rater.complain(
+        key, "`" + endpoint + "` is not on this machine: a link over a network needs CURVE keys",
+        "`rater_key` beside it (what `tallyman-rater key show` says), and a key of this "
+        "host (`tallyman key new`)");
+  }
+}
+
+void read_rater(ConfigTable rater, AgentConfig& config) {
   const char* key = rater.has("endpoints") ? "endpoints" : "endpoint";
   if (rater.has("endpoints")) {
-    found = rater.texts("endpoints");
-    if (found.empty()) rater.complain("endpoints", "no endpoint named", "at least one");
+    config.endpoints = rater.texts("endpoints");
+    if (config.endpoints.empty()) {
+      rater.complain("endpoints", "no endpoint named", "at least one");
+    }
     if (rater.has("endpoint")) {
       rater.complain("endpoint", "both `endpoint` and `endpoints` are given", "one of them");
     }
   } else if (rater.has("endpoint")) {
-    found.push_back(rater.text("endpoint", ""));
+    config.endpoints.push_back(rater.text("endpoint", ""));
   }
-  for (const std::string& endpoint : found) {
-    if (!endpoint.starts_with("tcp://") && !endpoint.starts_with("ipc://")) {
-      rater.complain(key, "`" + endpoint + "` is no endpoint", "tcp://HOST:PORT or ipc://PATH");
-    } else if (!app::is_loopback(endpoint)) {
-      rater.complain(key,
-                     "`" + endpoint +
-                         "` is not on this machine: a link over a network needs CURVE keys, which "
-                         "this version does not have",
-                     "an endpoint at 127.0.0.1, [::1] or ipc://");
-    }
+  const bool encrypted = rater.has("rater_key");
+  if (rater.has("key") && !encrypted) {
+    rater.complain("key", "a key without the rater's",
+                   "`rater_key` beside it: what `tallyman-rater key show` says");
+  }
+  config.key_file = beside(config.file, rater.text("key", "agent.key"));
+  config.rater_key = rater.text("rater_key", "");
+  if (encrypted && !app::is_key(config.rater_key)) {
+    rater.complain("rater_key", "this is no key",
+                   "40 characters, as `tallyman-rater key show` writes them");
+  }
+  for (const std::string& endpoint : config.endpoints) {
+    check_endpoint(rater, key, endpoint, encrypted);
   }
   rater.finish();
-  return found;
 }
 
 void read_spool(ConfigTable table, AgentConfig& config) {
@@ -210,11 +225,16 @@ AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
   bool named = root.has("plugin_configuration");
   config.plugin_configuration = path("plugin_configuration", "plugins.d");
   config.log_level = log_level(root);
-  config.endpoints = endpoints(root.table("rater"));
+  read_rater(root.table("rater"), config);
   read_spool(root.table("spool"), config);
   root.finish();
   read_instances(config, named, root, errors);
   return config;
+}
+
+void load_key(AgentConfig& config, ConfigErrors& errors) {
+  config.key = {};
+  if (!config.rater_key.empty()) config.key = app::load_key_pair(config.key_file, errors);
 }
 
 void check_files(const AgentConfig& config, ConfigErrors& errors) {

@@ -10,6 +10,7 @@
 #include "agent/host_protocol.hpp"
 #include "agent/spool/spool.hpp"
 #include "app/config.hpp"
+#include "app/key.hpp"
 #include "app/log.hpp"
 #include "base/clock.hpp"
 
@@ -41,6 +42,9 @@ struct AgentConfig {
   std::string plugin_configuration;
   log::Level log_level = log::Level::info;
   std::vector<std::string> endpoints;  ///< of the rater; none = spool only
+  std::string key_file;                ///< of the own key pair
+  std::string rater_key;               ///< public, Z85; empty = the link is plain
+  app::KeyPair key;                    ///< as load_key() found it
   SpoolOptions spool;
   Ns group_commit = kSecond;
   std::vector<InstanceConfig> instances;  ///< ascending by name; disabled ones too
@@ -58,6 +62,10 @@ struct ConfigDefaults {
 /// Reads everything. With errors the result is only good for being thrown away.
 [[nodiscard]] AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
                                       app::ConfigErrors& errors);
+
+/// Reads the own key pair if the link is to be encrypted. Not part of load_config(): who only looks
+/// for the socket need not be allowed to read it.
+void load_key(AgentConfig& config, app::ConfigErrors& errors);
 
 /// Adds an error for each program and plugin file that is named and not there: `--check` asks for
 /// it, a start does not (an absent plugin leaves the others running).

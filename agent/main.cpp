@@ -57,6 +57,7 @@ int main_of(int argc, char** argv) {
   }
   app::ConfigErrors errors;
   AgentConfig config = load_config(file, defaults, errors);
+  load_key(config, errors);
   if (check) check_files(config, errors);
   if (!errors.empty()) {
     std::fputs(errors.text().c_str(), stderr);

@@ -1,5 +1,5 @@
-// `tallyman`: the agent's command line. Everything but `config check` asks the running agent over
-// its Unix socket.
+// `tallyman`: the agent's command line. Everything but `config check` and `key` asks the running
+// agent over its Unix socket.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include "agent/config.hpp"
 #include "app/control.hpp"
 #include "app/exit.hpp"
+#include "app/key.hpp"
 #include "app/table.hpp"
 #include "base/time_text.hpp"
 #include "wire/reading_json.hpp"
@@ -24,6 +25,7 @@ struct Options {
   bool follow = false;
   bool json = false;
   bool check = false;
+  bool force = false;
   std::string plugin;
   std::string file;
 };
@@ -170,7 +172,8 @@ int check_config(const Options& options) {
   std::string file = options.file.empty() ? options.config : options.file;
   if (file.empty()) file = kDefaultConfig;
   app::ConfigErrors errors;
-  const auto config = agent::load_config(file, agent::ConfigDefaults::of_this_process(), errors);
+  auto config = agent::load_config(file, agent::ConfigDefaults::of_this_process(), errors);
+  agent::load_key(config, errors);
   agent::check_files(config, errors);
   if (!errors.empty()) {
     std::fputs(errors.text().c_str(), stderr);
@@ -178,6 +181,36 @@ int check_config(const Options& options) {
   }
   print(file + ": good, " + std::to_string(config.instances.size()) + " plugin instances\n");
   return app::kDone;
+}
+
+/// --out or the file named, else what the configuration names.
+std::string key_file_of(const Options& options) {
+  if (!options.file.empty()) return options.file;
+  app::ConfigErrors ignored;
+  const std::string file = options.config.empty() ? kDefaultConfig : options.config;
+  return agent::load_config(file, agent::ConfigDefaults::of_this_process(), ignored).key_file;
+}
+
+int new_key(const Options& options) {
+  return app::key_new(
+      "tallyman", key_file_of(options), options.force,
+      "Next: in agent.toml under [rater] name it as `key`, and as `rater_key` what\n"
+      "`tallyman-rater key show` says on the rater's host; start the agent; on the rater's host\n"
+      "compare the key above with `tallyman-rater agent ls --pending`, and `agent approve` it.\n");
+}
+
+void declare_key(CLI::App& cli, Options& options, int& code) {
+  auto* key = cli.add_subcommand("key", "This host's CURVE key");
+  key->require_subcommand(1);
+  key->fallthrough();
+  auto* make = key->add_subcommand("new", "Make a key pair, and print its public half");
+  make->add_option("--out", options.file, "Where (default: as the configuration says)")
+      ->type_name("FILE");
+  make->add_flag("--force", options.force, "Replace the pair that is there");
+  make->callback([&] { code = new_key(options); });
+  auto* show = key->add_subcommand("show", "Print the public key");
+  show->add_option("file", options.file, "The key file")->type_name("FILE");
+  show->callback([&] { code = app::key_show("tallyman", key_file_of(options)); });
 }
 
 }  // namespace
@@ -220,6 +253,8 @@ int run(int argc, char** argv) {
   auto* check = config->add_subcommand("check", "Every error at once, as file:line:column");
   check->add_option("file", options.file, "The agent's configuration")->type_name("FILE");
   check->callback([&] { code = check_config(options); });
+
+  declare_key(cli, options, code);
 
   try {
     cli.parse(argc, argv);

@@ -17,14 +17,14 @@ constexpr Ns kClockOff = 30 * kSecond;
 
 }  // namespace
 
-Link::Link(app::EventLoop& loop, Spool& spool, std::string agent,
-           std::vector<std::string> endpoints, const LinkTimes& times, Handlers handlers)
+Link::Link(app::EventLoop& loop, Spool& spool, std::string agent, RaterAddress rater,
+           const LinkTimes& times, Handlers handlers)
     : loop_(loop),
       spool_(spool),
       agent_(std::move(agent)),
-      endpoints_(std::move(endpoints)),
+      rater_(std::move(rater)),
       handlers_(std::move(handlers)),
-      state_(endpoints_.size(), times) {}
+      state_(rater_.endpoints.size(), times) {}
 
 Link::~Link() {
   loop_.cancel(timer_);
@@ -47,9 +47,15 @@ bool Link::idle() const {
 
 LinkStatus Link::status() const {
   LinkStatus status;
-  if (!endpoints_.empty()) status.rater = endpoints_[state_.endpoint()];
+  if (!rater_.endpoints.empty()) status.rater = rater_.endpoints[state_.endpoint()];
   status.state = link_phase_name(state_.phase());
   status.why = state_.why();
+  if (!status.why.empty() && !heard_ && state_.phase() != LinkPhase::off) {
+    // A handshake that fails looks like nobody there: a server does not tell strangers why.
+    status.why += rater_.key.empty()
+                      ? "; if it runs, it may want keys: `tallyman key new`"
+                      : "; if it runs, compare `rater_key` with its `tallyman-rater key show`";
+  }
   status.last_ack = state_.last_ack();
   status.acknowledged = spool_.stats().acknowledged;
   status.ledger = spool_.ledger();
@@ -122,7 +128,11 @@ Status Link::perform(const LinkEffect& effect) {
 Status Link::connect(std::size_t endpoint) {
   if (watch_ != 0) loop_.unwatch(std::exchange(watch_, 0));
   socket_.reset();
-  auto socket = app::MessageSocket::dealer(endpoints_[endpoint], {});
+  heard_ = false;
+  app::SocketOptions options;
+  options.own = rater_.key;
+  options.server_key = rater_.rater_key;
+  auto socket = app::MessageSocket::dealer(rater_.endpoints[endpoint], options);
   if (!socket) return socket.error();
   socket_.emplace(std::move(*socket));
   watch_ = loop_.watch(*socket_, [this] { receive(); });
@@ -215,6 +225,7 @@ void Link::receive() {
   for (int i = 0; i < kPerTurn && socket_; i++) {
     std::optional<app::Message> message = socket_->receive();
     if (!message) return;
+    heard_ = true;
     Result<wire::RaterMessage> decoded = wire::decode_rater_message(message->body);
     Ns boot = loop_.clock().boot();
     if (!decoded) {

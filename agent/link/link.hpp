@@ -14,6 +14,13 @@
 
 namespace tallyman::agent {
 
+/// Where the rater is, and what proves that it is the right one.
+struct RaterAddress {
+  std::vector<std::string> endpoints;  ///< raters that share a ledger, tried in turn
+  app::KeyPair key;                    ///< this agent's; empty = the link is plain
+  std::string rater_key;               ///< all those raters'
+};
+
 /// Owned by the Agent; main thread.
 class Link {
  public:
@@ -22,7 +29,7 @@ class Link {
     std::function<void()> new_incarnation;  ///< the spool began one
     std::function<void(const std::string& what)> event;
   };
-  Link(app::EventLoop& loop, Spool& spool, std::string agent, std::vector<std::string> endpoints,
+  Link(app::EventLoop& loop, Spool& spool, std::string agent, RaterAddress rater,
        const LinkTimes& times, Handlers handlers);
   ~Link();
   Link(const Link&) = delete;
@@ -51,13 +58,14 @@ class Link {
   app::EventLoop& loop_;
   Spool& spool_;
   std::string agent_;
-  std::vector<std::string> endpoints_;
+  RaterAddress rater_;
   Handlers handlers_;
   LinkState state_;
   std::optional<app::MessageSocket> socket_;
   app::WatchId watch_ = 0;
   app::TimerId timer_ = 0;
   app::TimerId retry_ = 0;           ///< after a full queue
+  bool heard_ = false;               ///< anything over the present socket
   wire::DefNo owed_definition_ = 0;  ///< the rater lacks durable ones from here on; 0 = none
   LinkPhase told_ = LinkPhase::off;
   std::string told_why_;

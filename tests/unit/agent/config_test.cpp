@@ -128,6 +128,34 @@ TEST_F(Config, endpoints) {
   EXPECT_FALSE(errors_.empty());
 }
 
+// Given a rater over a network, then its public key is asked for; with it and a key of this host
+// the link is encrypted, on loopback too; what is missing or no key is told with its place.
+TEST_F(Config, a_link_over_a_network_needs_keys) {
+  const app::KeyPair own = app::new_key_pair(), rater = app::new_key_pair();
+  const std::string over = "[rater]\nendpoint = \"tcp://rater.example:5580\"\n";
+  const std::string theirs = "rater_key = \"" + rater.public_key + "\"\n";
+  const auto wrong = [&](const std::string& text, const std::string& place) {
+    write("agent.toml", text);
+    AgentConfig config = load();
+    load_key(config, errors_);
+    EXPECT_NE(errors_.text().find(place), std::string::npos) << errors_.text();
+    EXPECT_TRUE(config.key.empty());
+  };
+  wrong(over, "agent.toml:2:");
+  wrong(over + "key = \"agent.key\"\n", "agent.toml:3:");
+  wrong(over + "rater_key = \"short\"\n", "agent.toml:3:");
+  wrong(over + theirs, "agent.key: cannot read");
+  ASSERT_TRUE(app::write_key_pair(folder_ / "agent.key", own, false).ok());
+  for (const std::string& first : {over, std::string("[rater]\nendpoint = \"ipc:///tmp/x\"\n")}) {
+    write("agent.toml", first + theirs);
+    AgentConfig config = load();
+    load_key(config, errors_);
+    EXPECT_TRUE(errors_.empty()) << errors_.text();
+    EXPECT_EQ(config.key, own);
+    EXPECT_EQ(config.rater_key, rater.public_key);
+  }
+}
+
 // Given the longest id that a rater takes, with a colon, then the agent takes it; one that the
 // rater would refuse is refused here.
 TEST_F(Config, agent_ids_are_those_the_rater_takes) {
