@@ -40,9 +40,9 @@ Ns slot_of(app::ConfigTable& root) {
 
 std::string endpoint_of(app::ConfigTable& root) {
   std::string listen = root.text("listen", "tcp://127.0.0.1:5580");
-  if (!app::is_loopback(listen)) {
-    root.complain("listen", "agents reach the rater without encryption, so only on this machine",
-                  "a loopback endpoint like \"tcp://127.0.0.1:5580\"");
+  if (!app::is_loopback(listen) && !root.has("key")) {
+    root.complain("listen", "agents come over a network here, which needs CURVE",
+                  "`key`: a file made by `tallyman-rater key new`");
   }
   return listen;
 }
@@ -53,6 +53,7 @@ RaterConfig read(const app::ConfigFile& parsed, const std::string& file) {
   out.ledger = path_of(root, file, "ledger", out.ledger);
   out.socket = path_of(root, file, "socket", out.socket);
   out.listen = endpoint_of(root);
+  if (root.has("key")) out.key_file = path_of(root, file, "key", "");
   out.log_level = level_of(root);
   out.billing.slot = slot_of(root);
   out.billing.catalogue_path = path_of(root, file, "catalogue", "catalogue.toml");
@@ -88,6 +89,11 @@ RaterConfig load_config(const std::string& path, app::ConfigErrors& errors) {
     out.billing.catalogue_path.clear();
   }
   return out;
+}
+
+void load_key(RaterConfig& config, app::ConfigErrors& errors) {
+  config.key = {};
+  if (!config.key_file.empty()) config.key = app::load_key_pair(config.key_file, errors);
 }
 
 RaterConfig parse_config(std::string_view toml, const std::string& name,

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/config.hpp"
+#include "app/key.hpp"
 #include "app/log.hpp"
 #include "rater/billing.hpp"
 
@@ -14,6 +15,8 @@ namespace tallyman::rater {
 struct RaterConfig {
   std::string ledger = "/var/lib/tallyman/ledger.db";
   std::string listen = "tcp://127.0.0.1:5580";
+  std::string key_file;  ///< of the own key pair; empty = agents speak plain
+  app::KeyPair key;      ///< as load_key() found it
   std::string socket = "/run/tallyman/rater.sock";
   log::Level log_level = log::Level::info;
   BillingOptions billing;
@@ -24,5 +27,9 @@ struct RaterConfig {
 [[nodiscard]] RaterConfig load_config(const std::string& path, app::ConfigErrors& errors);
 [[nodiscard]] RaterConfig parse_config(std::string_view toml, const std::string& name,
                                        app::ConfigErrors& errors);
+
+/// Reads the key pair if one is configured: for the daemon and its `--check`. Who asks the daemon
+/// need not be allowed to read it.
+void load_key(RaterConfig& config, app::ConfigErrors& errors);
 
 }  // namespace tallyman::rater

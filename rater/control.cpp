@@ -23,7 +23,8 @@ constexpr unsigned kSocketMode = 0660;
 constexpr std::size_t kMaxFollowers = 64;
 constexpr std::size_t kMaxMistakes = 1000;  ///< told of one import; all are counted
 constexpr off_t kMaxImport = off_t{1} << 30U;
-constexpr const char* kDecisions[] = {"close", "release", "import"};
+constexpr const char* kDecisions[] = {"close",        "release",       "import",    "agent approve",
+                                      "agent revoke", "agent replace", "agent move"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -34,7 +35,42 @@ std::string text_of(const Json& request, const char* key) {
   return it != request.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const Json& request) {
+bool decides(const std::string& command) {
+  return std::find(std::begin(kDecisions), std::end(kDecisions), command) != std::end(kDecisions);
+}
+
+bool flag_of(const Json& request, const char* key) {
+  const auto it = request.find(key);
+  return it != request.end() && *it == true;
+}
+
+/// The life of agents: who may send, and under which key.
+Result<std::string> decide_agent(KeyTable& keys, const std::string& verb, const Json& request,
+                                 const std::string& user) {
+  const Decision decision{user, text_of(request, "why")};
+  const std::string agent = text_of(request, "agent");
+  if (verb == "agent move") {
+    if (Status status = keys.move(agent, decision); !status.ok()) return status.error();
+    return line_of({{"agent", agent},
+                    {"move",
+                     "its next hello is taken, and what no ledger has acknowledged comes "
+                     "here under a new incarnation"}});
+  }
+  if (verb == "agent replace") {
+    const auto done = keys.replace(agent, text_of(request, "key"), decision);
+    if (!done.ok()) return done.error();
+    if (done->has_value()) return agent_json(**done);
+    return line_of({{"agent", agent}, {"replace", "its next hello is taken"}});
+  }
+  const std::string whom = text_of(request, "whom");
+  const auto done = verb == "agent approve" ? keys.approve(whom, text_of(request, "as"), decision)
+                                            : keys.revoke(whom, decision);
+  if (!done.ok()) return done.error();
+  return agent_json(*done);
+}
+
+Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const Json& request,
+                             const std::string& user) {
   const std::string command = text_of(request, "command");
   const std::string period = text_of(request, "period");
   Billing& billing = parts.billing;
@@ -46,18 +82,23 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   if (command == "periods") return billing.periods_json();
   if (command == "records") return billing.records_json(period);
   if (command == "outbox") return billing.outbox_json();
+  if (command == "agent ls") return agents_json(parts.keys, false);
+  if (command == "agent ls pending") return agents_json(parts.keys, true);
+  if (command.starts_with("agent ") && decides(command)) {
+    return decide_agent(parts.keys, command, request, user);
+  }
   return Error{"unknown command '" + command.substr(0, 64) + "'", "",
                "use the tallyman-rater that belongs to this daemon"};
 }
 
-bool decides(const std::string& command) {
-  return std::find(std::begin(kDecisions), std::end(kDecisions), command) != std::end(kDecisions);
-}
-
 /// What a decision was about, for the log.
 std::string subject_of(const Json& request) {
-  const std::string file = text_of(request, "file");
-  return file.empty() ? text_of(request, "period") : file;
+  std::string out;
+  for (const char* key : {"file", "period", "whom", "agent", "key", "as"}) {
+    const std::string part = text_of(request, key);
+    if (!part.empty()) out += (out.empty() ? "" : " ") + part;
+  }
+  return out;
 }
 
 /// Opens what is to be imported without ever waiting for it: a FIFO, a device or a directory, and
@@ -160,14 +201,13 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     import_file(parts_.intake, session, json);
     return;
   }
-  const auto answer = dispatch(parts_, loop_.clock(), json);
+  const auto answer = dispatch(parts_, loop_.clock(), json, session->peer().user);
   if (!answer.ok()) {
     session->fail(answer.error());
     return;
   }
   session->send(*answer);
-  const auto follows = json.find("follow");
-  if (command == "status" && follows != json.end() && *follows == true) {
+  if (command == "status" && flag_of(json, "follow")) {
     if (followers_.size() >= kMaxFollowers) {
       session->fail({"too many clients follow already", "", "end one of them"});
       return;

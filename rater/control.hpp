@@ -8,9 +8,12 @@
 //   import {"file","agent"}         import.hpp: a regular file of readings of at most 1 GiB, by its
 //                                   absolute path; first {"mistake":TEXT} for each line that is
 //                                   wrong
+//   agent ls · agent ls pending     status.hpp
+//   agent approve {"whom","as","why"} | agent revoke {"whom","why"}
+//   agent replace {"agent","key","why"} | agent move {"agent","why"}      intake/key_table.hpp
 //
-// close, release and import are for those whom control_rights.hpp allows, and are logged with the
-// user's name; the rest is for everybody who may connect.
+// close, release, import and the decisions on agents are for those whom control_rights.hpp allows,
+// and are logged with the user's name; the rest is for everybody who may connect.
 
 #include <memory>
 #include <string>

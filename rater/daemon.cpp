@@ -1,6 +1,10 @@
 #include "rater/daemon.hpp"
 
+#include <sys/resource.h>
+
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <sstream>
 
 #include "app/exit.hpp"
@@ -16,21 +20,27 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   auto intake = Intake::open(*daemon->ledger_, loop.clock());
   if (!intake.ok()) return intake.error();
   daemon->intake_ = std::move(*intake);
+  auto keys = KeyTable::open(*daemon->ledger_, *daemon->intake_, loop.clock());
+  if (!keys.ok()) return keys.error();
+  daemon->keys_ = std::move(*keys);
   auto billing = Billing::open(*daemon->ledger_, *daemon->intake_, config.billing, loop.clock());
   if (!billing.ok()) return billing.error();
   daemon->billing_ = std::move(*billing);
   ReceiverOptions options;
   options.endpoint = config.listen;
   options.slot = config.billing.slot;
+  options.key = config.key;
   // What is committed waits for the next tick, at most a second: deriving at every receipt would
   // write the derivation's snapshot as often.
-  auto receiver = Receiver::open(loop, *daemon->ledger_, *daemon->intake_, options, {});
+  auto receiver =
+      Receiver::open(loop, *daemon->ledger_, *daemon->intake_, *daemon->keys_, options, {});
   if (!receiver.ok()) return receiver.error();
   daemon->receiver_ = std::move(*receiver);
-  auto control = Control::open(
-      loop, config.socket,
-      {*daemon->ledger_, *daemon->intake_, *daemon->billing_, daemon->receiver_->sessions(),
-       daemon->receiver_->endpoint(), config.billing.slot, loop.clock().boot()});
+  auto control =
+      Control::open(loop, config.socket,
+                    {*daemon->ledger_, *daemon->intake_, *daemon->keys_, *daemon->billing_,
+                     daemon->receiver_->sessions(), daemon->receiver_->endpoint(),
+                     daemon->receiver_->encrypted(), config.billing.slot, loop.clock().boot()});
   if (!control.ok()) return control.error();
   daemon->control_ = std::move(*control);
   daemon->has_catalogue_ = !config.billing.catalogue_path.empty();
@@ -60,8 +70,23 @@ void Daemon::reload_catalogue() {
   for (std::string line; std::getline(lines, line);) log::error("{}", line);
 }
 
+namespace {
+
+/// Each agent is a descriptor, and each stranger for a while: as many as the system grants.
+void want_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    log::warning("at most {} descriptors: {}", limit.rlim_cur, std::strerror(errno));
+  }
+}
+
+}  // namespace
+
 int run_daemon(const RaterConfig& config) {
   log::start(config.log_level);
+  want_descriptors();
   ::signal(SIGPIPE, SIG_IGN);
   const RealClock clock{};
   app::EventLoop loop(clock);
@@ -80,8 +105,8 @@ int run_daemon(const RaterConfig& config) {
   if (config.billing.catalogue_path.empty()) {
     log::warning("there is no catalogue: usage is derived, nothing is rated");
   }
-  log::info("tallyman-rater {} listens for agents at {}, ledger {}", TALLYMAN_VERSION,
-            daemon->endpoint(), config.ledger);
+  log::info("tallyman-rater {} listens for agents at {} ({}), ledger {}", TALLYMAN_VERSION,
+            daemon->endpoint(), config.key.empty() ? "plain" : "CURVE", config.ledger);
   loop.run();
   daemon.reset();
   log::info("ended");

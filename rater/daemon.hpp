@@ -11,6 +11,7 @@
 #include "rater/config.hpp"
 #include "rater/control.hpp"
 #include "rater/intake/intake.hpp"
+#include "rater/intake/key_table.hpp"
 #include "rater/intake/receiver.hpp"
 #include "rater/ledger/ledger.hpp"
 
@@ -37,6 +38,7 @@ class Daemon {
   app::EventLoop& loop_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Intake> intake_;
+  std::unique_ptr<KeyTable> keys_;
   std::unique_ptr<Billing> billing_;
   std::unique_ptr<Receiver> receiver_;
   std::unique_ptr<Control> control_;

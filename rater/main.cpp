@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <tuple>
 
 #include "app/exit.hpp"
+#include "app/key.hpp"
 #include "rater/cli/client.hpp"
 #include "rater/config.hpp"
 #include "rater/daemon.hpp"
@@ -15,6 +17,7 @@ namespace {
 
 using namespace tallyman;
 
+constexpr const char* kProgram = "tallyman-rater";
 constexpr const char* kConfig = "/etc/tallyman/rater.toml";
 
 struct Arguments {
@@ -24,14 +27,23 @@ struct Arguments {
   std::string socket;
   bool json = false, follow = false;
   std::string customer, period, file, agent;
+  std::string whom, as, key, why;  // of `agent …`
+  bool pending = false, force = false;
 };
 
-/// Reads rater.toml; with `all`, the catalogue too, so that every mistake is told at once.
-int load(const Arguments& arguments, bool all, rater::RaterConfig& config) {
+/// For whom the configuration is read.
+enum class Reader {
+  client,  ///< wants the socket; may not be allowed to read the key
+  daemon,
+  check,  ///< wants every mistake at once, the catalogue's too
+};
+
+int load(const Arguments& arguments, Reader reader, rater::RaterConfig& config) {
   app::ConfigErrors errors;
   config = rater::load_config(arguments.config, errors);
+  if (reader != Reader::client) rater::load_key(config, errors);
   const std::string& catalogue = config.billing.catalogue_path;
-  if (all && !catalogue.empty()) {
+  if (reader == Reader::check && !catalogue.empty()) {
     static_cast<void>(rater::load_catalogue(catalogue, config.billing.slot, errors));
   }
   if (errors.empty()) return app::kDone;
@@ -41,7 +53,8 @@ int load(const Arguments& arguments, bool all, rater::RaterConfig& config) {
 
 int run_rater(const Arguments& arguments) {
   rater::RaterConfig config;
-  if (const int wrong = load(arguments, arguments.check, config); wrong != app::kDone) return wrong;
+  const Reader reader = arguments.check ? Reader::check : Reader::daemon;
+  if (const int wrong = load(arguments, reader, config); wrong != app::kDone) return wrong;
   if (!arguments.socket.empty()) config.socket = arguments.socket;
   if (!arguments.check) return rater::run_daemon(config);
   std::printf("%s: fine\n", arguments.config.c_str());
@@ -52,11 +65,50 @@ int run_rater(const Arguments& arguments) {
 int target_of(const Arguments& arguments, rater::cli::Target& target) {
   rater::RaterConfig config;
   if (arguments.socket.empty() && arguments.config_given) {
-    if (const int wrong = load(arguments, false, config); wrong != app::kDone) return wrong;
+    if (const int wrong = load(arguments, Reader::client, config); wrong != app::kDone)
+      return wrong;
   }
   target.socket = arguments.socket.empty() ? config.socket : arguments.socket;
   target.json = arguments.json;
   return app::kDone;
+}
+
+/// The file named, else what the configuration names, else rater.key beside it.
+std::string key_file_of(const Arguments& arguments) {
+  if (!arguments.file.empty()) return arguments.file;
+  app::ConfigErrors ignored;
+  const std::string named = rater::load_config(arguments.config, ignored).key_file;
+  if (!named.empty()) return named;
+  return (std::filesystem::path(arguments.config).parent_path() / "rater.key").string();
+}
+
+int run_key(const Arguments& arguments, const CLI::App& app) {
+  const std::string file = key_file_of(arguments);
+  if (!app.get_subcommand("key")->got_subcommand("new")) return app::key_show(kProgram, file);
+  return app::key_new(
+      kProgram, file, arguments.force,
+      "Next: name it as `key` in rater.toml, give the key above to every agent as `rater_key` "
+      "under\n"
+      "[rater] in its agent.toml, and start the rater; then see `tallyman-rater agent ls "
+      "--pending`.\n");
+}
+
+int run_agent(const rater::cli::Target& target, const Arguments& arguments, const CLI::App& agent) {
+  const auto& [whom, as, key, why] =
+      std::tie(arguments.whom, arguments.as, arguments.key, arguments.why);
+  if (agent.got_subcommand("approve")) {
+    return rater::cli::ask(target, "agent approve", {{"whom", whom}, {"as", as}, {"why", why}});
+  }
+  if (agent.got_subcommand("revoke")) {
+    return rater::cli::ask(target, "agent revoke", {{"whom", whom}, {"why", why}});
+  }
+  if (agent.got_subcommand("replace")) {
+    return rater::cli::ask(target, "agent replace", {{"agent", whom}, {"key", key}, {"why", why}});
+  }
+  if (agent.got_subcommand("move")) {
+    return rater::cli::ask(target, "agent move", {{"agent", whom}, {"why", why}});
+  }
+  return rater::cli::ask(target, arguments.pending ? "agent ls pending" : "agent ls", {});
 }
 
 int run_client(const Arguments& arguments, const CLI::App& app) {
@@ -68,6 +120,9 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
                            {{"customer", arguments.customer}, {"period", arguments.period}});
   }
   if (app.got_subcommand("outbox")) return rater::cli::ask(target, "outbox", {});
+  if (app.got_subcommand("agent")) {
+    return run_agent(target, arguments, *app.get_subcommand("agent"));
+  }
   if (app.got_subcommand("import")) {
     std::error_code none;
     // The file itself: the daemon follows no link.
@@ -88,6 +143,42 @@ CLI::App* client(CLI::App& app, Arguments& arguments, const char* name, const ch
   command->add_option("--socket", arguments.socket, "the rater's Unix socket");
   command->add_option("--config", arguments.config, "rater.toml, for its `socket`");
   return command;
+}
+
+void declare_key(CLI::App& app, Arguments& arguments) {
+  CLI::App* key = app.add_subcommand("key", "the rater's CURVE key");
+  key->add_option("--config", arguments.config, "rater.toml, for its `key`");
+  key->require_subcommand(1);
+  CLI::App* make = key->add_subcommand("new", "make a key pair, and print its public half");
+  make->add_option("--out", arguments.file, "where; else as rater.toml says");
+  make->add_flag("--force", arguments.force, "replace the pair that is there");
+  make->fallthrough();
+  CLI::App* show = key->add_subcommand("show", "print the public key");
+  show->add_option("file", arguments.file, "the key file; else as rater.toml says");
+  show->fallthrough();
+}
+
+void declare_agent(CLI::App& app, Arguments& arguments) {
+  CLI::App* agent = client(app, arguments, "agent", "which agents may send, and under which key");
+  agent->require_subcommand(1);
+  const auto add = [&](const char* name, const char* does, const char* whom, const char* what) {
+    CLI::App* verb = agent->add_subcommand(name, does);
+    verb->fallthrough();
+    if (whom == nullptr) return verb;
+    verb->add_option(whom, arguments.whom, what)->required();
+    verb->add_option("--why", arguments.why, "kept with the decision");
+    return verb;
+  };
+  add("ls", "keys, whose they are, and what was decided", nullptr, nullptr)
+      ->add_flag("--pending", arguments.pending, "only those that wait for a decision");
+  add("approve", "let a key send", "whom", "a key, or the agent id that it gives")
+      ->add_option("--as", arguments.as, "with a key: the agent id it is for");
+  add("revoke", "let a key send no more", "whom", "a key, or the id of its agent");
+  add("replace",
+      "take the next hello of a host that was rebuilt, restored or copied; end the others", "agent",
+      "the agent id")
+      ->add_option("key", arguments.key, "its new key; the old one is revoked");
+  add("move", "let an agent come over from another ledger", "agent", "the agent id");
 }
 
 void declare(CLI::App& app, Arguments& arguments) {
@@ -119,6 +210,8 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::ExistingFile);
   import->add_option("--agent", arguments.agent, "in place of the agents that the lines name");
   client(app, arguments, "periods", "all periods and their states");
+  declare_agent(app, arguments);
+  declare_key(app, arguments);
   CLI::App* outbox = client(app, arguments, "outbox", "what waits to be published");
   outbox->add_subcommand("ls", "list it")->fallthrough();
   outbox->require_subcommand(1);
@@ -137,5 +230,6 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? app::kDone : app::kUsage;
   }
   arguments.config_given = arguments.config != kConfig;
+  if (app.got_subcommand("key")) return run_key(arguments, app);
   return app.get_subcommands().empty() ? run_rater(arguments) : run_client(arguments, app);
 }

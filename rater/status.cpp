@@ -85,7 +85,49 @@ std::map<std::string, AgentRow> rows_of(const std::vector<Stream>& streams,
   return rows;
 }
 
+std::string line_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json json_of(const AgentKey& key) {
+  Json out;
+  out["agent"] = key.agent;
+  out["state"] = key_state_name(key.state);
+  out["key"] = key.key;
+  put_instant(out, "first_seen", key.first_seen);
+  put_instant(out, "last_seen", key.last_seen);
+  put_instant(out, "decided", key.decided);
+  if (!key.who.empty()) out["by"] = key.who;
+  if (!key.why.empty()) out["why"] = key.why;
+  return out;
+}
+
+Json json_of(const std::vector<AgentKey>& keys) {
+  Json out = Json::array();
+  for (const AgentKey& key : keys) out.push_back(json_of(key));
+  return out;
+}
+
 }  // namespace
+
+std::string agent_json(const AgentKey& key) { return line_of(json_of(key)); }
+
+Result<std::string> agents_json(KeyTable& keys, bool pending) {
+  const auto moves = keys.moves();
+  if (!moves.ok()) return moves.error();
+  Json out;
+  out["keys"] = json_of(pending ? keys.pending() : keys.list());
+  if (pending) return line_of(out);
+  Json rows = Json::array();
+  for (const AgentMove& move : *moves) {
+    rows.push_back({{"agent", move.agent},
+                    {"decided", to_rfc3339_short(move.decided)},
+                    {"by", move.who},
+                    {"why", move.why}});
+  }
+  if (!rows.empty()) out["moves"] = std::move(rows);
+  return line_of(out);
+}
 
 Result<std::string> status_json(const StatusParts& parts, const Clock& clock) {
   const auto streams = parts.intake.streams();
@@ -99,6 +141,7 @@ Result<std::string> status_json(const StatusParts& parts, const Clock& clock) {
   out["time"] = to_rfc3339(clock.wall());
   out["uptime_seconds"] = (clock.boot() - parts.started_boot) / kSecond;
   out["listen"] = parts.listen;
+  out["encrypted"] = parts.encrypted;
   out["slot"] = to_duration_text(parts.slot);
   out["ledger"] = {{"path", parts.ledger.path()},
                    {"id", parts.ledger.id_text()},
@@ -107,9 +150,10 @@ Result<std::string> status_json(const StatusParts& parts, const Clock& clock) {
   for (const auto& [name, row] : rows_of(*streams, parts.sessions.links())) {
     out["agents"].push_back(json_of(row, name));
   }
+  out["pending"] = json_of(parts.keys.pending());
   out["billing"] = Json::parse(*billing, nullptr, false);
   out["trouble"] = parts.sessions.trouble();
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return line_of(out);
 }
 
 }  // namespace tallyman::rater

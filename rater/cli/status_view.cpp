@@ -88,6 +88,24 @@ std::string agents_text(const Json& document, bool colour) {
   return table.text(colour) + notes;
 }
 
+/// Keys that wait for somebody, and what that is to do.
+std::string pending_text(const Json& document) {
+  constexpr std::size_t kShown = 10;
+  const Json& keys = part(document, "pending");
+  std::string out;
+  std::size_t shown = 0;
+  for (const Json& key : keys) {
+    if (++shown > kShown) break;
+    out += "  " + text(key, "agent") + " waits: compare its key " + text(key, "key") +
+           ", then `tallyman-rater agent approve " + text(key, "agent") + "`\n";
+  }
+  if (keys.size() > kShown) {
+    out += "  and " + std::to_string(keys.size() - kShown) +
+           " more: `tallyman-rater agent ls --pending`\n";
+  }
+  return out;
+}
+
 /// What an agent's line says when it is told as an event.
 std::string agent_event(const Json& agent) {
   std::string out = text(agent, "agent") + ": " + text(agent, "state");
@@ -103,6 +121,11 @@ std::map<std::string, std::string> lines_of(const Json& document) {
   std::map<std::string, std::string> out;
   for (const Json& agent : part(document, "agents")) {
     out["agent " + text(agent, "agent")] = agent_event(agent);
+  }
+  for (const Json& key : part(document, "pending")) {
+    const std::string agent = text(key, "agent");
+    out["pending " + text(key, "key")] =
+        "agent " + agent + ": its key waits: `tallyman-rater agent approve " + agent + "`";
   }
   for (const auto& [key, value] : part(document, "billing").items()) {
     bool understood = true;
@@ -128,12 +151,13 @@ std::string status_screen(std::string_view document, bool colour) {
   const Json& ledger = part(json, "ledger");
   std::string out = "tallyman-rater " + text(json, "version") + "  pid " + text(json, "pid") +
                     "  up " + app::human_seconds(integer(json, "uptime_seconds")) + "  agents at " +
-                    text(json, "listen") + "  slot " + text(json, "slot") + "\n";
+                    text(json, "listen") + (text(json, "encrypted") == "true" ? " (CURVE)" : "") +
+                    "  slot " + text(json, "slot") + "\n";
   out += "ledger " + text(ledger, "path") + "  id " + text(ledger, "id") + "  " +
          bytes(ledger, "bytes") + "\n";
   const std::string trouble = text(json, "trouble");
   if (!trouble.empty()) out += app::paint("trouble: " + trouble, app::Colour::bad, colour) + "\n";
-  out += "\n" + agents_text(json, colour);
+  out += "\n" + agents_text(json, colour) + pending_text(json);
   bool understood = true;
   const Json& billing = part(json, "billing");
   if (!billing.empty()) {

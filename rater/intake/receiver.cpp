@@ -7,26 +7,34 @@ namespace {
 
 constexpr Ns kExpireEvery = 10 * kSecond;
 
+SessionLimits limits_of(const ReceiverOptions& options) {
+  SessionLimits limits = options.limits;
+  limits.need_key = !options.key.empty();
+  return limits;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Receiver>> Receiver::open(app::EventLoop& loop, Ledger& ledger,
-                                                 Intake& intake, const ReceiverOptions& options,
+                                                 Intake& intake, KeyTable& keys,
+                                                 const ReceiverOptions& options,
                                                  std::function<void()> committed) {
   app::SocketOptions limits;
   limits.max_message = options.max_message;
+  limits.own = options.key;
   auto socket = app::MessageSocket::router(options.endpoint, limits);
   if (!socket.ok()) return socket.error();
   return std::unique_ptr<Receiver>(
-      new Receiver(loop, std::move(*socket), ledger, intake, options, std::move(committed)));
+      new Receiver(loop, std::move(*socket), ledger, intake, keys, options, std::move(committed)));
 }
 
 Receiver::Receiver(app::EventLoop& loop, app::MessageSocket socket, Ledger& ledger, Intake& intake,
-                   const ReceiverOptions& options, std::function<void()> committed)
+                   KeyTable& keys, const ReceiverOptions& options, std::function<void()> committed)
     : loop_(loop),
       socket_(std::move(socket)),
       options_(options),
       committed_(std::move(committed)),
-      sessions_(ledger, intake, options.slot, options.limits, loop.clock()) {
+      sessions_(ledger, intake, keys, options.slot, limits_of(options), loop.clock()) {
   watch_ = loop_.watch(socket_, [this] { turn(); });
   arm_expiry();
 }

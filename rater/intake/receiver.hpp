@@ -17,16 +17,18 @@ struct ReceiverOptions {
   Ns slot = 5 * kMinute;
   std::size_t turn_messages = 256;      ///< at most, of all peers, in one transaction
   std::size_t turn_bytes = 16U << 20U;  ///< likewise
-  std::size_t max_message = 8U << 20U;  ///< a batch is at most 4 MiB
+  std::size_t max_message = wire::kMaxBatchBytes + (64U << 10U);
+  app::KeyPair key{};  ///< of the rater: then agents come over CURVE, each by a key of its own
   SessionLimits limits{};
 };
 
-/// Owned by the daemon, on the loop's thread; loop, ledger and intake outlive it.
+/// Owned by the daemon, on the loop's thread; loop, ledger, intake and keys outlive it.
 class Receiver {
  public:
   /// `committed` is called after a turn that applied batches.
   static Result<std::unique_ptr<Receiver>> open(app::EventLoop& loop, Ledger& ledger,
-                                                Intake& intake, const ReceiverOptions& options,
+                                                Intake& intake, KeyTable& keys,
+                                                const ReceiverOptions& options,
                                                 std::function<void()> committed);
   ~Receiver();
   Receiver(const Receiver&) = delete;
@@ -34,10 +36,11 @@ class Receiver {
 
   [[nodiscard]] const SessionTable& sessions() const { return sessions_; }
   [[nodiscard]] const std::string& endpoint() const { return socket_.endpoint(); }
+  [[nodiscard]] bool encrypted() const { return socket_.encrypted(); }
 
  private:
   Receiver(app::EventLoop& loop, app::MessageSocket socket, Ledger& ledger, Intake& intake,
-           const ReceiverOptions& options, std::function<void()> committed);
+           KeyTable& keys, const ReceiverOptions& options, std::function<void()> committed);
   void turn();
   void arm_expiry();
 

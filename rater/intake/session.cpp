@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/time_text.hpp"
 
 namespace tallyman::rater {
@@ -33,9 +35,15 @@ HelloVerdict judge_hello(const wire::Hello& hello, const HelloState& state) {
     return refuse(wire::Refusal::malformed, "no rater gives out such a token");
   }
   if (hello.ledger != 0 && hello.ledger != state.ledger) {
-    return refuse(wire::Refusal::other_ledger,
-                  fmt::format("the agent belongs to ledger {:016x}, this is {:016x}", hello.ledger,
-                              state.ledger));
+    if (!state.moving) {
+      return refuse(wire::Refusal::other_ledger,
+                    fmt::format("the agent belongs to ledger {:016x}, this is {:016x}; to let it "
+                                "come over: `tallyman-rater agent move {}`",
+                                hello.ledger, state.ledger, hello.agent));
+    }
+    // Tokens of two ledgers say nothing of each other.
+    return accept(std::max(hello.token, state.fence.value_or(Fence{}).issued) + 1,
+                  fmt::format("it moves here from ledger {:016x}", hello.ledger));
   }
   if (!state.fence) {
     return accept(hello.token + 1,
@@ -49,8 +57,9 @@ HelloVerdict judge_hello(const wire::Hello& hello, const HelloState& state) {
   if (hello.token != 0 || state.incarnation_known) {
     return refuse(wire::Refusal::fenced,
                   fmt::format("token {} came, but data came with token {} already: the state of "
-                              "'{}' exists twice",
-                              hello.token, fence.used, hello.agent));
+                              "'{}' exists twice, or is an old copy; stop the other one, and to go "
+                              "on with this: `tallyman-rater agent replace {}`",
+                              hello.token, fence.used, hello.agent, hello.agent));
   }
   if (state.quiet && *state.quiet < kQuietBeforeNewState) {
     return refuse(wire::Refusal::busy,
@@ -64,6 +73,24 @@ HelloVerdict judge_hello(const wire::Hello& hello, const HelloState& state) {
 TokenVerdict judge_token(wire::Token message, wire::Token session, const Fence& fence) {
   if (message == session && session == fence.issued) return TokenVerdict::good;
   return message < fence.used ? TokenVerdict::fenced : TokenVerdict::superseded;
+}
+
+std::string pending_text(const std::string& agent, const std::string& key, bool taken) {
+  if (taken) {
+    return fmt::format(
+        "'{0}' has another key here; if its host was rebuilt: `tallyman-rater agent "
+        "replace {0} '{1}'`",
+        agent, key);
+  }
+  return fmt::format("its key is not known yet: `tallyman-rater agent approve {}` (key {})", agent,
+                     key);
+}
+
+std::string revoked_text(const std::string& agent, const std::string& key) {
+  return fmt::format(
+      "the key of '{0}' was revoked; to take that back: `tallyman-rater agent "
+      "approve '{1}'`",
+      agent, key);
 }
 
 }  // namespace tallyman::rater

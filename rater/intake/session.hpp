@@ -31,6 +31,7 @@ struct HelloState {
   bool incarnation_known = false;  ///< the agent has a stream of this incarnation
   std::optional<Ns> quiet;  ///< since an agent of this name last spoke in a session; nothing =
                             ///< not since this rater runs
+  bool moving = false;      ///< somebody lets the agent come over from another ledger
 };
 
 /// Accepted: the token to give out. Else the refusal.
@@ -51,6 +52,11 @@ enum class TokenVerdict {
 /// A message's token, in a session that was given `session`.
 [[nodiscard]] TokenVerdict judge_token(wire::Token message, wire::Token session,
                                        const Fence& fence);
+
+/// What a hello under a key that nobody approved is told; `taken`: its agent has another key.
+[[nodiscard]] std::string pending_text(const std::string& agent, const std::string& key,
+                                       bool taken);
+[[nodiscard]] std::string revoked_text(const std::string& agent, const std::string& key);
 
 using wire::is_agent_id;
 

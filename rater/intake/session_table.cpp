@@ -4,24 +4,28 @@
 
 #include <algorithm>
 
-#include "app/log.hpp"
 #include "rater/intake/session.hpp"
 
 namespace tallyman::rater {
 namespace {
 
-constexpr Ns kLogEvery = 10 * kSecond;
 constexpr std::size_t kRefusedKept = 1024;
-
-std::string peer_name(const std::string& agent) {
-  return agent.empty() ? std::string("a peer that said no hello") : "agent '" + agent + "'";
-}
+constexpr unsigned kHelloLines = 50;  ///< in the log, in ten seconds
+// A hello carries two short names. Whatever is longer is not looked at before one was accepted.
+constexpr std::size_t kMaxHello = 2048;
 
 }  // namespace
 
-SessionTable::SessionTable(Ledger& ledger, Intake& intake, Ns slot, const SessionLimits& limits,
-                           const Clock& clock)
-    : ledger_(ledger), intake_(intake), slot_(slot), limits_(limits), clock_(clock) {}
+SessionTable::SessionTable(Ledger& ledger, Intake& intake, KeyTable& keys, Ns slot,
+                           const SessionLimits& limits, const Clock& clock)
+    : ledger_(ledger),
+      intake_(intake),
+      keys_(keys),
+      slot_(slot),
+      limits_(limits),
+      clock_(clock),
+      warnings_(log::Level::warning, 1),
+      hellos_(log::Level::info, kHelloLines) {}
 
 std::vector<app::Message> SessionTable::handle(const std::vector<app::Message>& messages) {
   Turn turn;
@@ -34,23 +38,23 @@ std::vector<app::Message> SessionTable::handle(const std::vector<app::Message>& 
 }
 
 void SessionTable::take(Turn& turn, const app::Message& message) {
-  const auto decoded = wire::decode_agent_message(message.body);
   Session* known = session(message.peer);
-  if (decoded.ok()) {
-    if (const auto* hello = std::get_if<wire::Hello>(&*decoded)) {
-      take_hello(turn, message.peer, *hello);
-      return;
-    }
+  // A routing id that comes back under another key is another peer.
+  if (known != nullptr && known->key != message.key) {
+    sessions_.erase(message.peer);
+    known = nullptr;
   }
-  if (known != nullptr && !known->open) return;  // it was told, once
-  if (known != nullptr) {
-    known->heard_boot = clock_.boot();
-    known->heard_wall = clock_.wall();
+  if (known == nullptr || !known->open) return take_first(turn, message);
+  const auto decoded = wire::decode_agent_message(message.body);
+  if (decoded.ok() && std::holds_alternative<wire::Hello>(*decoded)) {
+    return take_first(turn, message);
   }
-  if (!decoded.ok()) {
+  known->heard_boot = clock_.boot();
+  known->heard_wall = clock_.wall();
+  if (limits_.need_key && !keys_.allowed(message.key, known->agent)) {
+    refuse(turn, message.peer, wire::Refusal::revoked, revoked_text(known->agent, message.key));
+  } else if (!decoded.ok()) {
     refuse(turn, message.peer, wire::Refusal::malformed, decoded.error().text());
-  } else if (known == nullptr) {
-    refuse(turn, message.peer, wire::Refusal::no_session, "say hello first");
   } else if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&*decoded)) {
     take_heartbeat(turn, message.peer, *heartbeat);
   } else {
@@ -58,31 +62,84 @@ void SessionTable::take(Turn& turn, const app::Message& message) {
   }
 }
 
-std::optional<Ns> SessionTable::quiet(const wire::Hello& hello) const {
-  std::optional<Ns> out;
-  for (const auto& [peer, other] : sessions_) {
-    if (!other.open || other.agent != hello.agent || other.incarnation == hello.incarnation) {
-      continue;
+/// Of a peer without a session: a hello, or the one refusal.
+void SessionTable::take_first(Turn& turn, const app::Message& message) {
+  const bool told = session(message.peer) != nullptr;
+  Result<wire::AgentMessage> decoded = Error{};
+  const bool fits = message.body.size() <= kMaxHello;
+  if (fits) decoded = wire::decode_agent_message(message.body);
+  if (decoded.ok()) {
+    if (const auto* hello = std::get_if<wire::Hello>(&*decoded)) {
+      if (admit(turn, message, *hello)) take_hello(turn, message, *hello);
+      return;
     }
-    const Ns silent = clock_.boot() - other.heard_boot;
-    out = out ? std::min(*out, silent) : silent;
   }
-  return out;
+  if (told) return;
+  Session* here = remember(message.peer);
+  if (here == nullptr) return;
+  here->key = message.key;
+  if (decoded.ok() || !fits) {
+    refuse(turn, message.peer, wire::Refusal::no_session, "say hello first");
+  } else {
+    refuse(turn, message.peer, wire::Refusal::malformed, decoded.error().text());
+  }
 }
 
-void SessionTable::take_hello(Turn& turn, const Bytes& peer, const wire::Hello& hello) {
-  turn.writers.insert(peer);
+/// Whether the hello may be heard at all: its key is approved for the agent it names.
+bool SessionTable::admit(Turn& turn, const app::Message& message, const wire::Hello& hello) {
+  if (!limits_.need_key) return true;
+  const auto answer = [&](wire::Refusal why, const std::string& owner, const std::string& text) {
+    Session* here = remember(message.peer);
+    if (here == nullptr) return false;
+    *here = Session{};
+    here->key = message.key;
+    here->agent = owner;
+    here->heard_boot = clock_.boot();
+    here->heard_wall = clock_.wall();
+    refuse(turn, message.peer, why, text);
+    return false;
+  };
+  if (message.key.empty() || !is_agent_id(hello.agent)) {
+    return answer(wire::Refusal::malformed, "", "no key, or not an agent id");
+  }
+  const Standing standing = keys_.hello(message.key, hello.agent);
+  if (standing == Standing::approved) return true;
+  const std::string owner =
+      standing == Standing::pending ? "" : keys_.find(message.key).value_or(AgentKey{}).agent;
+  if (standing == Standing::pending) {
+    const bool taken = keys_.approved_for(hello.agent).has_value();
+    return answer(wire::Refusal::pending, owner, pending_text(hello.agent, message.key, taken));
+  }
+  if (standing == Standing::revoked) {
+    return answer(wire::Refusal::revoked, owner, revoked_text(owner, message.key));
+  }
+  return answer(wire::Refusal::other_agent, owner,
+                fmt::format("the key belongs to '{}', the hello names '{}': give each host a key "
+                            "(`tallyman key new`) and an id of its own",
+                            owner, hello.agent));
+}
+
+void SessionTable::take_hello(Turn& turn, const app::Message& message, const wire::Hello& hello) {
+  turn.writers.insert(message.peer);
   if (!begin(turn)) return;
-  keep(turn, peer, welcome(turn, peer, hello));
+  keep(turn, message.peer, welcome(turn, message.peer, message.key, hello));
 }
 
-Status SessionTable::welcome(Turn& turn, const Bytes& peer, const wire::Hello& hello) {
+Result<bool> SessionTable::moving(const wire::Hello& hello) {
+  if (hello.ledger == 0 || hello.ledger == ledger_.id() || !is_agent_id(hello.agent)) return false;
+  return keys_.moving(hello.agent);
+}
+
+Status SessionTable::welcome(Turn& turn, const Bytes& peer, const std::string& key,
+                             const wire::Hello& hello) {
   const auto fence = intake_.fence(hello.agent);
   if (!fence.ok()) return fence.error();
   const auto known = intake_.stream(hello.agent, hello.incarnation);
   if (!known.ok()) return known.error();
+  const auto moves = moving(hello);
+  if (!moves.ok()) return moves.error();
   const HelloVerdict verdict =
-      judge_hello(hello, {ledger_.id(), *fence, known->has_value(), quiet(hello)});
+      judge_hello(hello, {ledger_.id(), *fence, known->has_value(), quiet(hello), *moves});
   Stream stream;
   if (verdict.accepted) {
     const Fence held = fence->value_or(Fence{});
@@ -91,6 +148,7 @@ Status SessionTable::welcome(Turn& turn, const Bytes& peer, const wire::Hello& h
     if (Status status = intake_.put_fence(hello.agent, {verdict.token, used}); !status.ok()) {
       return status;
     }
+    if (Status status = keys_.seen(key); !status.ok()) return status;
     auto opened = intake_.open_stream(hello.agent, hello.incarnation);
     if (!opened.ok()) return opened.error();
     stream = std::move(*opened);
@@ -101,6 +159,8 @@ Status SessionTable::welcome(Turn& turn, const Bytes& peer, const wire::Hello& h
   if (here == nullptr) return Error{"too many peers at once", "", "try later"};
   turn.undo.emplace_back(peer, std::move(before));
   *here = Session{};
+  here->key = key;
+  here->moving = *moves;
   here->heard_boot = clock_.boot();
   here->heard_wall = clock_.wall();
   if (is_agent_id(hello.agent)) here->agent = hello.agent;
@@ -129,10 +189,13 @@ void SessionTable::open_session(Turn& turn, const Bytes& peer, const wire::Hello
   here.clock_offset = hello.wall - clock_.wall();
   turn.answers.emplace_back(
       peer, wire::Welcome{ledger_.id(), verdict.token, stream.mark, stream.mark_hash,
-                          stream.highest_definition, limits_.credit, slot_, clock_.wall()});
+                          stream.highest_definition, limits_.credit, slot_, clock_.wall(),
+                          here.moving ? hello.ledger : 0});
   refused_.erase(hello.agent);
-  log::info("agent '{}' ({}) said hello; it goes on after batch {}{}{}", hello.agent,
-            hello.software, stream.mark, verdict.note.empty() ? "" : ": ", verdict.note);
+  hellos_.line(
+      fmt::format("agent '{}' ({}) said hello; it goes on after batch {}{}{}", hello.agent,
+                  hello.software, stream.mark, verdict.note.empty() ? "" : ": ", verdict.note),
+      clock_.boot());
 }
 
 std::optional<SessionTable::Refusal> SessionTable::check_token(const Session& session,
@@ -196,6 +259,9 @@ Result<std::optional<SessionTable::Refusal>> SessionTable::store(
     return std::optional<Refusal>{Refusal{accepted->why, accepted->text}};
   }
   if (accepted->outcome == Accepted::Outcome::applied && batch != nullptr) ++turn.applied;
+  if (session.moving) {
+    if (Status status = keys_.moved(session.agent); !status.ok()) return status.error();
+  }
   if ((*fence)->used != token) {
     if (Status status = intake_.put_fence(session.agent, {(*fence)->issued, token}); !status.ok()) {
       return status.error();
@@ -223,7 +289,7 @@ bool SessionTable::keep(Turn& turn, const Bytes& peer, const Status& status) {
     return turn.failed.ok();
   }
   intake_.rolled_back();
-  log_limited(status.error().text());
+  warnings_.line(status.error().text(), clock_.boot());
   if (!database.in_transaction()) {
     turn.failed = status;
   } else {
@@ -241,7 +307,7 @@ void SessionTable::finish(Turn& turn) {
   if (!turn.failed.ok()) {
     intake_.rolled_back();
     trouble_ = turn.failed.error().text();
-    log_limited("nothing was stored: " + trouble_);
+    warnings_.line("nothing was stored: " + trouble_, clock_.boot());
     for (auto it = turn.undo.rbegin(); it != turn.undo.rend(); ++it) {
       if (it->second) sessions_[it->first] = *it->second;
       if (!it->second) sessions_.erase(it->first);
@@ -282,80 +348,9 @@ void SessionTable::refuse(Turn& turn, const Bytes& peer, wire::Refusal why,
     refused_[here->agent] = {clock_.boot(),
                              std::string(wire::refusal_name(why)) + ": " + answer.text};
   }
-  log_limited(fmt::format("refused {}: {}: {}", peer_name(here->agent), wire::refusal_name(why),
-                          answer.text));
-}
-
-SessionTable::Session* SessionTable::session(const Bytes& peer) {
-  const auto it = sessions_.find(peer);
-  return it != sessions_.end() ? &it->second : nullptr;
-}
-
-/// The peer's session; a new one takes the place of the longest silent muted one when there are too
-/// many. Nothing when all are in use.
-SessionTable::Session* SessionTable::remember(const Bytes& peer) {
-  if (Session* here = session(peer)) return here;
-  if (sessions_.size() >= limits_.sessions) {
-    auto victim = sessions_.end();
-    for (auto it = sessions_.begin(); it != sessions_.end(); ++it) {
-      if (it->second.open) continue;
-      if (victim == sessions_.end() || it->second.heard_boot < victim->second.heard_boot) {
-        victim = it;
-      }
-    }
-    if (victim == sessions_.end()) return nullptr;
-    sessions_.erase(victim);
-  }
-  Session& made = sessions_[peer];
-  made.heard_boot = clock_.boot();
-  made.heard_wall = clock_.wall();
-  return &made;
-}
-
-void SessionTable::expire() {
-  const Ns before = clock_.boot() - limits_.idle;
-  std::erase_if(sessions_, [&](const auto& entry) { return entry.second.heard_boot < before; });
-  std::erase_if(refused_, [&](const auto& entry) { return entry.second.first < before; });
-}
-
-std::vector<AgentLink> SessionTable::links() const {
-  std::map<std::string, AgentLink> out;
-  for (const auto& [peer, here] : sessions_) {
-    if (here.agent.empty()) continue;
-    AgentLink& link = out[here.agent];
-    // An accepted session tells more than a refused one of the same name.
-    if (!link.agent.empty() && (link.in_session || link.last_heard > here.heard_wall) &&
-        !here.open) {
-      continue;
-    }
-    link = {here.agent,
-            here.incarnation,
-            here.software,
-            here.heard_wall,
-            clock_.boot() - here.heard_boot,
-            here.clock_offset,
-            here.open,
-            {}};
-  }
-  for (const auto& [agent, refusal] : refused_) {
-    AgentLink& link = out[agent];
-    link.agent = agent;
-    link.refused = refusal.second;
-  }
-  std::vector<AgentLink> list;
-  for (auto& [agent, link] : out) list.push_back(std::move(link));
-  return list;
-}
-
-void SessionTable::log_limited(const std::string& line) {
-  if (clock_.boot() < next_log_) {
-    ++unlogged_;
-    return;
-  }
-  log::warning("{}{}", line,
-               unlogged_ == 0 ? std::string() : fmt::format(" ({} more like it)", unlogged_));
-  unlogged_ = 0;
-  next_log_ = clock_.boot() + kLogEvery;
+  const std::string who = here->agent.empty() ? "a peer" : "agent '" + here->agent + "'";
+  warnings_.line(fmt::format("refused {}: {}: {}", who, wire::refusal_name(why), answer.text),
+                 clock_.boot());
 }
 
 }  // namespace tallyman::rater

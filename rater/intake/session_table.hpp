@@ -13,6 +13,8 @@
 #include "app/socket.hpp"
 #include "base/clock.hpp"
 #include "rater/intake/intake.hpp"
+#include "rater/intake/key_table.hpp"
+#include "rater/intake/log_limit.hpp"
 #include "rater/intake/session.hpp"
 #include "rater/ledger/ledger.hpp"
 #include "wire/message.hpp"
@@ -20,6 +22,7 @@
 namespace tallyman::rater {
 
 struct SessionLimits {
+  bool need_key = false;             ///< agents come over CURVE: each by a key of its own
   std::uint64_t credit = 4U << 20U;  ///< bytes an agent may have unacknowledged
   std::size_t sessions = 4096;       ///< peers remembered at once
   Ns idle = 5 * kMinute;             ///< after which a silent peer is forgotten
@@ -39,9 +42,13 @@ struct AgentLink {
 
 /// Owned by the receiver, on the loop's thread; nobody else may have a transaction open on the
 /// ledger while handle() runs.
+///
+/// A peer is a connection (its routing id) under one key. Until its hello is accepted, and once it
+/// was refused, nothing of it but a hello is looked at, and it is told so once. Of peers without an
+/// approved key nothing is written down, in the ledger or per agent.
 class SessionTable {
  public:
-  SessionTable(Ledger& ledger, Intake& intake, Ns slot, const SessionLimits& limits,
+  SessionTable(Ledger& ledger, Intake& intake, KeyTable& keys, Ns slot, const SessionLimits& limits,
                const Clock& clock);
 
   /// Handles what waited, in order, in one transaction; what comes back may be sent: all that it
@@ -59,8 +66,10 @@ class SessionTable {
 
  private:
   struct Session {
-    bool open = false;  ///< false: muted until a new hello
-    std::string agent;
+    bool open = false;    ///< false: muted until a new hello
+    std::string key;      ///< that it came with
+    std::string agent;    ///< whose it is, as far as that is known
+    bool moving = false;  ///< it comes from another ledger; until its first data
     wire::Incarnation incarnation{};
     std::int64_t stream = 0;
     wire::Token token = 0;
@@ -84,10 +93,14 @@ class SessionTable {
   };
 
   void take(Turn& turn, const app::Message& message);
-  void take_hello(Turn& turn, const Bytes& peer, const wire::Hello& hello);
+  void take_first(Turn& turn, const app::Message& message);
+  [[nodiscard]] bool admit(Turn& turn, const app::Message& message, const wire::Hello& hello);
+  void take_hello(Turn& turn, const app::Message& message, const wire::Hello& hello);
   void take_heartbeat(Turn& turn, const Bytes& peer, const wire::Heartbeat& heartbeat);
   void take_data(Turn& turn, const Bytes& peer, const wire::AgentMessage& message);
-  [[nodiscard]] Status welcome(Turn& turn, const Bytes& peer, const wire::Hello& hello);
+  [[nodiscard]] Status welcome(Turn& turn, const Bytes& peer, const std::string& key,
+                               const wire::Hello& hello);
+  [[nodiscard]] Result<bool> moving(const wire::Hello& hello);
   void open_session(Turn& turn, const Bytes& peer, const wire::Hello& hello, const Stream& stream,
                     const HelloVerdict& verdict);
   [[nodiscard]] Result<std::optional<Refusal>> store(Turn& turn, const Session& session,
@@ -101,10 +114,10 @@ class SessionTable {
   void refuse(Turn& turn, const Bytes& peer, wire::Refusal why, const std::string& text);
   Session* session(const Bytes& peer);
   Session* remember(const Bytes& peer);
-  void log_limited(const std::string& line);
 
   Ledger& ledger_;
   Intake& intake_;
+  KeyTable& keys_;
   const Ns slot_;
   const SessionLimits limits_;
   const Clock& clock_;
@@ -112,8 +125,7 @@ class SessionTable {
   std::map<std::string, std::pair<Ns, std::string>> refused_;  ///< by agent: when (boot), what
   std::string trouble_;
   std::uint64_t applied_ = 0;
-  Ns next_log_ = 0;
-  std::uint64_t unlogged_ = 0;
+  LogLimit warnings_, hellos_;
 };
 
 }  // namespace tallyman::rater

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "temp_folder.hpp"
+
 namespace tallyman::rater {
 namespace {
 
@@ -76,6 +78,30 @@ automatic = true
   ASSERT_EQ(sorted.size(), 5U) << errors.text();
   for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(sorted[i].line, i + 1) << errors.text();
   EXPECT_EQ(sorted[4].line, 6U);
+}
+
+// Given agents that come over a network, then a key is asked for, and read from its file by the
+// daemon alone.
+TEST(RaterConfig, ANetworkNeedsAKey) {
+  const testing::TempFolder folder;
+  const std::string file = folder.file("rater.toml");
+  const std::string listen = "listen = \"tcp://0.0.0.0:5580\"\n";
+  app::ConfigErrors errors;
+  static_cast<void>(parse_config(listen, file, errors));
+  EXPECT_NE(errors.text().find("rater.toml:1:"), std::string::npos) << errors.text();
+  EXPECT_NE(errors.text().find("tallyman-rater key new"), std::string::npos) << errors.text();
+  app::ConfigErrors absent;
+  RaterConfig config = parse_config(listen + "key = \"rater.key\"\n", file, absent);
+  EXPECT_TRUE(absent.empty()) << absent.text();
+  EXPECT_EQ(config.key_file, folder.file("rater.key"));
+  load_key(config, absent);
+  EXPECT_NE(absent.text().find("rater.key: cannot read"), std::string::npos) << absent.text();
+  const app::KeyPair pair = app::new_key_pair();
+  ASSERT_TRUE(app::write_key_pair(config.key_file, pair, false).ok());
+  app::ConfigErrors none;
+  load_key(config, none);
+  EXPECT_TRUE(none.empty()) << none.text();
+  EXPECT_EQ(config.key, pair);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ class ReceiverTest : public ::testing::Test {
   void SetUp() override {
     ReceiverOptions options;
     options.endpoint = "tcp://127.0.0.1:*";
-    auto opened = Receiver::open(loop, *ledger, *intake, options, [this] { ++commits; });
+    auto opened = Receiver::open(loop, *ledger, *intake, *keys, options, [this] { ++commits; });
     ASSERT_TRUE(opened.ok()) << opened.error().text();
     receiver = std::move(*opened);
   }
@@ -74,6 +74,7 @@ class ReceiverTest : public ::testing::Test {
   app::EventLoop loop{clock};
   std::unique_ptr<Ledger> ledger = std::move(*Ledger::open(folder.file("ledger.db"), clock));
   std::unique_ptr<Intake> intake = std::move(*Intake::open(*ledger, clock));
+  std::unique_ptr<KeyTable> keys = std::move(*KeyTable::open(*ledger, *intake, clock));
   std::unique_ptr<Receiver> receiver;
   app::TimerId pusher = 0;
   int commits = 0;

@@ -66,7 +66,8 @@ class Sessions : public ::testing::Test {
   FakeClock clock{kNoon + kHour, kHour};
   std::unique_ptr<Ledger> ledger = std::move(*Ledger::open(":memory:", clock));
   std::unique_ptr<Intake> intake = std::move(*Intake::open(*ledger, clock));
-  SessionTable table{*ledger, *intake, 10 * kSecond, {}, clock};
+  std::unique_ptr<KeyTable> keys = std::move(*KeyTable::open(*ledger, *intake, clock));
+  SessionTable table{*ledger, *intake, *keys, 10 * kSecond, {}, clock};
   std::vector<Bytes> to;
 };
 
@@ -216,8 +217,8 @@ TEST_F(Sessions, FullLedgerAcknowledgesNothing) {
 // Given more strangers than may be remembered, then agents in session keep theirs; and given
 // silence, then everybody is forgotten.
 TEST_F(Sessions, StrangersPushNobodyOut) {
-  SessionTable small(*ledger, *intake, kSecond, {.credit = 1, .sessions = 8, .idle = kMinute},
-                     clock);
+  SessionTable small(*ledger, *intake, *keys, kSecond,
+                     {.credit = 1, .sessions = 8, .idle = kMinute}, clock);
   StreamMaker maker;
   ASSERT_EQ(small.handle({{kPeer, wire::encode(hello(maker))}}).size(), 1U);
   for (std::uint8_t i = 0; i < 200; ++i) {

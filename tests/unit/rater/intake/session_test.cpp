@@ -65,6 +65,21 @@ TEST(Hello, OtherLedger) {
   }
 }
 
+// Given an agent that somebody lets come over, then it is accepted with any token and any fence,
+// and is given one beyond both.
+TEST(Hello, AMoveIsAccepted) {
+  for (wire::Token token = 0; token < 5; ++token) {
+    for (const auto& fence : {std::optional<Fence>{}, std::optional<Fence>{Fence{3, 3}}}) {
+      const HelloVerdict verdict =
+          judge_hello(hello(token, 43), {kLedger, fence, true, Ns{0}, true});
+      EXPECT_TRUE(verdict.accepted);
+      EXPECT_GT(verdict.token, token);
+      EXPECT_GT(verdict.token, fence.value_or(Fence{}).issued);
+      EXPECT_FALSE(verdict.note.empty());
+    }
+  }
+}
+
 // Given a token that no rater could have given out, then it is refused: none could be above it.
 TEST(Hello, TokensAreBounded) {
   const HelloVerdict verdict = judge_hello(hello(~wire::Token{0}), {kLedger, {}, false, {}});
