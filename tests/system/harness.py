@@ -68,22 +68,25 @@ class Site:
         self.agent_socket = self.directory / "agent.sock"
         self.rater_socket = self.directory / "rater.sock"
         self.endpoint = f"ipc://{self.directory}/link"
-        self.namespace = None
+        self.namespace = None  # of both, unless the rater has one of its own
+        self.rater_namespace = None
         self.agent = self.rater = None
         self.others = []
         (self.directory / "plugins.d").mkdir()
 
     # ---- configuration ----
 
-    def configure_agent(self, seal_after="300ms", endpoint=None, extra=""):
+    def configure_agent(self, seal_after="300ms", endpoint=None, extra="", name="stor-01", rater=""):
+        """`rater`: further lines under [rater]; `extra`: under [spool] and below."""
         (self.directory / "agent.toml").write_text(f"""
-agent = "stor-01"
+agent = {toml(name)}
 state_directory = {toml(str(self.directory / 'state'))}
 socket = {toml(str(self.agent_socket))}
 plugin_directories = [{toml(str(BUILD / 'plugins'))}, {toml(str(BUILD / 'fault-plugins'))}]
 plugin_host = {toml(str(BUILD / 'bin/tallyman-plugin-host'))}
 [rater]
 endpoint = {toml(endpoint or self.endpoint)}
+{rater}
 [spool]
 seal_after = {toml(seal_after)}
 group_commit = "100ms"
@@ -98,7 +101,7 @@ group_commit = "100ms"
         lines += [f"{key} = {toml(value)}" for key, value in options.items()]
         (self.directory / "plugins.d" / f"{instance}.toml").write_text("\n".join(lines) + "\n")
 
-    def configure_rater(self, slot="1s", automatic=True, grace="10m"):
+    def configure_rater(self, slot="1s", automatic=True, grace="10m", extra=""):
         flag = "true" if automatic else "false"
         (self.directory / "rater.toml").write_text(f"""
 ledger = {toml(str(self.directory / 'ledger.db'))}
@@ -106,6 +109,7 @@ listen = {toml(self.endpoint)}
 socket = {toml(str(self.rater_socket))}
 catalogue = {toml(str(self.directory / 'catalogue.toml'))}
 slot = {toml(slot)}
+{extra}
 [close]
 automatic = {flag}
 grace = {toml(grace)}
@@ -158,7 +162,7 @@ match = {{ {rules} }}
 
     def start_rater(self):
         self.rater = Daemon([BUILD / "bin/tallyman-rater", "--config", self.directory / "rater.toml"],
-                            self.directory / "rater.log", self.namespace)
+                            self.directory / "rater.log", self.rater_namespace or self.namespace)
         return self.rater
 
     def start(self):
