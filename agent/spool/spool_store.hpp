@@ -87,6 +87,7 @@ class SpoolStore final : public Spool {
   Status adopt(SegmentScan scan, Bytes bytes);
   void learn(const SegmentScan& scan);
   void learn_from_older();
+  void forget_older_state(wire::DefNo instance, Ns scheduled);
   Status settle_tail(const SegmentScan& scan);
   Status fill_front();
   Status fresh_incarnation(const std::string& note);

@@ -8,26 +8,25 @@
 namespace tallyman {
 namespace {
 
-constexpr std::size_t kSector = 512;  ///< what a disk writes whole or not at all
-
 /// A file, and what became of it since it was synced.
 struct Inode {
+  std::size_t unit = 512;  ///< what the disk writes whole or not at all
   Bytes live;
   Bytes durable;
   std::map<std::size_t, std::vector<Bytes>> versions;  ///< of sectors, by number, oldest first
   std::vector<std::size_t> lengths;
 
   Bytes sector(const Bytes& bytes, std::size_t number) const {
-    const std::size_t begin = std::min(bytes.size(), number * kSector);
-    const std::size_t end = std::min(bytes.size(), begin + kSector);
+    const std::size_t begin = std::min(bytes.size(), number * unit);
+    const std::size_t end = std::min(bytes.size(), begin + unit);
     Bytes out(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
               bytes.begin() + static_cast<std::ptrdiff_t>(end));
-    out.resize(kSector);
+    out.resize(unit);
     return out;
   }
   /// To be called after each change of `live` in [begin, end).
   void changed(std::size_t begin, std::size_t end) {
-    for (std::size_t number = begin / kSector; number * kSector < end; ++number) {
+    for (std::size_t number = begin / unit; number * unit < end; ++number) {
       std::vector<Bytes>& list = versions[number];
       Bytes now = sector(live, number);
       if (now != (list.empty() ? sector(durable, number) : list.back()))
@@ -66,6 +65,7 @@ struct FakeFiles::State {
   std::uint64_t calls = 0, fail_from = 0, fail_count = 0;
   int fail_number = 0;
   std::optional<std::uint64_t> stop;
+  std::size_t unit = Inode{}.unit;
   bool syncs_fail = false;
   std::optional<DiskSpace> space;
 
@@ -184,6 +184,7 @@ void FakeFiles::set_space(std::uint64_t total, std::uint64_t free) {
 }
 
 void FakeFiles::stop_at(std::uint64_t call) { state_->stop = call; }
+void FakeFiles::set_sector(std::size_t bytes) { state_->unit = bytes; }
 
 std::vector<std::size_t> FakeFiles::open_questions() const {
   std::vector<std::size_t> out(state_->changes.size(), 2);
@@ -198,6 +199,7 @@ std::unique_ptr<FakeFiles> FakeFiles::after(std::span<const std::size_t> answers
   auto result = std::make_unique<FakeFiles>();
   State& to = *result->state_;
   to.directories = state_->directories;
+  to.unit = state_->unit;
   Names names = state_->durable;
   std::size_t next = 0;
   for (const auto& change : state_->changes) {
@@ -212,12 +214,13 @@ std::unique_ptr<FakeFiles> FakeFiles::after(std::span<const std::size_t> answers
     bytes.resize(length == 0 ? inode->durable.size() : inode->lengths[length - 1]);
     for (const auto& [number, list] : inode->versions) {
       const std::size_t version = answers[next++];
-      const std::size_t begin = std::min(bytes.size(), number * kSector);
+      const std::size_t begin = std::min(bytes.size(), number * inode->unit);
       const Bytes now = version == 0 ? inode->sector(inode->durable, number) : list[version - 1];
-      std::copy_n(now.begin(), std::min(kSector, bytes.size() - begin),
+      std::copy_n(now.begin(), std::min(inode->unit, bytes.size() - begin),
                   bytes.begin() + static_cast<std::ptrdiff_t>(begin));
     }
     auto copy = std::make_shared<Inode>();
+    copy->unit = inode->unit;
     copy->live = copy->durable = std::move(bytes);
     copies[inode] = copy;
   }
@@ -257,6 +260,7 @@ Result<std::shared_ptr<File>> FakeFiles::open(const std::string& path, OpenMode 
     if (!state_->directories.contains(directory_of(path))) return state_->error(path, ENOENT);
     if (!there) {
       found = state_->live.emplace(path, std::make_shared<Inode>()).first;
+      found->second->unit = state_->unit;
       state_->changes.push_back({"", path, found->second});
     }
     found->second->resize(0);

@@ -33,7 +33,8 @@ class FakeFiles final : public Files {
   /// nothing, or for a write having done its first half.
   void fail(std::uint64_t call, int number, std::uint64_t count = 1);
   void heal();
-  /// As if the process died at this call: it and all later ones fail, for good.
+  /// As if the process died at this call: it and all later ones fail. A later call named instead
+  /// starts the process again, on what the kernel still holds.
   void stop_at(std::uint64_t call);
   /// Every sync of file or directory fails with EIO while set; what it covered is then lost for
   /// good as after a failed fsync: later syncs succeed without making it durable.
@@ -42,11 +43,13 @@ class FakeFiles final : public Files {
   /// The state after a crash at this moment, as a file system of its own.
   [[nodiscard]] std::unique_ptr<FakeFiles> after(Crash crash, std::uint64_t seed = 1) const;
   /// What a power loss at this moment leaves open, question by question, as the number of answers
-  /// each has: which of its versions since the last sync each sector (512 bytes, written whole or
-  /// not at all, in any order) of each file has, which of its lengths each file has, and whether
+  /// each has: which of its versions since the last sync each sector (written whole or not at all,
+  /// in any order) of each file has, which of its lengths each file has, and whether
   /// each creation, rename and removal since its directory's last sync has happened. Every
   /// combination of answers is a possible state.
   [[nodiscard]] std::vector<std::size_t> open_questions() const;
+  /// Of files made from now on: 512 bytes, or less for a disk that tears even those.
+  void set_sector(std::size_t bytes);
   /// The state that one answer to each of open_questions() gives: 0 is what was synced, the highest
   /// what was written last.
   [[nodiscard]] std::unique_ptr<FakeFiles> after(std::span<const std::size_t> answers) const;
