@@ -107,7 +107,9 @@ Status Link::perform(const LinkEffect& effect) {
       (void)send(wire::Heartbeat{spool_.token(), loop_.clock().wall(), spool_.stats().sealed});
       return {};
     case What::hold:
-      return spool_.hold(effect.number, effect.token);
+      return spool_.hold(effect.number, effect.token, effect.slot);
+    case What::rewind:
+      return spool_.rewind(effect.number, effect.hash);
     case What::acknowledge:
       return spool_.acknowledge(effect.number);
     case What::definitions:

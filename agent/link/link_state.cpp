@@ -160,7 +160,9 @@ LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, 
   beat_ = now;
   last_ack_ = wall;
   next_beat(now);
-  LinkEffects effects{{What::hold, welcome.ledger, welcome.token}};
+  LinkEffects effects{{What::hold, welcome.ledger, welcome.token, {}, welcome.slot}};
+  if (welcome.mark < facts.acknowledged)
+    effects.push_back({What::rewind, welcome.mark, 0, {}, 0, welcome.mark_hash});
   if (welcome.mark > facts.acknowledged) effects.push_back({What::acknowledge, welcome.mark});
   if (facts.durable_definitions > welcome.highest_definition) {
     effects.push_back({What::definitions, welcome.highest_definition + 1});

@@ -48,7 +48,8 @@ struct LinkEffect {
     connect,          ///< drop the socket, connect to endpoint number `number`
     hello,            ///< send a Hello
     heartbeat,        ///< send a Heartbeat
-    hold,             ///< Spool::hold(number = ledger, token); on failure: on_trouble()
+    hold,             ///< Spool::hold(number = ledger, token, slot); on failure: on_trouble()
+    rewind,           ///< Spool::rewind(number, hash)
     acknowledge,      ///< Spool::acknowledge(number)
     definitions,      ///< the durable definitions from `number` on go before any batch
     send,             ///< batches may flow: offer them with may_send() and sent()
@@ -58,6 +59,8 @@ struct LinkEffect {
   std::uint64_t number = 0;
   wire::Token token = 0;
   std::string why{};
+  Ns slot = 0;
+  Hash hash = kNoHash;
   friend bool operator==(const LinkEffect&, const LinkEffect&) = default;
 };
 using LinkEffects = std::vector<LinkEffect>;

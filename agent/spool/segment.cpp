@@ -56,6 +56,8 @@ Bytes encode_segment_start(SegmentHeader header, ByteView preamble) {
   out.varint(header.highest);
   out.u64(header.ledger);
   out.u64(header.token);
+  out.i64(header.begun);
+  out.u8(static_cast<std::uint8_t>(header.shed));
   out.varint(preamble.size());
   out.u32(crc32c(preamble));
   Bytes start(kSegmentMagic.begin(), kSegmentMagic.end());
@@ -87,9 +89,13 @@ HeaderScan scan_segment_header(ByteView bytes) {
   header.highest = in.varint();
   header.ledger = in.u64();
   header.token = in.u64();
+  header.begun = in.i64();
+  const std::uint8_t shed = in.u8();
+  header.shed = static_cast<Shed>(shed);
   header.preamble_bytes = in.varint();
   header.preamble_crc = in.u32();
-  if (in.ok() && in.at_end() && header.version == kSegmentVersion && header.first > 0)
+  if (in.ok() && in.at_end() && header.version == kSegmentVersion && header.first > 0 &&
+      shed <= static_cast<std::uint8_t>(Shed::lost))
     scan.state = HeaderState::whole;
   return scan;
 }

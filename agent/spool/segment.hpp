@@ -6,6 +6,7 @@
 //                                changed in place, so that a full disk can be drained
 //                                (slot_file.hpp)
 //   spool/lock                   held by the one agent that uses the spool
+//   spool/reserve                space to rewrite a segment into when there is no other
 //   spool/segment-<first>.seg    batches; first = lowest sequence number, 16 hex digits
 //   spool/next/                  segments of an incarnation about to begin
 //   spool/quarantine/            damaged bytes, and segments of closed incarnations
@@ -14,7 +15,8 @@
 //
 //   G   header        u16 version (1) · text agent · 16 bytes incarnation · varint first ·
 //                     varint highest definition number given out · u64 ledger · u64 token ·
-//                     varint bytes of the preamble · u32 CRC-32C of the preamble
+//                     i64 begun · u8 shed · varint bytes of the preamble · u32 CRC-32C of the
+//                     preamble
 //   preamble: D C T   the full dictionary, what each instance is covered to, the last states
 //   H P… S            batches, contiguous; D and T stand among them, outside the batch:
 //   D   definition    one, as in a page (wire/batch.hpp)
@@ -38,6 +40,7 @@
 #include <vector>
 
 #include "agent/spool/spool.hpp"
+#include "agent/spool/thin.hpp"
 #include "wire/frame.hpp"
 
 namespace tallyman::agent {
@@ -56,6 +59,8 @@ struct SegmentHeader {
   wire::DefNo highest = 0;
   std::uint64_t ledger = 0;
   wire::Token token = 0;
+  Ns begun = 0;               ///< wall clock when it was begun
+  Shed shed = Shed::nothing;  ///< how far its batches were given up for space
   std::uint64_t preamble_bytes = 0;
   std::uint32_t preamble_crc = 0;
 };

@@ -8,6 +8,11 @@
 // Promises: a page is durable at most one group commit after append() (1 s, the caller's timer);
 // only a sealed, durable batch is ever given out by next_after(); the mark on disk may lag what the
 // rater acknowledged, never lead it; recovery after any crash loses at most what was never durable.
+//
+// When there is no room (its limit, or the file system's last 10 %) it gives up, oldest first: what
+// is acknowledged and was kept; readings of counters that billing can do without (thin.hpp);
+// readings of gauges; and, within its own limit, whole segments, which stand-ins then tell of. Only
+// when nothing is left to give does append() fail.
 
 #include <cstdint>
 #include <functional>
@@ -34,6 +39,9 @@ struct SpoolOptions {
       4U << 20U;  ///< of batches: then a new segment begins (or 4 × its preamble)
   std::uint64_t seal_bytes = 64U << 10U;  ///< an open batch is sealed at this size …
   Ns seal_after = 60 * kSecond;           ///< … or at this age
+  /// Segments stay so long after the rater acknowledged them, while there is room: what a rater
+  /// that was restored from a backup asks for again.
+  Ns keep_acknowledged = 0;
 };
 
 /// The last committed state of one plugin instance.
@@ -67,6 +75,9 @@ struct SpoolStats {
   std::uint64_t acknowledged = 0;
   Ns oldest = 0;        ///< wall instant the oldest unacknowledged batch was opened; 0 = none
   Ns last_durable = 0;  ///< wall instant of the last successful write-out; 0 = none yet
+  std::uint64_t kept_bytes = 0;     ///< of acknowledged segments that are kept
+  std::uint64_t thinned_bytes = 0;  ///< of segments thinned for space
+  std::uint64_t lost_batches = 0;   ///< given up for space, since this process began
   std::string trouble;  ///< why it cannot take pages now ("disk full: …"); empty = well
 };
 
@@ -140,8 +151,14 @@ class Spool {
   /// The rater holds everything up to here: stores the mark and removes whole segments below it.
   virtual Status acknowledge(std::uint64_t sequence) = 0;
 
-  /// What the rater gave at hello; durable when this returns OK.
-  virtual Status hold(std::uint64_t ledger, wire::Token token) = 0;
+  /// The rater holds less than it acknowledged once: it was restored from a backup. What lies above
+  /// `sequence`, whose hash it names, is sent again; for what is not held any more stands a
+  /// stand-in. Nothing happens when `sequence` is not below the mark.
+  virtual Status rewind(std::uint64_t sequence, const Hash& hash) = 0;
+
+  /// What the rater gave at hello; durable when this returns OK. `slot`: its slot length in
+  /// nanoseconds, which thinning goes by; 0 = as before.
+  virtual Status hold(std::uint64_t ledger, wire::Token token, Ns slot) = 0;
   [[nodiscard]] virtual std::uint64_t ledger() const = 0;
   [[nodiscard]] virtual wire::Token token() const = 0;
 

@@ -24,6 +24,7 @@ Bytes encode_identity(const Identity& identity) {
   writer.i64(identity.created);
   writer.u64(identity.ledger);
   writer.u64(identity.token);
+  writer.i64(identity.slot);
   return out;
 }
 
@@ -39,7 +40,8 @@ Result<std::optional<Identity>> decode_identity(ByteView bytes) {
   identity.created = in.i64();
   identity.ledger = in.u64();
   identity.token = in.u64();
-  if (!in.ok() || !in.at_end()) return std::optional<Identity>();
+  identity.slot = in.i64();
+  if (!in.ok() || !in.at_end() || identity.slot <= 0) return std::optional<Identity>();
   return std::optional<Identity>(std::move(identity));
 }
 

@@ -2,7 +2,7 @@
 // What stands in the two small files beside the segments, each a file of two slots (slot_file.hpp):
 //
 //   identity   'I': u16 version (1) · text agent · 16 bytes incarnation · i64 created · u64 ledger
-//                   · u64 token
+//                   · u64 token · i64 slot
 //   mark       'M': u16 version (1) · 16 bytes incarnation · u64 sequence · 32 bytes hash
 //
 // The mark may be lost at any time: everything in the spool is then sent again, and the rater knows
@@ -21,12 +21,16 @@ namespace tallyman::agent {
 constexpr auto kIdentityFrame = static_cast<wire::FrameType>('I');
 constexpr auto kMarkFrame = static_cast<wire::FrameType>('M');
 
+/// Slots of 5 minutes, until a rater says otherwise.
+constexpr Ns kDefaultSlot = 300 * kSecond;
+
 struct Identity {
   std::string agent;
   wire::Incarnation incarnation{};
   Ns created = 0;
   std::uint64_t ledger = 0;
   wire::Token token = 0;
+  Ns slot = kDefaultSlot;  ///< the rater's slot length
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 

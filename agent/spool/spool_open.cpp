@@ -43,10 +43,25 @@ Status SpoolStore::start() {
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   last_sealed_boot_ = clock_.boot();
+  fit_to_disk();
   Status done = recover();
+  if (done.ok()) keep_reserve();
   // So that later on a mark can be stored on a full disk, too.
   if (done.ok() && !mark_file_.made()) (void)store_mark(Durable::yes);
   return done;
+}
+
+/// A segment is what can be given up or rewritten at a time: a small part of what there is.
+void SpoolStore::fit_to_disk() {
+  constexpr std::uint64_t kLeast = 64U << 10U, kParts = 16;
+  std::uint64_t all = options_.limit_bytes;
+  if (const auto space = files_.space(options_.directory); space) all = std::min(all, space->total);
+  options_.segment_bytes = std::min(options_.segment_bytes, std::max(kLeast, all / kParts));
+  const std::string reserve = path("reserve");
+  if (!files_.exists(reserve)) return;
+  const auto file = files_.open(reserve, OpenMode::read);
+  const auto size = file ? (*file)->size() : Result<std::uint64_t>(file.error());
+  reserve_bytes_ = size ? *size : 0;
 }
 
 std::vector<PluginState> SpoolStore::states() const {
@@ -71,6 +86,13 @@ SpoolStats SpoolStore::stats() const {
   stats.oldest = stats.batches == 0 ? 0 : oldest_;
   stats.last_durable = last_durable_;
   stats.trouble = trouble_;
+  stats.lost_batches = lost_batches_;
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const Segment& segment = segments_[i];
+    if (i + 1 < segments_.size() && segments_[i + 1].first <= mark_.sequence + 1)
+      stats.kept_bytes += segment.bytes;
+    if (segment.shed != Shed::nothing) stats.thinned_bytes += segment.bytes;
+  }
   return stats;
 }
 
@@ -187,6 +209,7 @@ void SpoolStore::read_mark() {
   mark_ = {};
   mark_.incarnation = identity_.incarnation;
   mark_stored_ = true;
+  mark_durable_ = false;
   const auto bytes = mark_file_.read();
   const auto mark = bytes && *bytes ? decode_mark(**bytes) : std::nullopt;
   if (mark && mark->incarnation == identity_.incarnation) mark_ = *mark;

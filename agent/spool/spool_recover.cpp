@@ -26,7 +26,9 @@ Status SpoolStore::recover() {
     // What a killed process wrote may be in the kernel's memory alone.
     Status synced = (*file)->sync();
     if (!synced) return synced;
-    segments_.push_back({first, *size});
+    const auto start = (*file)->read_at(0, kMaxHeaderBytes);
+    const auto scan = scan_segment_header(start ? ByteView(*start) : ByteView());
+    segments_.push_back({first, *size, scan.header.begun, scan.header.shed});
     total_bytes_ += *size;
   }
   Status done = take_newest();
@@ -73,16 +75,24 @@ Status SpoolStore::fill_front() {
   }
   note("batches " + std::to_string(mark_.sequence + 1) + " to " + std::to_string(first - 1) +
        " are missing");
+  return insert_front(mark_.sequence + 1, 0);
+}
+
+/// A segment without batches: what it should hold is found missing when it is read, and replaced by
+/// a stand-in with the definitions above `highest`.
+Status SpoolStore::insert_front(std::uint64_t first, wire::DefNo highest) {
   SegmentHeader header;
   header.agent = agent_;
   header.incarnation = identity_.incarnation;
-  header.first = mark_.sequence + 1;
+  header.first = first;
+  header.highest = highest;
   header.ledger = identity_.ledger;
   header.token = identity_.token;
+  header.begun = clock_.wall();
   const Bytes bytes = encode_segment_start(header, {});
   Status done = write_file_atomically(files_, segment_path(header.first), bytes);
   if (!done) return done;
-  segments_.insert(segments_.begin(), {header.first, bytes.size()});
+  segments_.insert(segments_.begin(), {header.first, bytes.size(), header.begun, Shed::nothing});
   total_bytes_ += bytes.size();
   return {};
 }
@@ -224,6 +234,10 @@ Status SpoolStore::settle_tail(const SegmentScan& scan) {
     Bytes batch = batch_bytes(*bytes);
     batch.insert(batch.end(), seal.begin(), seal.end());
     done = (*file)->write_at(end_, seal);
+    if (!done && no_space(done.error()) && std::exchange(reserve_bytes_, 0) > 0) {
+      (void)files_.remove(path("reserve"));
+      done = (*file)->write_at(end_, seal);
+    }
     if (!done) return done;
     end_ += seal.size();
     total_bytes_ += seal.size();

@@ -46,7 +46,8 @@ Bytes SpoolStore::replacement(const Damage& damage, const Hash& previous,
   head.previous = previous;
   head.original = original;
   head.kind = thinned ? wire::BatchKind::thinned : wire::BatchKind::stand_in;
-  head.why = "damaged in the spool: " + std::to_string(damage.size) + " bytes";
+  head.why = damage.size == 0 ? "not held any more: missing, or removed after it was acknowledged"
+                              : "damaged in the spool: " + std::to_string(damage.size) + " bytes";
   if (thinned) batch.entries = without_repeats(damage.entries);
   // Nobody knows the lost hash: the next batch names this one, made up from what stands here.
   if (original == kNoHash) head.original = wire::batch_hash(wire::encode_batch(batch));

@@ -54,13 +54,14 @@ Bytes SpoolStore::segment_start(std::uint64_t first) const {
   header.highest = dictionary_.committed();
   header.ledger = identity_.ledger;
   header.token = identity_.token;
+  header.begun = clock_.wall();
   return encode_segment_start(header, preamble());
 }
 
 /// Goes on in a new segment, which becomes durable with the next sync; the one before is.
 Status SpoolStore::new_segment(std::uint64_t first) {
   const Bytes start = segment_start(first);
-  Status room = room_for(start.size());
+  Status room = make_room(start.size());
   if (!room) return room;
   auto file = files_.open(segment_path(first), OpenMode::truncate);
   if (!file) return file.error();
@@ -69,16 +70,18 @@ Status SpoolStore::new_segment(std::uint64_t first) {
     (void)files_.remove(segment_path(first));
     return written;
   }
-  if (room_for(options_.segment_bytes).ok())
+  const auto space = shortage(options_.segment_bytes);
+  if (space && *space == Shortage::none)
     (void)(*file)->allocate(start.size() + options_.segment_bytes);
   trouble_.clear();
   if (file_) cache_ = {segments_.back().first, std::move(places_)};
   places_.clear();
   file_ = std::move(*file);
   end_ = start_bytes_ = start.size();
-  segments_.push_back({first, end_});
+  segments_.push_back({first, end_, clock_.wall(), Shed::nothing});
   total_bytes_ += end_;
   dirty_ = dirty_directory_ = true;
+  keep_reserve();
   return {};
 }
 
@@ -128,7 +131,7 @@ Status SpoolStore::move_to_new_segment() {
   places_ = std::move(places);
   end_ = bytes.size();
   start_bytes_ = start_bytes;
-  segments_.push_back({first, end_});
+  segments_.push_back({first, end_, clock_.wall(), Shed::nothing});
   total_bytes_ += end_;
   if (open_) open_->offset = open_offset;
   durable_ = sealed_;
@@ -147,6 +150,7 @@ Status SpoolStore::store_mark(Durable durable) {
   Status done = mark_file_.write(encode_mark(mark_), durable);
   if (!done) return done;
   mark_stored_ = true;
+  mark_durable_ = durable == Durable::yes;
   mark_stored_at_ = clock_.boot();
   return {};
 }
@@ -162,7 +166,7 @@ Status SpoolStore::acknowledge(std::uint64_t sequence) {
     return Error{"an acknowledgement of batch " + std::to_string(sequence) + ", which is not known",
                  options_.directory, ""};
   mark_ = {identity_.incarnation, sequence, *hash};
-  mark_stored_ = false;
+  mark_stored_ = mark_durable_ = false;
   look_for_oldest();
   Status removed = remove_acknowledged();
   if (!removed) return removed;
@@ -171,22 +175,39 @@ Status SpoolStore::acknowledge(std::uint64_t sequence) {
   return {};
 }
 
-/// Removes the segments that lie wholly below the mark, but never before the dictionary and the
-/// states they hold are durable elsewhere.
+/// Whether the first segment lies wholly below the mark, and the dictionary and the states it holds
+/// are durable elsewhere.
+bool SpoolStore::acknowledged_front() const {
+  return segments_.size() > 1 && segments_[1].first <= mark_.sequence + 1 &&
+         durable_active_ == segments_.back().first;
+}
+
+/// The directory is the caller's to sync.
+Status SpoolStore::remove_front() {
+  if (!mark_durable_) {
+    // Recovery takes what lies below the first segment for acknowledged when there is no mark.
+    Status stored = store_mark(Durable::yes);
+    if (!stored && mark_file_.made()) return stored;
+  }
+  const Segment& front = segments_.front();
+  Status done = files_.remove(segment_path(front.first));
+  if (!done) return done;
+  if (cache_.first == front.first) cache_ = {};
+  total_bytes_ -= front.bytes;
+  segments_.erase(segments_.begin());
+  return {};
+}
+
+/// Removes segments that were acknowledged and are not to be kept any longer.
 Status SpoolStore::remove_acknowledged() {
   bool removed = false;
-  while (segments_.size() > 1 && segments_[1].first <= mark_.sequence + 1 &&
-         durable_active_ == segments_.back().first) {
-    if (!mark_stored_ || !removed) {
-      // Recovery takes what lies below the first segment for acknowledged when there is no mark.
-      Status stored = store_mark(Durable::yes);
-      if (!stored && mark_file_.made()) return stored;
-    }
-    Status done = files_.remove(segment_path(segments_.front().first));
+  while (acknowledged_front()) {
+    // A segment ended when the next one began; a clock that was set back keeps it for longer.
+    if (options_.keep_acknowledged > 0 &&
+        clock_.wall() - segments_[1].begun < options_.keep_acknowledged)
+      break;
+    Status done = remove_front();
     if (!done) return done;
-    if (cache_.first == segments_.front().first) cache_ = {};
-    total_bytes_ -= segments_.front().bytes;
-    segments_.erase(segments_.begin());
     removed = true;
   }
   if (!removed) return {};
@@ -194,9 +215,22 @@ Status SpoolStore::remove_acknowledged() {
   return files_.sync_directory(options_.directory);
 }
 
-Status SpoolStore::hold(std::uint64_t ledger, wire::Token token) {
+Status SpoolStore::rewind(std::uint64_t sequence, const Hash& hash) {
+  if (sequence >= mark_.sequence) return {};
+  const Mark before = mark_;
+  mark_ = {identity_.incarnation, sequence, hash};
+  Status done = store_mark(Durable::yes);
+  if (done.ok() && segments_.front().first > sequence + 1)
+    done = insert_front(sequence + 1, dictionary_.highest());
+  if (!done.ok()) mark_ = before;
+  look_for_oldest();
+  return done;
+}
+
+Status SpoolStore::hold(std::uint64_t ledger, wire::Token token, Ns slot) {
   Identity next = identity_;
   next.ledger = ledger, next.token = token;
+  if (slot > 0) next.slot = slot;
   if (next == identity_) return {};
   Status stored = store_identity(next);
   if (stored.ok()) identity_ = next;

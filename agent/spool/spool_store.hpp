@@ -41,7 +41,8 @@ class SpoolStore final : public Spool {
   Result<std::optional<SealedBatch>> next_after(std::uint64_t sequence) override;
   std::optional<Hash> hash_of_batch(std::uint64_t sequence) override;
   Status acknowledge(std::uint64_t sequence) override;
-  Status hold(std::uint64_t ledger, wire::Token token) override;
+  Status rewind(std::uint64_t sequence, const Hash& hash) override;
+  Status hold(std::uint64_t ledger, wire::Token token, Ns slot) override;
   std::uint64_t ledger() const override { return identity_.ledger; }
   wire::Token token() const override { return identity_.token; }
   Status begin_incarnation(const std::string& why) override;
@@ -51,6 +52,8 @@ class SpoolStore final : public Spool {
   struct Segment {
     std::uint64_t first = 0;
     std::uint64_t bytes = 0;
+    Ns begun = 0;
+    Shed shed = Shed::nothing;
   };
   struct OpenBatch {
     wire::BatchWriter writer;
@@ -77,6 +80,7 @@ class SpoolStore final : public Spool {
   };
 
   // spool_open.cpp, spool_recover.cpp
+  void fit_to_disk();
   Status recover();
   Result<std::vector<std::uint64_t>> survey();
   Status read_identity(const std::vector<std::pair<std::string, HeaderScan>>& headers);
@@ -90,13 +94,14 @@ class SpoolStore final : public Spool {
   void forget_older_state(wire::DefNo instance, Ns scheduled);
   Status settle_tail(const SegmentScan& scan);
   Status fill_front();
+  Status insert_front(std::uint64_t first, wire::DefNo highest);
   Status fresh_incarnation(const std::string& note);
   void forget_segments();
 
   // spool_write.cpp
   Status ready();
   Status write_run(ByteView run, bool exempt);
-  Status room_for(std::uint64_t bytes);
+  Status write_here(ByteView run);
   OpenBatch fresh_batch() const;
   Status put_page(std::span<const wire::Entry> page, std::span<const PluginState> states,
                   bool may_retry);
@@ -109,11 +114,28 @@ class SpoolStore final : public Spool {
   std::uint64_t batches_limit(std::uint64_t start_bytes) const;
   void all_durable();
 
+  // spool_room.cpp
+  enum class Shortage : std::uint8_t { none, limit, space, memory };
+  Result<Shortage> shortage(std::uint64_t bytes) const;
+  Status room_for(std::uint64_t bytes);
+  Status make_room(std::uint64_t bytes);
+  std::uint64_t reserve_wanted() const;
+  void keep_reserve();
+
+  // spool_shed.cpp
+  Result<bool> shed_one(bool may_lose);
+  Status thin_segment(std::size_t segment, Shed shed);
+  Bytes thinned(ByteView bytes, const SegmentScan& scan, const ThinRule& rule) const;
+  Status lose_segment(std::size_t segment);
+  Status replace_segment(std::size_t segment, ByteView bytes, Shed shed);
+
   // spool_segments.cpp
   Bytes preamble() const;
   Bytes segment_start(std::uint64_t first) const;
   Status new_segment(std::uint64_t first);
   Status move_to_new_segment();
+  bool acknowledged_front() const;
+  Status remove_front();
   Status remove_acknowledged();
   Status store_identity(const Identity& identity);
   Status store_mark(Durable durable);
@@ -156,6 +178,7 @@ class SpoolStore final : public Spool {
   Identity identity_;
   Mark mark_;
   bool mark_stored_ = true;
+  bool mark_durable_ = false;
   Ns mark_stored_at_ = 0;  ///< boot clock
   SpoolRecovery recovery_;
   DefinitionMap dictionary_;
@@ -164,6 +187,8 @@ class SpoolStore final : public Spool {
 
   std::vector<Segment> segments_;  ///< ascending; the last is written to
   std::uint64_t total_bytes_ = 0;
+  std::uint64_t reserve_bytes_ = 0;  ///< of the reserve file
+  std::uint64_t lost_batches_ = 0;
   std::shared_ptr<File> file_;
   std::uint64_t end_ = 0;           ///< of what is good in it
   std::uint64_t start_bytes_ = 0;   ///< of its header and preamble

@@ -7,8 +7,6 @@
 namespace tallyman::agent {
 namespace {
 
-/// What is kept in memory until a sync covers it.
-constexpr std::uint64_t kMaxPendingBytes = 16U << 20U;
 /// A batch is begun anew when a page would take it beyond these.
 constexpr std::size_t kMaxOpenBytes = wire::kMaxBatchBytes - 4096;
 /// A large dictionary makes a segment's batches take no more than this.
@@ -156,30 +154,21 @@ void SpoolStore::cover(const wire::Entry& entry) {
   covered = std::max(covered, until);
 }
 
-Status SpoolStore::room_for(std::uint64_t bytes) {
-  const auto full = [&](const std::string& why, const char* todo) -> Error {
-    trouble_ = "disk full: " + why;
-    return {trouble_, options_.directory, todo};
-  };
-  if (total_bytes_ + bytes > options_.limit_bytes)
-    return full("the spool holds its limit of " + std::to_string(options_.limit_bytes) + " bytes",
-                "let the agent reach its rater, or raise the limit");
-  if (pending_bytes_ + bytes > kMaxPendingBytes)
-    return full("too much waits to be made durable", "check the disk (dmesg, smartctl)");
-  const auto space = files_.space(options_.directory);
-  if (!space) return space.error();
-  if (space->free < bytes + space->total / 10)
-    return full("the file system's last 10 % are not for the spool",
-                "free space on this file system, or put the spool on a larger one");
-  return {};
-}
-
-/// All of it at the end of the segment, or nothing.
+/// All of it at the end of the segment, or nothing. What is exempt is written while the disk takes
+/// it.
 Status SpoolStore::write_run(ByteView run, bool exempt) {
   if (!exempt) {
-    Status room = room_for(run.size());
+    Status room = make_room(run.size());
     if (!room) return room;
   }
+  Status written = write_here(run);
+  if (written.ok() || failed_ || !no_space(written.error())) return written;
+  // The disk has less space than it said: a quota, or what is kept for root.
+  const auto gave = shed_one(false);
+  return gave && *gave ? write_here(run) : written;
+}
+
+Status SpoolStore::write_here(ByteView run) {
   Status written = file_->write_at(end_, run);
   if (!written) {
     if (!file_->truncate(end_)) failed_ = true;

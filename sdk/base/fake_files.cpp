@@ -76,7 +76,9 @@ struct FakeFiles::State {
     return fail_number != 0 && call >= fail_from && call - fail_from < fail_count;
   }
   Error error(const std::string& path, int number) const {
-    return errno_error("cannot do this", path, number, "heal the fake");
+    const bool full = number == ENOSPC || number == EDQUOT;
+    return errno_error("cannot do this", path, number,
+                       full ? std::string(kNoSpaceRemedy) : "heal the fake");
   }
   Error error(const std::string& path) const {
     return error(path, stop && calls > *stop ? EIO : fail_number);

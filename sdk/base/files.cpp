@@ -19,7 +19,7 @@ const char* remedy(int number) {
   switch (number) {
     case ENOSPC:
     case EDQUOT:
-      return "free space on this file system or raise the quota";
+      return kNoSpaceRemedy.data();
     case EACCES:
     case EPERM:
       return "give this user the right to it";

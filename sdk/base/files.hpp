@@ -88,6 +88,11 @@ class RealFiles final : public Files {
 /// The one RealFiles; stateless, any thread.
 [[nodiscard]] Files& real_files();
 
+/// What an Error for a full file system, or a user's full quota on it, says is to be done.
+constexpr std::string_view kNoSpaceRemedy = "free space on this file system or raise the quota";
+/// Whether that is what an operation here failed for.
+[[nodiscard]] inline bool no_space(const Error& error) { return error.todo == kNoSpaceRemedy; }
+
 /// The directory part of a path, "." when it has none.
 [[nodiscard]] std::string directory_of(std::string_view path);
 

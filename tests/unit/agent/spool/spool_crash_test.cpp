@@ -20,7 +20,7 @@ void script(Model& model) {
     if (i % 4 == 3) model.end_sync();
     if (i % 10 == 9) model.acknowledge(static_cast<std::uint64_t>(i) / 2);
     if ((i == 12 || i == 50) && !model.restart()) return;
-    if (i == 20) (void)model.bench.spool->hold(1, 2);
+    if (i == 20) (void)model.bench.spool->hold(1, 2, 0);
     if (i == 25) files.fail(files.calls(), ENOSPC, 5);
     if (i == 30) files.fail_syncs(true);
     if (i == 33) files.heal();

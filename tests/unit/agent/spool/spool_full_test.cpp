@@ -24,7 +24,7 @@ TEST(SpoolFull, DrainsAndGoesOn) {
   fill(bench);
   bench.files->set_space(20'000, 0);
   EXPECT_FALSE(bench.append(101).ok());
-  ASSERT_TRUE(bench.spool->hold(77, 5).ok());
+  ASSERT_TRUE(bench.spool->hold(77, 5, 0).ok());
   const auto batches = drain(*bench.spool, 0, kNoHash);
   ASSERT_EQ(batches.size(), 100U);
   const std::uint64_t before = bench.spool->stats().bytes;

@@ -33,7 +33,7 @@ void short_script(SpoolModel& model) {
     if (i % 4 == 1) model.begin_sync();
     if (i % 4 == 2) model.run_sync();
     if (i % 4 == 3) model.end_sync();
-    if (i == 3) (void)model.bench.spool->hold(1, 2);
+    if (i == 3) (void)model.bench.spool->hold(1, 2, 0);
     if (i == 9) model.acknowledge(0);
     if (i == 13 && !model.restart()) return;
     if (i == 15 || i == 19) model.acknowledge(model.given.size() - 1);
