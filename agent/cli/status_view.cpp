@@ -90,6 +90,19 @@ std::string spool_text(const json& status, bool colour) {
   out += ", " + text_of(spool, "batches") + " batches waiting";
   if (number_of(spool, "batches") > 0) out += " (oldest " + ago(spool, "oldest", status) + ")";
   out += ", last durable " + ago(spool, "last_durable", status) + "\n";
+  const auto bytes_in = [&](const char* key) {
+    return human_bytes(static_cast<std::uint64_t>(number_of(spool, key)));
+  };
+  std::string shed;
+  if (number_of(spool, "thinned_bytes") > 0)
+    shed += "full: readings that billing does not need were given up, " +
+            bytes_in("thinned_bytes") + " hold the rest";
+  if (number_of(spool, "lost_batches") > 0)
+    shed +=
+        (shed.empty() ? "full: " : "; ") + text_of(spool, "lost_batches") + " batches were lost";
+  if (!shed.empty()) out += "       " + paint(shed, Colour::bad, colour) + "\n";
+  if (number_of(spool, "kept_bytes") > 0)
+    out += "       " + bytes_in("kept_bytes") + " acknowledged and kept for now\n";
   return out + "       " + text_of(spool, "directory") + "\n";
 }
 

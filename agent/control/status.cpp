@@ -60,6 +60,9 @@ ordered_json spool_json(const AgentStatus& status) {
       {"last_durable", instant(spool.last_durable)},
       {"sealed", spool.sealed},
       {"acknowledged", spool.acknowledged},
+      {"kept_bytes", spool.kept_bytes},
+      {"thinned_bytes", spool.thinned_bytes},
+      {"lost_batches", spool.lost_batches},
       {"trouble", spool.trouble},
   };
 }

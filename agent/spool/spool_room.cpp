@@ -21,7 +21,10 @@ Result<SpoolStore::Shortage> SpoolStore::shortage(std::uint64_t bytes) const {
   if (pending_bytes_ + bytes > kMaxPendingBytes) return Shortage::memory;
   const auto space = files_.space(options_.directory);
   if (!space) return space.error();
-  return space->free < bytes + space->total / 10 ? Shortage::space : Shortage::none;
+  // A reserve that was used is to be had again before anything else takes the space.
+  const std::uint64_t owed =
+      segments_.size() < 2 ? 0 : reserve_wanted() - std::min(reserve_wanted(), reserve_bytes_);
+  return space->free < bytes + owed + space->total / 10 ? Shortage::space : Shortage::none;
 }
 
 Status SpoolStore::room_for(std::uint64_t bytes) {

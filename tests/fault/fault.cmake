@@ -15,3 +15,8 @@ target_link_libraries(crash_readings PRIVATE sdk_wire)
 set_target_properties(crash_kill_at crash_readings PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_custom_target(crash_tools DEPENDS crash_kill_at crash_readings plugin_tap plugin_counter)
+
+# A week without a rater on a disk that is much too small (tests/system/test_full_disk.py).
+add_executable(full_week fault/full_week.cpp)
+target_link_libraries(full_week PRIVATE agent_core rater_core)
+add_dependencies(fault_plugins full_week)

@@ -72,6 +72,20 @@ TEST_F(LinkStateTest, holds_the_token_before_it_sends) {
   EXPECT_EQ(link_.sent_up_to(), 3U);
 }
 
+// Given a rater that holds less than it acknowledged once, then the spool goes back to its mark
+// before anything is sent.
+TEST_F(LinkStateTest, a_restored_rater_gets_it_again) {
+  link_.start(now_);
+  facts_.acknowledged = 8;
+  wire::Welcome answer = welcome(3, 1);
+  answer.slot = 300 * kSecond;
+  const LinkEffects effects = hear(answer);
+  ASSERT_EQ(effects.size(), 4U);
+  EXPECT_EQ(effects[0], (LinkEffect{What::hold, 11, 5, {}, 300 * kSecond, kNoHash}));
+  EXPECT_EQ(effects[1], (LinkEffect{What::rewind, 3, 0, {}, 0, hash_with(1)}));
+  EXPECT_EQ(link_.sent_up_to(), 3U);
+}
+
 // Given a rater that holds more than this spool ever sealed, or another batch under the same
 // number, then a new incarnation begins and says hello, and nothing is dropped or sent before.
 TEST_F(LinkStateTest, divergence_opens_a_new_incarnation) {
