@@ -24,6 +24,14 @@ struct Open {
   bool bad = false;
 };
 
+/// A batch beside whose pages a definition or a state is damaged: how it was before.
+struct Doubt {
+  wire::BatchHead head;
+  std::size_t offset = 0, end = 0;
+  std::uint64_t pages = 0;
+  std::size_t definitions = 0, states = 0;  ///< how many counted
+};
+
 /// Walks the frames of one segment. Used once, on the stack.
 class Scanner {
  public:
@@ -45,6 +53,7 @@ class Scanner {
   void on_covered(ByteView payload);
   void abandon(std::size_t until);
   void missing(std::uint64_t until);
+  void cut_doubtful_tail();
   void count_pending();
   void finish();
 
@@ -55,6 +64,7 @@ class Scanner {
   std::uint64_t expected_;
   bool started_ = false;  ///< a batch's head was seen: what stands before is preamble
   std::optional<Open> open_;
+  std::optional<Doubt> doubt_;  ///< the last one
   std::vector<wire::Definition> pending_definitions_;
   std::vector<PluginState> pending_states_;
   std::optional<std::size_t> lost_from_;  ///< bytes that belong to nothing so far
@@ -117,6 +127,10 @@ std::optional<std::size_t> Scanner::step_over(std::size_t at) {
   const bool beside = type == FrameType::dictionary || type == FrameType::state;
   // A page that is lost here all the same is missed by its number, or when the seal is checked.
   if (open_ && !beside) open_->bad = true;
+  if (open_ && beside && (!doubt_ || doubt_->offset != open_->offset))
+    doubt_ =
+        Doubt{open_->head,        open_->offset, open_->end, open_->pages, scan_.definitions.size(),
+              scan_.states.size()};
   return at + *size;
 }
 
@@ -308,7 +322,24 @@ void Scanner::finish() {
     scan_.end = damage.pages_end;
     break;
   }
+  cut_doubtful_tail();
   if (used > scan_.end) scan_.lost_bytes += used - scan_.end;
+}
+
+/// In the last batch a page whose state is damaged was perhaps torn with it: the page alone would
+/// tell of readings that the plugin, with an older state, may give again.
+void Scanner::cut_doubtful_tail() {
+  const bool open = doubt_ && scan_.open && scan_.open->offset == doubt_->offset;
+  const bool sealed = doubt_ && !scan_.open && !scan_.batches.empty() &&
+                      scan_.batches.back().offset == doubt_->offset;
+  if (!open && !sealed) return;
+  if (sealed) scan_.batches.pop_back();
+  scan_.open.reset();
+  if (doubt_->pages > 0)
+    scan_.open = OpenPlace{doubt_->head, doubt_->offset, doubt_->end, doubt_->pages};
+  scan_.end = doubt_->pages > 0 ? doubt_->end : doubt_->offset;
+  scan_.definitions.resize(std::min(scan_.definitions.size(), doubt_->definitions));
+  scan_.states.resize(std::min(scan_.states.size(), doubt_->states));
 }
 
 }  // namespace
