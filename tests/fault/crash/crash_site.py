@@ -83,7 +83,7 @@ class CrashSite(harness.Site):
         self.ledger_path = directory / "ledger/ledger.db"
         self.spool = directory / "state/spool"
         self.configure_agent(seal_after="100ms",
-                             extra='segment_size = "16KiB"\nseal_size = "4KiB"')
+                             extra='segment_size = "16KiB"\nseal_size = "4KiB"\nkeep_acknowledged = "0s"')
         text = (directory / "agent.toml").read_text()
         (directory / "agent.toml").write_text(
             text.replace('group_commit = "100ms"', 'group_commit = "20ms"'))
