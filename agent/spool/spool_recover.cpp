@@ -134,29 +134,17 @@ void SpoolStore::learn_from_older() {
   }
 }
 
-/// Each poll's state is committed with it: one that is older was torn from its poll, and a plugin
-/// that went on from there would tell some of its readings twice.
-void SpoolStore::forget_older_state(wire::DefNo instance, Ns scheduled) {
-  const wire::DefBody* body = dictionary_.find(instance);
-  const auto* definition = body == nullptr ? nullptr : std::get_if<wire::InstanceDef>(body);
-  if (definition == nullptr) return;
-  const auto state = states_.find(definition->instance);
-  if (state == states_.end() || state->second.scheduled >= scheduled) return;
-  note("the last state of " + definition->instance + " is lost: the plugin starts without one");
-  states_.erase(state);
-}
-
 Status SpoolStore::adopt(SegmentScan scan, Bytes bytes) {
   const std::uint64_t first = segments_.back().first;
-  std::map<wire::DefNo, Ns> covered, polled;
+  std::map<wire::DefNo, Ns> covered;
   SegmentExpectation expect = expectation(first, 0);
   const auto look_at = [&](const std::vector<wire::Entry>& entries) {
     for (const auto& entry : entries) {
       if (const auto* definition = std::get_if<wire::Definition>(&entry)) {
         dictionary_.load(*definition);
       } else if (const auto* poll = std::get_if<wire::Poll>(&entry)) {
-        for (Ns* until : {&covered[poll->instance], &polled[poll->instance]})
-          *until = std::max(*until, poll->scheduled);
+        Ns& until = covered[poll->instance];
+        until = std::max(until, poll->scheduled);
       } else if (const auto& gap = std::get<wire::Gap>(entry); gap.subject == 0) {
         Ns& until = covered[gap.instance];
         until = std::max(until, gap.to);
@@ -201,7 +189,6 @@ Status SpoolStore::adopt(SegmentScan scan, Bytes bytes) {
   dictionary_.commit(dictionary_.highest());
   for (const auto& [instance, until] : covered)
     cover(wire::Gap{instance, 0, until, until, wire::Cause::agent_down, {}});
-  for (const auto& [instance, scheduled] : polled) forget_older_state(instance, scheduled);
   total_bytes_ += bytes.size();
   total_bytes_ -= segments_.back().bytes;
   segments_.back().bytes = bytes.size();

@@ -91,7 +91,6 @@ class SpoolStore final : public Spool {
   Status adopt(SegmentScan scan, Bytes bytes);
   void learn(const SegmentScan& scan);
   void learn_from_older();
-  void forget_older_state(wire::DefNo instance, Ns scheduled);
   Status settle_tail(const SegmentScan& scan);
   Status fill_front();
   Status insert_front(std::uint64_t first, wire::DefNo highest);

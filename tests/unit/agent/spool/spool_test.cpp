@@ -294,6 +294,23 @@ TEST(Spool, StandInOutlivesItsIncarnation) {
   EXPECT_GE(lost, 1U);
 }
 
+// Given a state that stays the same from poll to poll, and so is written once, then a restart has
+// it.
+TEST(Spool, KeepsAStateThatDoesNotChange) {
+  SpoolBench bench;
+  ASSERT_TRUE(bench.open());
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    bench.clock.advance(10 * kSecond);
+    const std::vector<wire::Entry> entries{bench.poll(i)};
+    const std::vector<PluginState> states{bench.state(7)};
+    ASSERT_TRUE(bench.spool->append(entries, states).ok());
+    ASSERT_TRUE(bench.sync());
+  }
+  ASSERT_TRUE(bench.open());
+  ASSERT_EQ(bench.spool->states().size(), 1U);
+  EXPECT_EQ(bench.spool->states()[0].bytes, bench.state(7).bytes);
+}
+
 // Given a spool of another agent, or of a newer version, then it is refused and left as it was.
 TEST(Spool, RefusesForeignAndNewer) {
   SpoolBench bench;
