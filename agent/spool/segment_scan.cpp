@@ -42,6 +42,7 @@ class Scanner {
  private:
   void begin();
   void walk();
+  bool in_preamble(std::size_t end) const;
   bool believable(const wire::BatchHead& head) const;
   std::optional<std::size_t> next_head(std::size_t from) const;
   std::optional<std::size_t> step_over(std::size_t at);
@@ -116,6 +117,12 @@ void Scanner::walk() {
   }
 }
 
+/// What stands between the preamble and the first batch that is whole belongs to a lost batch.
+bool Scanner::in_preamble(std::size_t end) const {
+  return scan_.start.state != HeaderState::whole ||
+         end - scan_.start.size <= scan_.start.header.preamble_bytes;
+}
+
 /// Where the frame after a damaged one begins, if that can be told.
 std::optional<std::size_t> Scanner::step_over(std::size_t at) {
   const ByteView rest = bytes_.subspan(at);
@@ -175,7 +182,7 @@ void Scanner::on_frame(std::size_t at, const wire::FrameScan& frame) {
       if (frame.type == kCoveredFrame) on_covered(frame.payload);
       break;
   }
-  if (!started_) {
+  if (!started_ && in_preamble(at + frame.size)) {
     count_pending();
     scan_.preamble_end = scan_.end = at + frame.size;
   }

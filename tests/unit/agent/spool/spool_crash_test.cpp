@@ -1,6 +1,7 @@
 #include <cerrno>
 
 #include "spool_model.hpp"
+#include "wire/frame.hpp"
 
 namespace tallyman::agent {
 namespace {
@@ -20,6 +21,7 @@ void script(Model& model) {
     if (i % 4 == 3) model.end_sync();
     if (i % 10 == 9) model.acknowledge(static_cast<std::uint64_t>(i) / 2);
     if ((i == 12 || i == 50) && !model.restart()) return;
+    if (i == 16) model.hand_over();
     if (i == 20) (void)model.bench.spool->hold(1, 2, 0);
     if (i == 25) files.fail(files.calls(), ENOSPC, 5);
     if (i == 30) files.fail_syncs(true);
@@ -79,7 +81,7 @@ TEST(SpoolCrash, Random) {
     ASSERT_TRUE(model.bench.open());
     for (int step = 0; step < 120; ++step) {
       FakeFiles& files = *model.bench.files;
-      switch (random() % 14) {
+      switch (random() % 15) {
         case 0:
           model.seal();
           break;
@@ -106,6 +108,9 @@ TEST(SpoolCrash, Random) {
           break;
         case 8:
           files.heal();
+          break;
+        case 10:
+          model.hand_over();
           break;
         case 9:
           model.crash(static_cast<Crash>(random() % 3), random());
@@ -141,6 +146,32 @@ TEST(SpoolCrash, StateTornFromItsPage) {
   EXPECT_EQ(values, std::vector<std::uint64_t>{1'000'001});
   ASSERT_EQ(bench.spool->states().size(), 1U);
   EXPECT_EQ(bench.spool->states()[0].bytes, bench.state(1'000'001).bytes);
+}
+
+// Given a write-out that kept a later state and tore the first batch before it, then that state is
+// not taken for one that the segment began with.
+TEST(SpoolCrash, StateOfALostFirstBatch) {
+  SpoolBench bench;
+  ASSERT_TRUE(bench.open());
+  ASSERT_TRUE(bench.append(1'000'001).ok());
+  ASSERT_TRUE(bench.append(1'000'002).ok());
+  bench.files = bench.files->after(Crash::process);
+  for (const std::string& path : bench.files->paths()) {
+    Bytes& bytes = *bench.files->bytes_of(path);
+    const std::string_view state = "1000002";
+    const auto found = std::search(bytes.begin(), bytes.end(), state.begin(), state.end());
+    const auto head = wire::find_marker(bytes);
+    constexpr std::ptrdiff_t kBeforeState = 29;  // its frame's overhead, "netif" and four numbers
+    if (found != bytes.end() && head)
+      std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(*head + 40), found - kBeforeState, 0);
+  }
+  ASSERT_TRUE(bench.open()) << bench.error;
+  EXPECT_EQ(bench.spool->stats().sealed, 0U);
+  EXPECT_TRUE(bench.spool->states().empty());
+  EXPECT_TRUE(bench.append(1'000'003).ok());
+  EXPECT_TRUE(bench.spool->seal_if_due(1, true).ok());
+  EXPECT_TRUE(bench.sync());
+  EXPECT_EQ(drain(*bench.spool, 0, kNoHash).size(), 1U);
 }
 
 // Given a crash at every call of beginning a new incarnation, then each poll that was not

@@ -81,6 +81,14 @@ struct SpoolModel {
     if (bench.spool->acknowledge(at->first).ok()) acknowledged = at->first;
     acknowledged = std::max(acknowledged, bench.spool->stats().acknowledged);
   }
+  /// All is sealed and durable, then acknowledged in the moment in which the next segment begins.
+  void hand_over() {
+    end_sync();
+    seal();
+    sync();
+    append();
+    if (!given.empty()) acknowledge(given.size() - 1);
+  }
   /// What is not acknowledged goes on under new numbers.
   void begin_incarnation() {
     life = bench.spool->incarnation();

@@ -27,17 +27,18 @@ std::size_t combinations(const std::vector<std::size_t>& counts) {
 
 /// A few of each: what is unsynced at any moment stays little enough to try all of it.
 void short_script(SpoolModel& model) {
-  for (int i = 0; i < 24; ++i) {
+  for (int i = 0; i < 30; ++i) {
     model.append();
-    if (i % 5 == 3) model.seal();
-    if (i % 4 == 1) model.begin_sync();
-    if (i % 4 == 2) model.run_sync();
-    if (i % 4 == 3) model.end_sync();
+    if (i % 6 == 4) model.seal();
+    if (i % 6 == 1) model.begin_sync();
+    if (i % 6 == 3) model.run_sync();
+    if (i % 6 == 5) model.end_sync();
     if (i == 3) (void)model.bench.spool->hold(1, 2, 0);
-    if (i == 9) model.acknowledge(0);
-    if (i == 13 && !model.restart()) return;
-    if (i == 15 || i == 19) model.acknowledge(model.given.size() - 1);
-    if (i == 20) model.begin_incarnation();
+    if (i == 7) model.hand_over();
+    if (i == 12) model.acknowledge(0);
+    if (i == 15 && !model.restart()) return;
+    if (i == 20) model.acknowledge(model.given.size() - 1);
+    if (i == 26) model.begin_incarnation();
     if (model.changing) return;
   }
 }
