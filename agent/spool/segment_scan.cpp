@@ -55,6 +55,7 @@ class Scanner {
   void abandon(std::size_t until);
   void missing(std::uint64_t until);
   void cut_doubtful_tail();
+  void tell_last();
   void count_pending();
   void finish();
 
@@ -65,7 +66,8 @@ class Scanner {
   std::uint64_t expected_;
   bool started_ = false;  ///< a batch's head was seen: what stands before is preamble
   std::optional<Open> open_;
-  std::optional<Doubt> doubt_;  ///< the last one
+  std::optional<Doubt> doubt_;       ///< the last one
+  std::optional<wire::Batch> last_;  ///< the last whole one, while it may still be cut
   std::vector<wire::Definition> pending_definitions_;
   std::vector<PluginState> pending_states_;
   std::optional<std::size_t> lost_from_;  ///< bytes that belong to nothing so far
@@ -242,11 +244,18 @@ void Scanner::on_seal(std::size_t at, std::size_t size) {
   const wire::BatchHead& head = batch->head;
   scan_.batches.push_back({head.sequence, head.last, open_->offset, end - open_->offset,
                            head.opened, head.previous, link_hash(head, whole)});
-  if (expect_.batch) expect_.batch(*batch);
   expected_ = head.last + 1;
+  tell_last();
+  last_ = std::move(*batch);
   scan_.end = end;
   open_.reset();
   count_pending();
+}
+
+/// Whoever asked is told of a whole batch once it is sure that it stays one.
+void Scanner::tell_last() {
+  if (last_ && expect_.batch) expect_.batch(*last_);
+  last_.reset();
 }
 
 void Scanner::on_state(ByteView payload) {
@@ -310,6 +319,7 @@ void Scanner::finish() {
   while (used > 0 && bytes_[used - 1] == 0) --used;
   if (expect_.last != 0) {
     abandon(bytes_.size());
+    tell_last();
     missing(expect_.last);
     count_pending();
     return;
@@ -330,6 +340,7 @@ void Scanner::finish() {
     break;
   }
   cut_doubtful_tail();
+  tell_last();
   if (used > scan_.end) scan_.lost_bytes += used - scan_.end;
 }
 
@@ -340,7 +351,10 @@ void Scanner::cut_doubtful_tail() {
   const bool sealed = doubt_ && !scan_.open && !scan_.batches.empty() &&
                       scan_.batches.back().offset == doubt_->offset;
   if (!open && !sealed) return;
-  if (sealed) scan_.batches.pop_back();
+  if (sealed) {
+    scan_.batches.pop_back();
+    last_.reset();
+  }
   scan_.open.reset();
   if (doubt_->pages > 0)
     scan_.open = OpenPlace{doubt_->head, doubt_->offset, doubt_->end, doubt_->pages};

@@ -124,28 +124,37 @@ TEST(SpoolCrash, Random) {
   }
 }
 
-// Given a write-out that kept a page and tore the state before it, then the page goes with it: with
-// an older state the plugin would tell its readings again.
+// Given a write-out that kept a page and tore the state before it, sealed or not, then the page
+// goes with it, and nobody takes its instant for covered: with an older state the plugin would tell
+// its readings again.
 TEST(SpoolCrash, StateTornFromItsPage) {
-  SpoolBench bench;
-  ASSERT_TRUE(bench.open());
-  ASSERT_TRUE(bench.append(1'000'001).ok());
-  ASSERT_TRUE(bench.append(1'000'002).ok());
-  bench.files = bench.files->after(Crash::process);
-  for (const std::string& path : bench.files->paths()) {
-    Bytes& bytes = *bench.files->bytes_of(path);
-    const std::string_view state = "1000002";
-    const auto found = std::search(bytes.begin(), bytes.end(), state.begin(), state.end());
-    if (found != bytes.end()) *found = 'x';
+  for (const bool sealed : {false, true}) {
+    SpoolBench bench;
+    ASSERT_TRUE(bench.open());
+    ASSERT_TRUE(bench.append(1'000'001).ok());
+    const Ns covered = bench.clock.wall();
+    ASSERT_TRUE(bench.append(1'000'002).ok());
+    if (sealed) {
+      ASSERT_TRUE(bench.spool->seal_if_due(1, true).ok());
+    }
+    bench.files = bench.files->after(Crash::process);
+    for (const std::string& path : bench.files->paths()) {
+      Bytes& bytes = *bench.files->bytes_of(path);
+      const std::string_view state = "1000002";
+      const auto found = std::search(bytes.begin(), bytes.end(), state.begin(), state.end());
+      if (found != bytes.end()) *found = 'x';
+    }
+    ASSERT_TRUE(bench.open()) << bench.error;
+    std::vector<std::uint64_t> values;
+    for (const auto& batch : drain(*bench.spool, 0, kNoHash)) {
+      for (const auto v : values_of(batch.bytes)) values.push_back(v);
+    }
+    EXPECT_EQ(values, std::vector<std::uint64_t>{1'000'001});
+    ASSERT_EQ(bench.spool->states().size(), 1U);
+    EXPECT_EQ(bench.spool->states()[0].bytes, bench.state(1'000'001).bytes);
+    ASSERT_EQ(bench.spool->covered_until().size(), 1U);
+    EXPECT_EQ(bench.spool->covered_until()[0].second, covered);
   }
-  ASSERT_TRUE(bench.open()) << bench.error;
-  std::vector<std::uint64_t> values;
-  for (const auto& batch : drain(*bench.spool, 0, kNoHash)) {
-    for (const auto v : values_of(batch.bytes)) values.push_back(v);
-  }
-  EXPECT_EQ(values, std::vector<std::uint64_t>{1'000'001});
-  ASSERT_EQ(bench.spool->states().size(), 1U);
-  EXPECT_EQ(bench.spool->states()[0].bytes, bench.state(1'000'001).bytes);
 }
 
 // Given a write-out that kept a later state and tore the first batch before it, then that state is
