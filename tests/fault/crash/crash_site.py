@@ -98,6 +98,7 @@ class CrashSite(harness.Site):
         self.plugin("counter", interval=beat, series=COUNTER_SERIES, busy=COUNTER_SERIES - 1,
                     step=STEP, seed=seed % 1000)
         self.kills = 0
+        self.baseline = {}  # by the agent's pid: the batch that tells where the source begins
 
     # ---- killing ----
 
@@ -137,11 +138,21 @@ class CrashSite(harness.Site):
     def spooled(self):
         return (self.status() or {}).get("spool", {})
 
-    def wait_first(self, patience=harness.PATIENCE):
-        """The first batch is acknowledged: baselines are in the ledger, the source may move."""
-        harness.wait_for("the first batch to be acknowledged",
-                         lambda: self.acknowledged() > 0, patience)
-        self.source.moving.set()
+    def may_move(self):
+        """The ledger has a reading of the tap: baselines are told, the source may move."""
+        if self.source.moving.is_set():
+            return True
+        status = self.status() or {}
+        tap = next((p for p in status.get("plugins", []) if p["instance"] == "tap"), {})
+        if tap.get("readings"):
+            # The batch that holds it, unless this agent dies first.
+            self.baseline.setdefault(status["pid"], status["spool"]["sealed"] + 1)
+        if status.get("spool", {}).get("acknowledged", 0) >= self.baseline.get(status.get("pid"), 2**64):
+            self.source.moving.set()
+        return self.source.moving.is_set()
+
+    def wait_first(self):
+        harness.wait_for("the first readings to be acknowledged", self.may_move)
 
     def acknowledged(self):
         return self.spooled().get("acknowledged", 0)

@@ -52,9 +52,8 @@ class Session:
         """Until it is killed, or until so many batches have gone all the way."""
         end = time.monotonic() + harness.PATIENCE
         while not self.struck():
+            self.site.may_move()
             acknowledged = self.site.acknowledged()
-            if acknowledged > 0:
-                self.site.source.moving.set()
             if acknowledged >= BATCHES:
                 return
             if time.monotonic() > end:
