@@ -62,6 +62,8 @@ Json json_of(const AgentRow& row, const std::string& name) {
     out["clock"] = clock_of(row.link.clock_offset);
   }
   if (!row.link.refused.empty()) out["refused"] = row.link.refused;
+  if (!row.link.note.empty()) out["note"] = row.link.note;
+  put_instant(out, "noted", row.link.noted);
   return out;
 }
 

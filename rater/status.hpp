@@ -27,7 +27,7 @@ struct StatusParts {
 
 /// {"program","version","pid","time","uptime_seconds","listen","encrypted","slot","ledger":{"path","id",
 /// "bytes"},"agents":[{"agent","state","incarnation","incarnations","software","mark","watermark",
-/// "last_received","last_heard","clock_offset_ms","clock","batches","bytes","refused"}],"pending",
+/// "last_received","last_heard","clock_offset_ms","clock","batches","bytes","refused","note","noted"}],"pending",
 /// "billing","trouble"}. Ids and counts of bytes are decimal strings; an instant that is not known
 /// is left out. `state`: connected · silent (in session, nothing heard for 30 s) · refused · absent
 /// (not heard since the rater runs; imports too). `clock`: good · off (> 1 s) · wrong (> 30 s).

@@ -121,6 +121,8 @@ std::string link_text(const json& status, bool colour) {
     out += ", " + paint("clocks differ by " + text_of(link, "clock_offset_ms") + " ms", Colour::bad,
                         colour);
   }
+  const std::string note = text_of(link, "note", "");
+  if (!note.empty()) out += "\n       " + ago(link, "noted", status) + ": " + note;
   return out + "\n";
 }
 

@@ -73,6 +73,8 @@ ordered_json link_json(const AgentStatus& status) {
       {"rater", link.rater.empty() ? ordered_json() : ordered_json(link.rater)},
       {"state", link.state},
       {"why", link.why},
+      {"note", link.note},
+      {"noted", instant(link.noted)},
       {"last_ack", instant(link.last_ack)},
       {"acknowledged", link.acknowledged},
       {"unacknowledged_batches", status.spool.batches},

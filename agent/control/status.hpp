@@ -32,7 +32,9 @@ struct PluginStatus {
 struct LinkStatus {
   std::string rater;  ///< the endpoint in use; empty = none configured
   std::string state, why;
-  Ns last_ack = 0;  ///< wall instant, 0 = none yet
+  std::string note;  ///< what last befell the agent's identity (diverged, moved …); may be empty
+  Ns noted = 0;      ///< wall instant of that
+  Ns last_ack = 0;   ///< wall instant, 0 = none yet
   std::uint64_t acknowledged = 0;
   std::uint64_t ledger = 0;
   Ns clock_offset = 0;  ///< the rater's wall clock minus this one

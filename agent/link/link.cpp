@@ -56,6 +56,8 @@ LinkStatus Link::status() const {
                       ? "; if it runs, it may want keys: `tallyman key new`"
                       : "; if it runs, compare `rater_key` with its `tallyman-rater key show`";
   }
+  status.note = told_note_;
+  status.noted = noted_;
   status.last_ack = state_.last_ack();
   status.acknowledged = spool_.stats().acknowledged;
   status.ledger = spool_.ledger();
@@ -75,6 +77,11 @@ void Link::rearm() {
       timer_ = 0;
       perform(state_.on_timer(loop_.clock().boot()));
     });
+  }
+  if (told_note_ != state_.note()) {
+    told_note_ = state_.note();
+    noted_ = loop_.clock().wall();
+    handlers_.event("link: " + told_note_);
   }
   if (told_ == state_.phase() && told_why_ == state_.why()) return;
   told_ = state_.phase();

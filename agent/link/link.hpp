@@ -69,6 +69,8 @@ class Link {
   wire::DefNo owed_definition_ = 0;  ///< the rater lacks durable ones from here on; 0 = none
   LinkPhase told_ = LinkPhase::off;
   std::string told_why_;
+  std::string told_note_;
+  Ns noted_ = 0;  ///< wall instant of that
 };
 
 }  // namespace tallyman::agent

@@ -150,6 +150,11 @@ LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, 
   if (welcome.mark > 0 && facts.mark_hash && *facts.mark_hash != welcome.mark_hash) {
     return diverged("batch " + std::to_string(welcome.mark) + " differs from the rater's", now);
   }
+  if (welcome.mark < facts.acknowledged) {
+    note_ = "the rater holds batch " + std::to_string(welcome.mark) + " and had acknowledged " +
+            std::to_string(facts.acknowledged) +
+            ": was its ledger restored? What is still here is sent again";
+  }
   phase_ = LinkPhase::connected;
   why_.clear();
   mark_ = sent_ = welcome.mark;
@@ -258,12 +263,14 @@ LinkEffects LinkState::diverged(const std::string& why, Ns now) {
   constexpr unsigned kTries = 3;
   if (++divergences_ > kTries) return refuse("diverged again and again: " + why, now);
   back_off("diverged: " + why, now);
+  note_ = "diverged: " + why + ": a new incarnation began, with what was not acknowledged";
   return {{What::new_incarnation, 0, 0, why}};
 }
 
 LinkEffects LinkState::moved(Ns now) {
   const std::string why = "moved to another ledger";
   wait(times_.retry_min, LinkPhase::disconnected, why, now);
+  note_ = why + ": a new incarnation began, with what was not acknowledged";
   return {{What::new_incarnation, 0, 0, why}};
 }
 

@@ -90,6 +90,8 @@ class LinkState {
 
   [[nodiscard]] LinkPhase phase() const { return phase_; }
   [[nodiscard]] const std::string& why() const { return why_; }
+  /// What last befell this agent's identity, for people; it stays when the link is well again.
+  [[nodiscard]] const std::string& note() const { return note_; }
   [[nodiscard]] std::size_t endpoint() const { return endpoint_; }
   [[nodiscard]] Ns last_ack() const { return last_ack_; }          ///< wall; 0 = none yet
   [[nodiscard]] Ns clock_offset() const { return clock_offset_; }  ///< rater's wall − own
@@ -112,6 +114,7 @@ class LinkState {
   LinkTimes times_;
   LinkPhase phase_ = LinkPhase::disconnected;
   std::string why_;
+  std::string note_;
   std::size_t endpoint_ = 0;
   Ns timer_ = 0;
   unsigned failures_ = 0;       ///< since the last acknowledged batch or good session

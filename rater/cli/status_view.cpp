@@ -83,6 +83,10 @@ std::string agents_text(const Json& document, bool colour) {
     if (agent.contains("refused")) {
       notes += "  " + text(agent, "agent") + ": " + text(agent, "refused") + "\n";
     }
+    if (agent.contains("note")) {
+      notes += "  " + text(agent, "agent") + ", " + ago(document, agent, "noted") + ": " +
+               text(agent, "note") + "\n";
+    }
   }
   if (table.empty()) return "no agent has been heard yet\n";
   return table.text(colour) + notes;

@@ -1,10 +1,16 @@
 // Who is remembered, for how long, and what is told of them.
 
 #include <algorithm>
+#include <tuple>
 
 #include "rater/intake/session_table.hpp"
 
 namespace tallyman::rater {
+namespace {
+
+constexpr std::size_t kNotesKept = 1024;  // agents, not strangers: as many as there are keys
+
+}  // namespace
 
 std::optional<Ns> SessionTable::quiet(const wire::Hello& hello) const {
   std::optional<Ns> out;
@@ -50,6 +56,12 @@ void SessionTable::expire() {
   std::erase_if(refused_, [&](const auto& entry) { return entry.second.first < before; });
 }
 
+void SessionTable::note(const std::string& agent, const std::string& text) {
+  if (agent.empty() || text.empty()) return;
+  if (notes_.size() >= kNotesKept && !notes_.contains(agent)) return;
+  notes_[agent] = {clock_.wall(), text};
+}
+
 std::vector<AgentLink> SessionTable::links() const {
   std::map<std::string, AgentLink> out;
   for (const auto& [peer, here] : sessions_) {
@@ -67,12 +79,19 @@ std::vector<AgentLink> SessionTable::links() const {
             clock_.boot() - here.heard_boot,
             here.clock_offset,
             here.open,
-            {}};
+            {},
+            {},
+            0};
   }
   for (const auto& [agent, refusal] : refused_) {
     AgentLink& link = out[agent];
     link.agent = agent;
     link.refused = refusal.second;
+  }
+  for (const auto& [agent, note] : notes_) {
+    if (const auto link = out.find(agent); link != out.end()) {
+      std::tie(link->second.noted, link->second.note) = note;
+    }
   }
   std::vector<AgentLink> list;
   for (auto& [agent, link] : out) list.push_back(std::move(link));

@@ -192,6 +192,7 @@ void SessionTable::open_session(Turn& turn, const Bytes& peer, const wire::Hello
                           stream.highest_definition, limits_.credit, slot_, clock_.wall(),
                           here.moving ? hello.ledger : 0});
   refused_.erase(hello.agent);
+  note(hello.agent, verdict.note);
   hellos_.line(
       fmt::format("agent '{}' ({}) said hello; it goes on after batch {}{}{}", hello.agent,
                   hello.software, stream.mark, verdict.note.empty() ? "" : ": ", verdict.note),
@@ -348,6 +349,8 @@ void SessionTable::refuse(Turn& turn, const Bytes& peer, wire::Refusal why,
     refused_[here->agent] = {clock_.boot(),
                              std::string(wire::refusal_name(why)) + ": " + answer.text};
   }
+  const bool lasting = why == wire::Refusal::diverged || why == wire::Refusal::fenced;
+  if (lasting) note(here->agent, std::string(wire::refusal_name(why)) + ": " + answer.text);
   const std::string who = here->agent.empty() ? "a peer" : "agent '" + here->agent + "'";
   warnings_.line(fmt::format("refused {}: {}: {}", who, wire::refusal_name(why), answer.text),
                  clock_.boot());

@@ -38,6 +38,8 @@ struct AgentLink {
   Ns clock_offset = 0;      ///< its wall clock less the rater's, when it last told
   bool in_session = false;  ///< a hello of it was accepted, and nothing refused since
   std::string refused;      ///< what it was last told, while that stands: "fenced: …"
+  std::string note;         ///< what last befell its identity ("it has lost its state …"); stays
+  Ns noted = 0;             ///< wall instant of that
 };
 
 /// Owned by the receiver, on the loop's thread; nobody else may have a transaction open on the
@@ -112,6 +114,7 @@ class SessionTable {
   bool keep(Turn& turn, const Bytes& peer, const Status& status);
   void finish(Turn& turn);
   void refuse(Turn& turn, const Bytes& peer, wire::Refusal why, const std::string& text);
+  void note(const std::string& agent, const std::string& text);
   Session* session(const Bytes& peer);
   Session* remember(const Bytes& peer);
 
@@ -123,6 +126,7 @@ class SessionTable {
   const Clock& clock_;
   std::map<Bytes, Session> sessions_;
   std::map<std::string, std::pair<Ns, std::string>> refused_;  ///< by agent: when (boot), what
+  std::map<std::string, std::pair<Ns, std::string>> notes_;    ///< by agent: when (wall), what
   std::string trouble_;
   std::uint64_t applied_ = 0;
   LogLimit warnings_, hellos_;

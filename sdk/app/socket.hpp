@@ -29,7 +29,10 @@ struct SocketOptions {
   std::string server_key{};  ///< the router's public key; a dealer's only
 };
 
-/// A DEALER or ROUTER. Lives on one thread. Closing never waits for a peer (linger 0).
+/// A DEALER or ROUTER. Lives on one thread. libzmq keeps all frames of a message until the last one
+/// is there, and counts them for one: a peer that got through the handshake can make this process
+/// grow. Over CURVE that takes the router's public key: give it to agents only.
+/// Closing never waits for a peer (linger 0).
 class MessageSocket {
  public:
   /// Connects in the background, and again for ever after a loss.

@@ -197,7 +197,9 @@ TEST_F(DaemonTest, OthersLookButDoNotDecide) {
     return status;
   };
   EXPECT_TRUE(as_nobody(R"({"command":"status"})").ok());
-  for (const char* command : {"close", "release", "import"}) {
+  EXPECT_TRUE(as_nobody(R"({"command":"agent ls"})").ok());
+  for (const char* command : {"close", "release", "import", "agent approve", "agent revoke",
+                              "agent replace", "agent move"}) {
     const Status status = as_nobody(Json{{"command", command}, {"file", "/dev/null"}}.dump());
     ASSERT_FALSE(status.ok()) << command;
     EXPECT_NE(status.error().text().find(std::string("may not ") + command), std::string::npos)

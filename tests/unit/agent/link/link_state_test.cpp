@@ -91,6 +91,7 @@ TEST_F(LinkStateTest, a_restored_rater_gets_it_again) {
 TEST_F(LinkStateTest, divergence_opens_a_new_incarnation) {
   link_.start(now_);
   EXPECT_TRUE(has(hear(welcome(11)), What::new_incarnation));
+  EXPECT_NE(link_.note().find("diverged"), std::string::npos);
   EXPECT_FALSE(link_.may_send(1));
   EXPECT_TRUE(has(expire(), What::hello));
   facts_.mark_hash = hash_with(1);
@@ -235,6 +236,20 @@ TEST_F(LinkStateTest, a_move_begins_a_new_incarnation) {
   here.moved_from = 13;
   EXPECT_TRUE(hear(here).empty());
   EXPECT_EQ(link_.phase(), LinkPhase::refused);
+}
+
+// Given a rater that holds less than it acknowledged before, then that is told, and stays told.
+TEST_F(LinkStateTest, a_restored_ledger_is_told) {
+  facts_.acknowledged = 7;
+  link_.start(now_);
+  hear(welcome(7));
+  EXPECT_TRUE(link_.note().empty());
+  expire();
+  link_ = LinkState(1, times_);
+  link_.start(now_);
+  hear(welcome(3));
+  EXPECT_EQ(link_.phase(), LinkPhase::connected);
+  EXPECT_NE(link_.note().find("restored"), std::string::npos) << link_.note();
 }
 
 // Given a rater that refuses and another one in the list, then the other one is asked next.

@@ -167,6 +167,9 @@ TEST_F(KeyedSessions, AReplacedHostGoesOn) {
   const auto told = only<wire::Refused>(send(kOther, mine, hello(restored, old)));
   EXPECT_EQ(told.why, wire::Refusal::fenced);
   EXPECT_NE(told.text.find("agent replace stor-01"), std::string::npos) << told.text;
+  ASSERT_EQ(table.links().size(), 1U);
+  EXPECT_TRUE(table.links()[0].in_session) << "the newer copy goes on";
+  EXPECT_EQ(table.links()[0].note.rfind("fenced", 0), 0U);
   ASSERT_TRUE(keys->replace("stor-01", "", kBy).ok());
   const wire::Token fresh = only<wire::Welcome>(send(kOther, mine, hello(restored, old))).token;
   StreamMaker next("stor-01", 2);
