@@ -239,7 +239,7 @@ void Scanner::on_seal(std::size_t at, std::size_t size) {
   Bytes whole = open_->bytes;
   const ByteView seal = bytes_.subspan(at, size);
   whole.insert(whole.end(), seal.begin(), seal.end());
-  const auto batch = wire::decode_batch(whole);
+  auto batch = wire::decode_batch(whole);
   if (!batch) return abandon(end);
   const wire::BatchHead& head = batch->head;
   scan_.batches.push_back({head.sequence, head.last, open_->offset, end - open_->offset,
