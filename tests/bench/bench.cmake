@@ -1,3 +1,5 @@
 find_package(benchmark REQUIRED)
 add_executable(codec_bench EXCLUDE_FROM_ALL bench/codec_bench.cpp)
 target_link_libraries(codec_bench PRIVATE sdk_wire benchmark::benchmark)
+add_executable(spool_bench EXCLUDE_FROM_ALL bench/spool_bench.cpp)
+target_link_libraries(spool_bench PRIVATE agent_core)
