@@ -91,7 +91,7 @@ void read_spool(ConfigTable table, AgentConfig& config) {
   SpoolOptions& spool = config.spool;
   spool.directory = config.state_directory + "/spool";
   spool.limit_bytes = table.size("limit", spool.limit_bytes, 16U << 20U, 1ULL << 50U);
-  spool.keep_acknowledged = table.duration("keep_acknowledged", 48 * kHour, 0, 365 * 24 * kHour);
+  spool.keep_acknowledged = table.duration("keep_acknowledged", 48 * kHour, 0, 365 * kDay);
   spool.seal_after = table.duration("seal_after", spool.seal_after, 100 * kMillisecond, kHour);
   spool.seal_bytes = table.size("seal_size", spool.seal_bytes, 1U << 10U, 1U << 20U);
   spool.segment_bytes = table.size("segment_size", spool.segment_bytes, 16U << 10U, 64U << 20U);

@@ -10,6 +10,7 @@
 namespace tallyman::agent {
 namespace {
 
+constexpr std::size_t kMaxAnswer = 16U << 10U;  // a refusal's words are the longest
 constexpr Ns kQueueRetry = 50 * kMillisecond;
 constexpr std::size_t kDefinitionBytes = 256U << 10U;  // in one message
 // A clock off by more than this is a state; status shows anything above a second.
@@ -139,6 +140,7 @@ Status Link::connect(std::size_t endpoint) {
   socket_.reset();
   heard_ = false;
   app::SocketOptions options;
+  options.max_message = kMaxAnswer;
   options.own = rater_.key;
   options.server_key = rater_.rater_key;
   auto socket = app::MessageSocket::dealer(rater_.endpoints[endpoint], options);

@@ -14,6 +14,13 @@ constexpr unsigned kHelloLines = 50;  ///< in the log, in ten seconds
 // A hello carries two short names. Whatever is longer is not looked at before one was accepted.
 constexpr std::size_t kMaxHello = 2048;
 
+/// What a peer calls its software, as one line of a log.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
 }  // namespace
 
 SessionTable::SessionTable(Ledger& ledger, Intake& intake, KeyTable& keys, Ns slot,
@@ -185,7 +192,7 @@ void SessionTable::open_session(Turn& turn, const Bytes& peer, const wire::Hello
   here.incarnation = hello.incarnation;
   here.stream = stream.id;
   here.token = verdict.token;
-  here.software = hello.software;
+  here.software = printable(hello.software);
   here.clock_offset = hello.wall - clock_.wall();
   turn.answers.emplace_back(
       peer, wire::Welcome{ledger_.id(), verdict.token, stream.mark, stream.mark_hash,
@@ -195,7 +202,7 @@ void SessionTable::open_session(Turn& turn, const Bytes& peer, const wire::Hello
   note(hello.agent, verdict.note);
   hellos_.line(
       fmt::format("agent '{}' ({}) said hello; it goes on after batch {}{}{}", hello.agent,
-                  hello.software, stream.mark, verdict.note.empty() ? "" : ": ", verdict.note),
+                  here.software, stream.mark, verdict.note.empty() ? "" : ": ", verdict.note),
       clock_.boot());
 }
 

@@ -119,6 +119,15 @@ TEST_F(KeyedSessions, ARoutingIdIsNobody) {
   EXPECT_EQ(intake->stream(1)->mark, 0U);
 }
 
+// Given software that calls itself by lines of a log, then it is shown as one line of plain text.
+TEST_F(KeyedSessions, NobodyWritesLinesIntoTheLog) {
+  ASSERT_TRUE(keys->approve(mine, "stor-01", kBy).ok());
+  wire::Hello odd = hello(maker);
+  odd.software = "x\n2026 error \x1b[31m\xff";
+  only<wire::Welcome>(send(kPeer, mine, odd));
+  EXPECT_EQ(table.links().at(0).software, "x?2026 error ?[31m?");
+}
+
 // Given a message before any hello that is longer than a hello can be, then it is answered once,
 // whatever it is; and a hello without a key is none.
 TEST_F(KeyedSessions, WhatIsNoHelloIsAnsweredOnce) {
