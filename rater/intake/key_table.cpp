@@ -150,6 +150,12 @@ Result<AgentKey> KeyTable::pending_of(const std::string& agent) const {
     return Error{fmt::format("{} keys wait in the name of '{}'", waiting.size(), agent), "",
                  "ask its host (`tallyman key show`), and name the key"};
   }
+  for (const auto& [key, row] : decided_) {
+    if (row.agent != agent) continue;
+    return Error{fmt::format("no key waits in the name of '{}', and one is {}", agent,
+                             key_state_name(row.state)),
+                 "", "name the key: " + quoted(key)};
+  }
   return Error{"no key waits in the name of '" + agent + "'", "",
                "see `tallyman-rater agent ls`; an agent says hello every few seconds"};
 }

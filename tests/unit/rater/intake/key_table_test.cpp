@@ -76,6 +76,9 @@ TEST_F(Keys, ALife) {
     open();
   }
   EXPECT_EQ(rows("agent_decision"), 2);
+  const auto by_id = keys->approve("stor-01", "", kBy);
+  ASSERT_FALSE(by_id.ok());
+  EXPECT_NE(by_id.error().text().find("one is revoked; name the key: '" + mine), std::string::npos);
   ASSERT_TRUE(keys->approve(mine, "", kBy).ok());
   EXPECT_TRUE(keys->allowed(mine, "stor-01"));
 }
