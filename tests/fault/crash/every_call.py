@@ -124,6 +124,6 @@ def campaign(folder, sample, every, seed):
         lost += sum(result[1] for result in results)
         twice += sum(result[2] for result in results)
         wrong += [line for result in results for line in result[3]]
-        words.append(f"{who} killed at {struck} of a script's {total} calls"
+        words.append(f"{who} killed {struck} times in a script of {total} calls"
                      + (", before and after each" if every else ""))
     return kills, lost, twice, wrong, "; ".join(words)
