@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "agent/spool/segment.hpp"
+#include "agent/spool/segment_chain.hpp"
 #include "base/hash.hpp"
 
 namespace tallyman::agent {
@@ -22,6 +23,7 @@ struct Open {
   std::uint64_t pages = 0;
   std::size_t end = 0;  ///< of the last of these
   bool bad = false;
+  bool skipped = false;  ///< a damaged definition or state among its pages was stepped over
 };
 
 /// A batch beside whose pages a definition or a state is damaged: how it was before.
@@ -70,6 +72,7 @@ class Scanner {
   std::optional<wire::Batch> last_;  ///< the last whole one, while it may still be cut
   std::vector<wire::Definition> pending_definitions_;
   std::vector<PluginState> pending_states_;
+  std::vector<std::uint64_t> skipped_;    ///< batches in which something was stepped over
   std::optional<std::size_t> lost_from_;  ///< bytes that belong to nothing so far
   int skips_ = 0;
 };
@@ -135,7 +138,7 @@ std::optional<std::size_t> Scanner::step_over(std::size_t at) {
   const auto type = static_cast<FrameType>(rest[8]);
   const bool beside = type == FrameType::dictionary || type == FrameType::state;
   // A page that is lost here all the same is missed by its number, or when the seal is checked.
-  if (open_ && !beside) open_->bad = true;
+  if (open_) (beside ? open_->skipped : open_->bad) = true;
   if (open_ && beside && (!doubt_ || doubt_->offset != open_->offset))
     doubt_ =
         Doubt{open_->head,        open_->offset, open_->end, open_->pages, scan_.definitions.size(),
@@ -144,9 +147,10 @@ std::optional<std::size_t> Scanner::step_over(std::size_t at) {
 }
 
 bool Scanner::believable(const wire::BatchHead& head) const {
-  return head.agent == expect_.agent && head.incarnation == expect_.incarnation &&
-         head.sequence >= expected_ && head.sequence - expected_ < kMaxJump &&
-         head.last - head.sequence < kMaxJump && (expect_.last == 0 || head.last <= expect_.last);
+  if (head.agent != expect_.agent || head.incarnation != expect_.incarnation) return false;
+  if (head.sequence < expected_) return in_hole(scan_, head);
+  return head.sequence - expected_ < kMaxJump && head.last - head.sequence < kMaxJump &&
+         (expect_.last == 0 || head.last <= expect_.last);
 }
 
 std::optional<std::size_t> Scanner::next_head(std::size_t from) const {
@@ -202,7 +206,7 @@ void Scanner::on_head(std::size_t at, std::size_t size) {
       return;
     }
     abandon(at);
-    if (head->sequence < expected_) return;
+    if (!believable(*head)) return;
   }
   if (!started_) scan_.preamble_end = scan_.end = at;
   started_ = true;
@@ -242,9 +246,15 @@ void Scanner::on_seal(std::size_t at, std::size_t size) {
   auto batch = wire::decode_batch(whole);
   if (!batch) return abandon(end);
   const wire::BatchHead& head = batch->head;
-  scan_.batches.push_back({head.sequence, head.last, open_->offset, end - open_->offset,
-                           head.opened, head.previous, link_hash(head, whole)});
-  expected_ = head.last + 1;
+  const BatchPlace place{head.sequence, head.last,     open_->offset,         end - open_->offset,
+                         head.opened,   head.previous, link_hash(head, whole)};
+  if (head.sequence < expected_) fill_hole(scan_, head.sequence, head.last);
+  scan_.batches.insert(
+      std::upper_bound(scan_.batches.begin(), scan_.batches.end(), place,
+                       [](const auto& a, const auto& b) { return a.first < b.first; }),
+      place);
+  if (open_->skipped) skipped_.push_back(head.sequence);
+  expected_ = std::max(expected_, head.last + 1);
   tell_last();
   last_ = std::move(*batch);
   scan_.end = end;
@@ -296,8 +306,9 @@ void Scanner::abandon(std::size_t until) {
   }
   for (const auto& definition : pending_definitions_) damage.entries.emplace_back(definition);
   damage.head = std::move(open.head);
-  expected_ = damage.last + 1;
-  scan_.damages.push_back(std::move(damage));
+  if (damage.first < expected_) fill_hole(scan_, damage.first, damage.last);
+  expected_ = std::max(expected_, damage.last + 1);
+  insert_damage(scan_, std::move(damage));
 }
 
 void Scanner::count_pending() {
@@ -317,6 +328,10 @@ void Scanner::missing(std::uint64_t until) {
 void Scanner::finish() {
   std::size_t used = bytes_.size();
   while (used > 0 && bytes_[used - 1] == 0) --used;
+  ChainDoubts doubts{skipped_, expected_ - 1, used, {}};
+  if (open_) doubts.open = {open_->head.sequence, open_->head.previous};
+  doubts.last = std::max(doubts.last, expect_.last);
+  doubt_unconfirmed(scan_, bytes_, doubts);
   if (expect_.last != 0) {
     abandon(bytes_.size());
     tell_last();
@@ -349,7 +364,8 @@ void Scanner::finish() {
 void Scanner::cut_doubtful_tail() {
   const bool open = doubt_ && scan_.open && scan_.open->offset == doubt_->offset;
   const bool sealed = doubt_ && !scan_.open && !scan_.batches.empty() &&
-                      scan_.batches.back().offset == doubt_->offset;
+                      scan_.batches.back().offset == doubt_->offset &&
+                      scan_.batches.back().offset + scan_.batches.back().size == scan_.end;
   if (!open && !sealed) return;
   if (sealed) {
     scan_.batches.pop_back();
