@@ -212,7 +212,8 @@ void SpoolStore::read_mark() {
   mark_durable_ = false;
   const auto bytes = mark_file_.read();
   const auto mark = bytes && *bytes ? decode_mark(**bytes) : std::nullopt;
-  if (mark && mark->incarnation == identity_.incarnation) mark_ = *mark;
+  mark_known_ = mark && mark->incarnation == identity_.incarnation;
+  if (mark_known_) mark_ = *mark;
 }
 
 Status SpoolStore::fresh_incarnation(const std::string& why) {

@@ -64,11 +64,12 @@ Status SpoolStore::take_newest() {
   return fresh_incarnation("no usable segment was found: a new incarnation begins");
 }
 
-/// Below the first segment everything is acknowledged, or missing.
+/// Below the first segment everything is acknowledged, or missing. The mark is stored before a
+/// segment is removed: only where it is lost itself, nobody knows which.
 Status SpoolStore::fill_front() {
   const std::uint64_t first = segments_.front().first;
   if (first <= mark_.sequence + 1) return {};
-  if (mark_.sequence == 0) {
+  if (!mark_known_) {
     mark_.sequence = first - 1;
     mark_.hash = first_previous(0);
     return {};

@@ -176,6 +176,7 @@ class SpoolStore final : public Spool {
 
   Identity identity_;
   Mark mark_;
+  bool mark_known_ = false;  ///< from its file: what it does not cover was never acknowledged
   bool mark_stored_ = true;
   bool mark_durable_ = false;
   Ns mark_stored_at_ = 0;  ///< boot clock
