@@ -1,5 +1,5 @@
-// `tallyman`: the agent's command line. Everything but `config check` and `key` asks the running
-// agent over its Unix socket.
+// `tallyman`: the agent's command line. Everything but `config check`, `key` and `spool` asks the
+// running agent over its Unix socket.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "agent/cli/spool_command.hpp"
 #include "agent/cli/status_view.hpp"
 #include "agent/config.hpp"
 #include "app/control.hpp"
@@ -28,6 +29,7 @@ struct Options {
   bool force = false;
   std::string plugin;
   std::string file;
+  SpoolCommand spool;
 };
 
 constexpr const char* kDefaultConfig = "/etc/tallyman/agent.toml";
@@ -213,6 +215,61 @@ void declare_key(CLI::App& cli, Options& options, int& code) {
   show->callback([&] { code = app::key_show("tallyman", key_file_of(options)); });
 }
 
+/// The folder that was named, else the configured one.
+int spool(const Options& options, int (*command)(const SpoolCommand&)) {
+  SpoolCommand spool = options.spool;
+  spool.json = options.json;
+  if (spool.directory.empty()) {
+    app::ConfigErrors errors;
+    const std::string file = options.config.empty() ? kDefaultConfig : options.config;
+    spool.directory =
+        agent::load_config(file, agent::ConfigDefaults::of_this_process(), errors).spool.directory;
+    if (!errors.empty()) {
+      std::fputs(errors.text().c_str(), stderr);
+      return app::kUsage;
+    }
+  }
+  while (spool.directory.size() > 1 && spool.directory.back() == '/') spool.directory.pop_back();
+  return command(spool);
+}
+
+void declare_spool(CLI::App& cli, Options& options, int& code) {
+  auto* group = cli.add_subcommand("spool", "Look into a spool, of a running agent or a copy");
+  group->require_subcommand(1);
+  group->fallthrough();
+  const auto add = [&](const char* name, const char* does, int (*command)(const SpoolCommand&)) {
+    auto* sub = group->add_subcommand(name, does);
+    sub->callback([&options, &code, command] { code = spool(options, command); });
+    return sub;
+  };
+  const auto where = [&](CLI::App* sub) {
+    return sub
+        ->add_option("dir", options.spool.directory,
+                     "The spool's folder (default: as the configuration says)")
+        ->type_name("DIR");
+  };
+  auto* list = add("ls", "Segments, what is acknowledged, what is in quarantine", spool_ls);
+  where(list);
+  list->add_flag("--json", options.json, "One JSON document");
+  auto* verify =
+      add("verify", "Check everything; exit 1 and name the range of what is damaged", spool_verify);
+  where(verify);
+  verify->add_flag("--json", options.json, "One JSON document");
+  auto* dump =
+      add("dump", "Readings and gaps as JSON lines, for `tallyman-rater import`", spool_dump);
+  where(dump);
+  dump->add_option("--from", options.spool.range.from, "First batch")->type_name("N");
+  dump->add_option("--to", options.spool.range.to, "Last batch")->type_name("N");
+  dump->add_flag("--raw", options.spool.raw, "Batches and their structure in place of readings");
+  auto* repair = add("repair",
+                     "Set damage aside and put stand-ins in its place, as the agent does when it "
+                     "starts; the agent must not be running",
+                     spool_repair);
+  where(repair)->required();
+  repair->add_flag("--dry-run", options.spool.dry_run,
+                   "Say what would be done, and change nothing");
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
@@ -246,6 +303,8 @@ int run(int argc, char** argv) {
   auto* list = plugin->add_subcommand("list", "Instances, and what else is installed");
   list->add_flag("--json", options.json, "One JSON document");
   list->callback([&] { code = list_plugins(options); });
+
+  declare_spool(cli, options, code);
 
   auto* config = cli.add_subcommand("config", "See to the configuration");
   config->require_subcommand(1);

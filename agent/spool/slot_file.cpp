@@ -1,5 +1,6 @@
 #include "agent/spool/slot_file.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace tallyman::agent {
@@ -23,6 +24,25 @@ std::optional<Slot> decode_slot(ByteView bytes, wire::FrameType type) {
 }
 
 }  // namespace
+
+SlotLook look_at_slots(ByteView bytes, wire::FrameType type) {
+  SlotLook look;
+  std::uint64_t counter = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::size_t from = std::min(bytes.size(), i * kSlotBytes);
+    const ByteView part = bytes.subspan(from, std::min(kSlotBytes, bytes.size() - from));
+    auto slot = part.size() == kSlotBytes ? decode_slot(part, type) : std::nullopt;
+    if (!slot) {
+      const auto zero = [](std::uint8_t byte) { return byte == 0; };
+      if (part.size() < kSlotBytes || !std::all_of(part.begin(), part.end(), zero))
+        look.damaged.push_back(i);
+    } else if (!look.content || slot->counter > counter) {
+      counter = slot->counter;
+      look.content = std::move(slot->content);
+    }
+  }
+  return look;
+}
 
 SlotFile::SlotFile(Files& files, std::string path, wire::FrameType type)
     : files_(files), path_(std::move(path)), type_(type) {}

@@ -16,6 +16,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/files.hpp"
 #include "wire/frame.hpp"
@@ -24,6 +25,15 @@ namespace tallyman::agent {
 
 constexpr std::size_t kSlotBytes = 4096;
 constexpr std::size_t kMaxSlotContent = kSlotBytes - wire::kFrameOverhead - 8;
+
+/// What a slot file's bytes hold, without touching the file.
+struct SlotLook {
+  std::optional<Bytes> content;  ///< the newest whole one; nothing when both slots are damaged
+  /// Slots that hold something, but nothing whole: 0 is the first. One is enough to read the file;
+  /// an emptied slot (zeros) is not damage.
+  std::vector<std::size_t> damaged;
+};
+[[nodiscard]] SlotLook look_at_slots(ByteView bytes, wire::FrameType type);
 
 /// Owned by the spool, main thread.
 class SlotFile {
