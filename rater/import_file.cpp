@@ -221,12 +221,11 @@ Status ImportFile::gap(const wire::GapLine& line) {
   out.instance = intern(numbers, Key('i').text(line.instance).text(line.plugin), to.instances,
                         [&] { return instance_def(line.instance, line.plugin); });
   if (!line.source.empty()) {
-    const auto found = numbers.find(Key('s').text(line.source).str());
-    if (found == numbers.end()) {
-      return Error{"no line before has the source '" + line.source + "'", "1",
-                   "name a source that the file has readings of, or leave it out"};
-    }
-    out.source = found->second + 1;
+    // A dump may begin with a gap: its source needs no reading before it.
+    const wire::SourceDef source{wire::scope_of(line.source), line.source};
+    if (Status status = within_limits(source); !status.ok()) return status;
+    out.source =
+        intern(numbers, Key('s').text(line.source), to.sources, [&] { return source; }) + 1;
   }
   to.gaps.push_back(std::move(out));
   return {};

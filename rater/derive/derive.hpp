@@ -33,7 +33,7 @@
 //   * An ended counter is forgotten a day of positions after its end, a silent one after a hundred
 //     days; a poll forgets after it has been read. The first reading of a counter that began in the
 //     forgotten past is a baseline, and an anomaly with its value, as nothing tells it from what
-//     was counted.
+//     was counted; so is growth told of that time by a poll, and a gauge of it adds nothing.
 
 #include <cstdint>
 #include <map>

@@ -5,6 +5,8 @@
 namespace tallyman::rater::fold {
 namespace {
 
+constexpr const char* kForgottenTime = "lies in a time whose ended counters are forgotten";
+
 /// Fastest line the info labels told of for any part of [from, to), in Mbit/s; 0 = unknown.
 std::uint64_t fastest(const View& view, Ns from, Ns to) {
   std::uint64_t best = 0;
@@ -86,7 +88,7 @@ void Reader::first(const Target& target, const Placed& reading) {
                           .estimated = reading.estimated,
                           .blurred = reading.estimated};
   if (target.start <= target.view->instance->forgotten) {
-    quarantine(*target.view, interval, "begins in a time whose ended counters are forgotten");
+    quarantine(*target.view, interval, kForgottenTime);
     return;
   }
   if (!count(target, reading, interval)) {
@@ -126,6 +128,19 @@ bool Reader::disputed(const Target& target, const Placed& reading, bool other) {
   return true;
 }
 
+/// What is told again of a time in which counters have ended and are forgotten since: nothing tells
+/// whether it was counted.
+bool Reader::told_again(const Target& target, const Placed& reading, Ns at) {
+  if (reading.own_time || at > target.view->instance->forgotten) return false;
+  Counter& c = *target.counter;
+  const std::uint64_t delta = reading.value < c.value ? reading.value : reading.value - c.value;
+  quarantine(*target.view, {.from = std::min(c.position, at - 1), .to = at, .delta = delta},
+             kForgottenTime);
+  c.from = at;
+  c.within = 0;
+  return true;
+}
+
 bool Reader::counter(const Stream& stream, const Target& target, const Placed& reading) {
   Counter& c = *target.counter;
   if (c.position == kNever) {
@@ -144,7 +159,7 @@ bool Reader::counter(const Stream& stream, const Target& target, const Placed& r
   c.stream = stream.id;
   c.losses = stream.losses;
   if (!reading.own_time || at > c.ended) c.ended = 0;
-  if (!recover(target, reading)) {
+  if (!told_again(target, reading, at) && !recover(target, reading)) {
     const bool reset = reading.value < c.value;
     Interval interval{.from = c.position,
                       .to = at,
@@ -182,6 +197,7 @@ bool Reader::counter(const Stream& stream, const Target& target, const Placed& r
 void Reader::hold(View& view, Counter& gauge, Ns to) {
   if (gauge.ended != 0) return;
   to = std::min(to, gauge.position + two_beats(*view.instance));
+  gauge.from = std::max(gauge.from, view.instance->forgotten);
   if (to <= gauge.from) return;
   const Ns from = spreader_.bounded(gauge.from, to);
   spreader_.hold(view, from, to, gauge.value);

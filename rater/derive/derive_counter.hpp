@@ -47,6 +47,8 @@ class Reader {
   /// Whether a reading at the very instant the counter stands at counts nothing; told when it says
   /// otherwise than what is counted.
   bool disputed(const Target& target, const Placed& reading, bool other);
+  /// Whether it stands, at `at`, where nothing tells what was counted; then it is an anomaly.
+  bool told_again(const Target& target, const Placed& reading, Ns at);
   bool count(const Target& target, const Placed& reading, Interval interval);
   void quarantine(const View& view, const Interval& interval, const char* why);
   [[nodiscard]] bool plausible(const View& view, const Placed& reading,

@@ -174,10 +174,6 @@ void Members::no_others() {
   }
 }
 
-Scope scope_of(const std::string& source) {
-  return source.starts_with("host:") ? Scope::host : Scope::shared;
-}
-
 ReadingLine take_reading(Members& members) {
   ReadingLine out;
   out.agent = members.text("agent", kMaxNameBytes);
@@ -262,6 +258,10 @@ std::string one_line(const Json& json) {
 }
 
 }  // namespace
+
+Scope scope_of(std::string_view source) {
+  return source.starts_with("host:") ? Scope::host : Scope::shared;
+}
 
 std::string to_json_line(const ReadingLine& reading) {
   Json out;

@@ -37,6 +37,9 @@ struct GapLine {
   friend bool operator==(const GapLine&, const GapLine&) = default;
 };
 
+/// "host:…" is host, all else shared.
+[[nodiscard]] Scope scope_of(std::string_view source);
+
 [[nodiscard]] std::string to_json_line(const ReadingLine& reading);
 [[nodiscard]] std::string to_json_line(const GapLine& gap);
 /// `value` and `epoch` as decimal strings or numbers: integers exactly, up to 2^64 − 1; a number

@@ -194,6 +194,70 @@ TEST_F(Import, AgentsGapsAndGauges) {
   EXPECT_EQ(intake_->streams()->at(0).agent, "old-system");
 }
 
+// Given a file that begins with a gap of a source, before any reading of it, then it is taken.
+TEST_F(Import, AGapBeforeAnyReadingOfItsSource) {
+  wire::GapLine gap{"stor-01", "ceph", "ceph", "ceph:1", "part: asleep", kNoon, kNoon + kMinute};
+  const Imported done = import(to_json_line(gap) + "\n" + to_json_line(line(kNoon, 1)) + "\n");
+  EXPECT_EQ(done.errors, 0U) << errors_[0];
+  EXPECT_EQ(done.gaps, 1U);
+  const auto definitions = *intake_->definitions(intake_->streams()->at(0).id);
+  const auto source = std::find_if(definitions.begin(), definitions.end(), [](const auto& each) {
+    return std::holds_alternative<wire::SourceDef>(each.body);
+  });
+  ASSERT_NE(source, definitions.end());
+  EXPECT_EQ(std::get<wire::SourceDef>(source->body).scope, wire::Scope::shared);
+}
+
+// Given a counter that an agent read, that ended, and that is forgotten since, when a file says its
+// readings again, then nothing counts twice: what it would add is an anomaly, for a person.
+TEST_F(Import, AForgottenCounterAgainCountsNothing) {
+  testing::StreamMaker maker;
+  const auto give = [&](const wire::Batch& batch) {
+    const auto made = maker.follow(batch);
+    const auto accepted = intake_->commit_batch("stor-01", maker.life(), made.bytes);
+    ASSERT_TRUE(accepted.ok() && accepted->outcome == Accepted::Outcome::applied);
+  };
+  wire::Batch batch{maker.head(), {}, {}};
+  for (const auto& definition : testing::definitions()) batch.entries.emplace_back(definition);
+  batch.entries.emplace_back(wire::Definition{6, wire::SeriesDef{2, 3, {"4"}}});
+  batch.entries.emplace_back(wire::Definition{7, wire::EpochDef{6, 1, 0}});
+  batch.entries.emplace_back(wire::Definition{
+      8, wire::MetricDef{"pool_used_bytes", "bytes", "", wire::Kind::gauge, 0, {"ifindex"}, {}}});
+  batch.entries.emplace_back(wire::Definition{9, wire::SeriesDef{2, 8, {"3"}}});
+  batch.entries.emplace_back(wire::Definition{10, wire::EpochDef{9, 0, 0}});
+  std::string text;
+  for (int i = 0; i < 10; ++i) {
+    const Ns at = kNoon + i * kMinute;
+    wire::Poll poll = testing::poll(at, static_cast<std::uint64_t>(i) * 100);
+    poll.values.push_back({10, 7, 0});
+    batch.entries.emplace_back(poll);
+    text += to_json_line(line(at, static_cast<std::uint64_t>(i) * 100)) + "\n";
+    wire::ReadingLine held = line(at, 7);
+    held.metric = "pool_used_bytes";
+    held.kind = wire::Kind::gauge;
+    held.epoch = 0;
+    held.info.clear();
+    text += to_json_line(held) + "\n";
+  }
+  wire::Poll last = testing::poll(kNoon + 10 * kMinute, 5);
+  last.values = {{7, 5, 0}};
+  last.ended = {5, 10};
+  batch.entries.emplace_back(last);
+  for (int day = 1; day < 5; ++day) {
+    last.scheduled = last.wall = kNoon + day * kDay;
+    last.ended.clear();
+    batch.entries.emplace_back(last);
+  }
+  clock_.advance(10 * kDay);
+  give(batch);
+  EXPECT_TRUE(total() == 900);
+  const u128 held = total("pool_used_bytes");
+  EXPECT_TRUE(held != 0);
+  EXPECT_EQ(import(text).errors, 0U);
+  EXPECT_TRUE(total() == 900) << to_decimal(total());
+  EXPECT_TRUE(total("pool_used_bytes") == held) << to_decimal(total("pool_used_bytes"));
+}
+
 // Given names beyond the wire's limits, when they are imported, then the line is an error.
 TEST_F(Import, NamesBeyondLimitsAreErrors) {
   wire::ReadingLine wide = line(kNoon, 1);
