@@ -9,6 +9,7 @@
 #include "app/exit.hpp"
 #include "app/key.hpp"
 #include "rater/cli/client.hpp"
+#include "rater/cli/verify.hpp"
 #include "rater/config.hpp"
 #include "rater/daemon.hpp"
 #include "rater/rating/catalogue.hpp"
@@ -26,7 +27,7 @@ struct Arguments {
   bool check = false;
   std::string socket;
   bool json = false, follow = false;
-  std::string customer, period, file, agent;
+  std::string customer, period, file, agent, ledger;
   std::string whom, as, key, why;  // of `agent …`
   bool pending = false, force = false;
 };
@@ -137,6 +138,18 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
   return rater::cli::ask(target, "periods", {});
 }
 
+/// Asks no daemon: the ledger's file is read as it stands.
+int run_verify(const Arguments& arguments) {
+  std::string ledger = arguments.ledger;
+  if (ledger.empty()) {
+    rater::RaterConfig config;
+    if (const int wrong = load(arguments, Reader::client, config); wrong != app::kDone)
+      return wrong;
+    ledger = config.ledger;
+  }
+  return rater::cli::verify(ledger, arguments.json);
+}
+
 CLI::App* client(CLI::App& app, Arguments& arguments, const char* name, const char* does) {
   CLI::App* command = app.add_subcommand(name, does);
   command->add_flag("--json", arguments.json, "the answer as JSON");
@@ -215,6 +228,11 @@ void declare(CLI::App& app, Arguments& arguments) {
   CLI::App* outbox = client(app, arguments, "outbox", "what waits to be published");
   outbox->add_subcommand("ls", "list it")->fallthrough();
   outbox->require_subcommand(1);
+  CLI::App* verify = app.add_subcommand(
+      "verify", "check the ledger and its chain; exit 1 and name what is damaged");
+  verify->add_option("--ledger", arguments.ledger, "the ledger's file, in use or a copy");
+  verify->add_option("--config", arguments.config, "rater.toml, for its `ledger`");
+  verify->add_flag("--json", arguments.json, "one JSON document");
 }
 
 }  // namespace
@@ -231,5 +249,6 @@ int main(int argc, char** argv) {
   }
   arguments.config_given = arguments.config != kConfig;
   if (app.got_subcommand("key")) return run_key(arguments, app);
+  if (app.got_subcommand("verify")) return run_verify(arguments);
   return app.get_subcommands().empty() ? run_rater(arguments) : run_client(arguments, app);
 }

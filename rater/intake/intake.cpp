@@ -56,8 +56,8 @@ Result<std::unique_ptr<Intake>> Intake::open(Ledger& ledger, const Clock& clock)
   return std::unique_ptr<Intake>(new Intake(ledger, clock));
 }
 
-Result<std::vector<Stream>> Intake::streams() {
-  auto query = ledger_.database().prepare(std::string(kStreamColumns) + "ORDER BY agent, id");
+Result<std::vector<Stream>> all_streams(Database& database) {
+  auto query = database.prepare(std::string(kStreamColumns) + "ORDER BY agent, id");
   std::vector<Stream> out;
   for (;;) {
     const auto row = query.step();
@@ -66,6 +66,8 @@ Result<std::vector<Stream>> Intake::streams() {
     out.push_back(stream_of(query));
   }
 }
+
+Result<std::vector<Stream>> Intake::streams() { return all_streams(ledger_.database()); }
 
 Result<std::optional<Stream>> Intake::stream(std::string_view agent,
                                              const wire::Incarnation& incarnation) {

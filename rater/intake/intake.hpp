@@ -50,6 +50,9 @@ struct Stream {
   bool imported = false;                     ///< StreamKind::import
 };
 
+/// All that a ledger's file holds; by agent, then in the order of their first hello.
+[[nodiscard]] Result<std::vector<Stream>> all_streams(Database& database);
+
 /// A batch as it came, and what the ledger noted at its receipt.
 struct StoredBatch {
   std::uint64_t sequence = 0;  ///< first number it applies to: mark + 1 when it came

@@ -1,8 +1,10 @@
 #include "rater/ledger/sqlite.hpp"
 
+#include <fmt/core.h>
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 namespace tallyman::rater {
@@ -164,6 +166,37 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
     }
   }
   return db;
+}
+
+Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path)
+    uri += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02x}", c) : std::string(1, c);
+  // The second, where SQLite cannot keep its files beside the database: nobody writes there, and
+  // without a log of writes the file alone is all.
+  std::error_code none;
+  const auto log = std::filesystem::file_size(path + "-wal", none);
+  const bool logged = !none && log != 0;
+  Error wrong;
+  for (const char* mode : {"?mode=ro", "?mode=ro&immutable=1"}) {
+    sqlite3* raw = nullptr;
+    const int code =
+        sqlite3_open_v2((uri + mode).c_str(), &raw,
+                        SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
+    std::unique_ptr<Database> db(new Database(raw, path));
+    if (code != SQLITE_OK) {
+      wrong = sqlite_error(raw, path, code);
+      continue;
+    }
+    sqlite3_extended_result_codes(raw, 1);
+    sqlite3_busy_timeout(raw, 5000);
+    const int read = sqlite3_exec(raw, "SELECT 1 FROM sqlite_schema", nullptr, nullptr, nullptr);
+    if (read == SQLITE_OK) return db;
+    wrong = sqlite_error(raw, path, read);
+    const int primary = read & 0xff;
+    if (logged || (primary != SQLITE_CANTOPEN && primary != SQLITE_READONLY)) break;
+  }
+  return wrong;
 }
 
 Database::~Database() { sqlite3_close_v2(db_); }

@@ -62,6 +62,9 @@ class Database {
   /// WAL, synchronous=FULL (an acknowledgement means durable), foreign keys on,
   /// auto_vacuum=INCREMENTAL at creation. ":memory:" for tests.
   static Result<std::unique_ptr<Database>> open(const std::string& path);
+  /// An existing file, which another program may be writing to meanwhile; a copy of one may lie
+  /// where nothing can be written.
+  static Result<std::unique_ptr<Database>> open_to_read(const std::string& path);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
