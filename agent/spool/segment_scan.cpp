@@ -87,6 +87,9 @@ SegmentScan Scanner::run() {
 void Scanner::begin() {
   scan_.start = scan_segment_header(bytes_);
   at_ = scan_.start.size;
+  // Another segment's beginning may stand here: its dictionary is not this one's.
+  if (scan_.start.state == HeaderState::whole && scan_.start.header.first != expect_.first)
+    scan_.start.state = HeaderState::damaged;
   if (scan_.start.state == HeaderState::whole) {
     const SegmentHeader& header = scan_.start.header;
     if (header.preamble_bytes <= bytes_.size() - at_) {

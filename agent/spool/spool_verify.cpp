@@ -119,17 +119,14 @@ void Verifier::start_of(const SegmentFile& segment, const SegmentLook& look) {
     return;
   }
   const auto ranges = damaged_ranges(look.bytes, first_frame(look));
-  const std::uint64_t header_end = !ranges.empty() && ranges.front().offset == kSegmentMagic.size()
-                                       ? ranges.front().offset + ranges.front().size
-                                       : kSegmentMagic.size();
-  if (!whole) {
-    found({true, "the segment's header is damaged", 0, 0, segment.path, 0, header_end});
-  } else if (scan.start.header.first != segment.first) {
-    found(
-        {true,
-         "the header says that batch " + std::to_string(scan.start.header.first) + " is its first",
-         segment.first, segment.first, segment.path, 0, scan.start.size});
-  }
+  std::uint64_t header_end = std::max<std::uint64_t>(scan.start.size, kSegmentMagic.size());
+  if (scan.start.size == 0 && !ranges.empty() && ranges.front().offset == header_end)
+    header_end += ranges.front().size;
+  if (!whole)
+    found({true,
+           scan.start.size != 0 ? "the header is another segment's"
+                                : "the segment's header is damaged",
+           0, 0, segment.path, 0, header_end});
   bool told = false;
   for (const auto& range : ranges) {
     if (range.offset >= scan.preamble_end || (!whole && range.offset < header_end)) continue;
