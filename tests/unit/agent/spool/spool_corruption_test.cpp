@@ -7,8 +7,10 @@
 namespace tallyman::agent {
 namespace {
 
-/// Bits of a slot file that no checksum covers: behind the frame, always zero.
+/// Bits that no checksum covers: of a slot file behind the frame, always zero; of the reserved
+/// space.
 bool is_padding(FakeFiles& files, const std::string& path, std::size_t byte) {
+  if (path == "/spool/reserve") return true;
   if (path != "/spool/mark" && path != "/spool/identity") return false;
   const ByteView slot = ByteView(*files.bytes_of(path)).subspan(byte / kSlotBytes * kSlotBytes);
   return byte % kSlotBytes >= wire::next_frame(slot).size;
