@@ -6,17 +6,40 @@
 namespace tallyman::agent {
 namespace {
 
-/// Damaged after all: only the definitions in it are kept, whose numbers say what they are.
-void doubt(SegmentScan& scan, ByteView bytes, const BatchPlace& place) {
+using Skipped = std::vector<Skip>;
+
+Skipped::const_iterator skip_of(const Skipped& skipped, const BatchPlace& place) {
+  return std::find_if(skipped.begin(), skipped.end(),
+                      [&](const Skip& skip) { return skip.sequence == place.first; });
+}
+
+/// Its entries up to the page before `end`.
+std::vector<wire::Entry> entries_up_to(ByteView bytes, const BatchPlace& place, const Skip& skip) {
+  Bytes own = batch_bytes(bytes.subspan(static_cast<std::size_t>(place.offset),
+                                        static_cast<std::size_t>(skip.end - place.offset)));
+  const Bytes seal = wire::encode_seal({.watermark = 0, .pages = skip.pages});
+  own.insert(own.end(), seal.begin(), seal.end());
+  auto batch = wire::decode_batch(own);
+  return batch ? std::move(batch->entries) : std::vector<wire::Entry>();
+}
+
+/// Damaged after all. The pages before what was stepped over are kept, and all definitions, whose
+/// numbers say what they are.
+void doubt(SegmentScan& scan, ByteView bytes, const BatchPlace& place, const Skipped& skipped) {
   const Bytes own = batch_bytes(
       bytes.subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size)));
   auto batch = wire::decode_batch(own);
   if (!batch) return;
-  std::erase_if(batch->entries, [](const wire::Entry& entry) {
-    return !std::holds_alternative<wire::Definition>(entry);
-  });
-  insert_damage(scan, {place.first, place.last, place.offset, place.size, std::move(batch->head),
-                       std::move(batch->entries), 0, 0});
+  Damage damage{place.first, place.last, place.offset, place.size, batch->head, {}, 0, 0};
+  if (const auto skip = skip_of(skipped, place); skip != skipped.end() && skip->pages > 0) {
+    damage.entries = entries_up_to(bytes, place, *skip);
+    damage.pages = skip->pages;
+    damage.pages_end = skip->end;
+  }
+  for (auto& entry : batch->entries) {
+    if (std::holds_alternative<wire::Definition>(entry)) damage.entries.push_back(std::move(entry));
+  }
+  insert_damage(scan, std::move(damage));
 }
 
 }  // namespace
@@ -58,14 +81,12 @@ void doubt_unconfirmed(SegmentScan& scan, ByteView bytes, const ChainDoubts& dou
   const auto wrong = [&](const BatchPlace& place) {
     const auto next = named.find(place.last + 1);
     if (next != named.end()) return next->second != place.hash;
-    const bool followed = place.last < doubts.last || doubts.used > place.offset + place.size;
-    return followed && std::find(doubts.skipped.begin(), doubts.skipped.end(), place.first) !=
-                           doubts.skipped.end();
+    return place.last < doubts.last && skip_of(doubts.skipped, place) != doubts.skipped.end();
   };
   std::vector<BatchPlace> doubted;
   std::copy_if(scan.batches.begin(), scan.batches.end(), std::back_inserter(doubted), wrong);
   std::erase_if(scan.batches, wrong);
-  for (const auto& place : doubted) doubt(scan, bytes, place);
+  for (const auto& place : doubted) doubt(scan, bytes, place, doubts.skipped);
 }
 
 }  // namespace tallyman::agent

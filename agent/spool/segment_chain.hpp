@@ -12,17 +12,22 @@
 
 namespace tallyman::agent {
 
+/// Where a damaged definition or state among a batch's pages was stepped over.
+struct Skip {
+  std::uint64_t sequence = 0;
+  std::uint64_t end = 0;    ///< of the last of the batch's own frames before it
+  std::uint64_t pages = 0;  ///< before it
+};
+
 struct ChainDoubts {
-  /// Batches in which a damaged definition or state was stepped over, not their own bytes.
-  std::vector<std::uint64_t> skipped;
-  std::uint64_t last = 0;  ///< highest sequence number known to have existed
-  std::size_t used = 0;    ///< where the segment's bytes end
+  std::vector<Skip> skipped;  ///< the first one of each batch that has any
+  std::uint64_t last = 0;     ///< highest sequence number known to have existed
   /// The batch that is open at the end, and what it names as its predecessor.
   std::optional<std::pair<std::uint64_t, Hash>> open;
 };
 
 /// Makes damages of the batches that their successor does not confirm: it names another hash; or it
-/// is lost itself, and something in the batch was stepped over.
+/// is lost itself, and something in the batch was stepped over. Pages before that are kept.
 void doubt_unconfirmed(SegmentScan& scan, ByteView bytes, const ChainDoubts& doubts);
 
 /// In its place among the damages.

@@ -23,7 +23,7 @@ struct Open {
   std::uint64_t pages = 0;
   std::size_t end = 0;  ///< of the last of these
   bool bad = false;
-  bool skipped = false;  ///< a damaged definition or state among its pages was stepped over
+  std::optional<Skip> skip;  ///< the first damaged definition or state that was stepped over
 };
 
 /// A batch beside whose pages a definition or a state is damaged: how it was before.
@@ -72,7 +72,7 @@ class Scanner {
   std::optional<wire::Batch> last_;  ///< the last whole one, while it may still be cut
   std::vector<wire::Definition> pending_definitions_;
   std::vector<PluginState> pending_states_;
-  std::vector<std::uint64_t> skipped_;    ///< batches in which something was stepped over
+  std::vector<Skip> skipped_;             ///< of whole batches
   std::optional<std::size_t> lost_from_;  ///< bytes that belong to nothing so far
   int skips_ = 0;
 };
@@ -141,7 +141,9 @@ std::optional<std::size_t> Scanner::step_over(std::size_t at) {
   const auto type = static_cast<FrameType>(rest[8]);
   const bool beside = type == FrameType::dictionary || type == FrameType::state;
   // A page that is lost here all the same is missed by its number, or when the seal is checked.
-  if (open_) (beside ? open_->skipped : open_->bad) = true;
+  if (open_ && !beside) open_->bad = true;
+  if (open_ && beside && !open_->skip)
+    open_->skip = Skip{open_->head.sequence, open_->end, open_->pages};
   if (open_ && beside && (!doubt_ || doubt_->offset != open_->offset))
     doubt_ =
         Doubt{open_->head,        open_->offset, open_->end, open_->pages, scan_.definitions.size(),
@@ -256,7 +258,7 @@ void Scanner::on_seal(std::size_t at, std::size_t size) {
       std::upper_bound(scan_.batches.begin(), scan_.batches.end(), place,
                        [](const auto& a, const auto& b) { return a.first < b.first; }),
       place);
-  if (open_->skipped) skipped_.push_back(head.sequence);
+  if (open_->skip) skipped_.push_back(*open_->skip);
   expected_ = std::max(expected_, head.last + 1);
   tell_last();
   last_ = std::move(*batch);
@@ -331,7 +333,7 @@ void Scanner::missing(std::uint64_t until) {
 void Scanner::finish() {
   std::size_t used = bytes_.size();
   while (used > 0 && bytes_[used - 1] == 0) --used;
-  ChainDoubts doubts{skipped_, expected_ - 1, used, {}};
+  ChainDoubts doubts{skipped_, expected_ - 1, {}};
   if (open_) doubts.open = {open_->head.sequence, open_->head.previous};
   doubts.last = std::max(doubts.last, expect_.last);
   doubt_unconfirmed(scan_, bytes_, doubts);
