@@ -32,6 +32,7 @@ struct Billing::State {
   std::string catalogue_error{};             ///< why the file is not what is in force
   bool more = false;                         ///< the last tick left work behind
   bool deriving = false;                     ///< committed batches wait to be derived, or it failed
+  Ns derive_next = 0;                        ///< boot clock
   std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
   std::uint64_t derived = 0;                 ///< batches since the start
 

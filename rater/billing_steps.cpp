@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "app/log.hpp"
 #include "base/time_text.hpp"
@@ -53,11 +54,14 @@ std::string Billing::State::error_text() const {
 }
 
 void Billing::State::tick() {
-  more = false;
-  note(kDerive, derive_some());
-  // A period that closed without what is in the ledger already would be wrong for good.
-  if (catalogue && options.close_automatically && !deriving) note(kClose, close_due());
-  if (options.release_automatically) note(kRelease, release_due());
+  const bool again = std::exchange(more, false);
+  if (again || deriving || clock.boot() >= derive_next) {
+    note(kDerive, derive_some());
+    derive_next = clock.boot() + options.derive_every;
+    // A period that closed without what is in the ledger already would be wrong for good.
+    if (catalogue && options.close_automatically && !deriving) note(kClose, close_due());
+    if (options.release_automatically) note(kRelease, release_due());
+  }
   note(kPublish, publish_some());
 }
 

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -23,15 +24,15 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   auto keys = KeyTable::open(*daemon->ledger_, *daemon->intake_, loop.clock());
   if (!keys.ok()) return keys.error();
   daemon->keys_ = std::move(*keys);
-  auto billing = Billing::open(*daemon->ledger_, *daemon->intake_, config.billing, loop.clock());
+  BillingOptions billing_options = config.billing;
+  billing_options.derive_every = std::clamp(config.billing.slot / 5, kSecond, kMinute);
+  auto billing = Billing::open(*daemon->ledger_, *daemon->intake_, billing_options, loop.clock());
   if (!billing.ok()) return billing.error();
   daemon->billing_ = std::move(*billing);
   ReceiverOptions options;
   options.endpoint = config.listen;
   options.slot = config.billing.slot;
   options.key = config.key;
-  // What is committed waits for the next tick, at most a second: deriving at every receipt would
-  // write the derivation's snapshot as often.
   auto receiver =
       Receiver::open(loop, *daemon->ledger_, *daemon->intake_, *daemon->keys_, options, {});
   if (!receiver.ok()) return receiver.error();

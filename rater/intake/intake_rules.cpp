@@ -175,8 +175,7 @@ void References::add(const wire::Definition& definition) {
 }
 
 wire::DefNo References::contiguous(wire::DefNo from) const {
-  for (auto it = known_.upper_bound(from); it != known_.end() && it->first == from + 1; ++it)
-    ++from;
+  while (known_.contains(from + 1)) ++from;
   return from;
 }
 

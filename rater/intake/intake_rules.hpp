@@ -3,9 +3,9 @@
 // everything it refers to is known.
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -72,7 +72,7 @@ class References {
   [[nodiscard]] std::string wrong_in(const std::string& who, const wire::EpochDef& epoch) const;
   [[nodiscard]] std::string wrong_in(const std::string& who, const wire::InfoDef& info) const;
   [[nodiscard]] const Known* find(wire::DefNo number, std::size_t kind) const;
-  std::map<wire::DefNo, Known> known_;
+  std::unordered_map<wire::DefNo, Known> known_;
 };
 
 }  // namespace tallyman::rater

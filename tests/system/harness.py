@@ -76,7 +76,8 @@ class Site:
 
     # ---- configuration ----
 
-    def configure_agent(self, seal_after="300ms", endpoint=None, extra="", name="stor-01", rater=""):
+    def configure_agent(self, seal_after="300ms", endpoint=None, extra="", name="stor-01", rater="",
+                        group_commit="100ms"):
         """`rater`: further lines under [rater]; `extra`: under [spool] and below."""
         (self.directory / "agent.toml").write_text(f"""
 agent = {toml(name)}
@@ -89,7 +90,7 @@ endpoint = {toml(endpoint or self.endpoint)}
 {rater}
 [spool]
 seal_after = {toml(seal_after)}
-group_commit = "100ms"
+group_commit = {toml(group_commit)}
 {extra}
 """)
 
