@@ -5,12 +5,10 @@
 // Each prints one JSON object: seconds of wall clock, bytes and batches in the spool, and the most
 // memory the process ever had, in MiB.
 
-#include <sys/resource.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <fstream>
 #include <random>
 
 #include "agent/spool/spool.hpp"
@@ -75,15 +73,21 @@ void sync(agent::Spool& spool) {
   if (const auto job = spool.sync_job()) spool.synced(*job, job->run());
 }
 
+/// VmHWM: unlike getrusage's it does not begin with what the parent had.
+double peak_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::strtod(line.c_str() + 6, nullptr) / 1024;
+  }
+  return 0;
+}
+
 void report(const agent::Spool& spool, std::chrono::steady_clock::time_point start) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
   const auto stats = spool.stats();
   std::printf("{\"seconds\": %.3f, \"bytes\": %llu, \"batches\": %llu, \"peak_mib\": %.1f}\n",
               seconds.count(), static_cast<unsigned long long>(stats.bytes),
-              static_cast<unsigned long long>(stats.sealed - stats.acknowledged),
-              static_cast<double>(usage.ru_maxrss) / 1024);
+              static_cast<unsigned long long>(stats.sealed - stats.acknowledged), peak_mib());
 }
 
 void fill(const std::string& directory, std::uint64_t bytes, std::uint64_t batches) {
