@@ -128,6 +128,19 @@ void check_option(const fs::path& path, const app::FlatOption& option, std::size
   }
 }
 
+Limits read_limits(ConfigTable table) {
+  Limits limits;
+  auto count = [&](const char* key, unsigned fallback, unsigned min, unsigned max) {
+    return static_cast<unsigned>(table.integer(key, fallback, min, max));
+  };
+  limits.memory = table.size("memory", limits.memory, 16U << 20U, 1ULL << 40U);
+  limits.descriptors = count("descriptors", limits.descriptors, 16, 65536);
+  limits.processes = count("processes", limits.processes, 1, kMostProcesses);
+  limits.cpu = table.duration("cpu", limits.cpu, 100 * kMillisecond, kHour);
+  table.finish();
+  return limits;
+}
+
 InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
   app::ConfigFile file = app::ConfigFile::load(path, errors);
   ConfigTable root = file.root();
@@ -154,6 +167,7 @@ InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
         "a deadline of " + to_duration_text(instance.deadline) + " is longer than the interval",
         "at most " + to_duration_text(instance.interval));
   }
+  instance.limits = read_limits(root.table("limits"));
   std::size_t bytes = 0;
   for (app::FlatOption& option : root.table("options").flatten()) {
     check_option(path, option, bytes, errors);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/host_protocol.hpp"
+#include "agent/instance/limits.hpp"
 #include "agent/spool/spool.hpp"
 #include "app/config.hpp"
 #include "app/key.hpp"
@@ -28,6 +29,7 @@ struct InstanceConfig {
   bool enabled = true;
   Ns interval = kDefaultInterval;
   Ns deadline = kDefaultDeadline;  ///< at most the interval
+  Limits limits;
   std::vector<HostOption> options;
   friend bool operator==(const InstanceConfig&, const InstanceConfig&) = default;
 };

@@ -54,6 +54,14 @@ constexpr std::size_t kMaxPollGaps = 1024;
 constexpr std::size_t kMaxPollDefinitions = kMaxPollReadings;
 constexpr std::size_t kMaxSeries = 1U << 20U;  ///< handles known at once
 constexpr int kHostSocket = 3;                 ///< the descriptor the host inherits
+/// A pipe that a host's first process inherits beside it when it is given a PID namespace: how the
+/// plugin's own process ended is written there once, as an ExitReport. The plugin has it not.
+constexpr int kHostReport = 4;
+
+struct ExitReport {
+  int status = 0;          ///< of waitpid()
+  long peak_kibibyte = 0;  ///< of its resident memory
+};
 
 // ---- agent → host -------------------------------------------------------------------------------
 

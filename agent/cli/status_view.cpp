@@ -55,13 +55,22 @@ std::string ago(const json& object, const char* key, const json& status) {
   return human_seconds((*now - *then) / kSecond) + " ago";
 }
 
+/// Why it does not run, or else what last happened to it.
+std::string why_text(const json& plugin) {
+  const std::string why = text_of(plugin, "why", "");
+  if (!why.empty()) return why;
+  const std::string cause = text_of(plugin, "last_cause", "");
+  const std::string notes = text_of(plugin, "notes", "");
+  std::string out = cause.empty() ? "" : "last: " + cause;
+  if (!notes.empty()) out += (out.empty() ? "" : "; ") + notes;
+  return out;
+}
+
 std::string plugins_text(const json& status, bool colour) {
   app::Table table({"PLUGIN", "STATE", ">PID", ">UP", ">RESTARTS", ">LAST POLL", ">TOOK",
                     ">READINGS", ">SERIES", ">GAPS", "WHY"});
   for (const json& plugin : part(status, "plugins")) {
     const std::string state = text_of(plugin, "state");
-    const std::string why = text_of(plugin, "why", "");
-    const std::string cause = text_of(plugin, "last_cause", "");
     table.row(
         {{text_of(plugin, "instance")},
          {state, colour_of_state(state)},
@@ -74,7 +83,7 @@ std::string plugins_text(const json& status, bool colour) {
          {text_of(plugin, "readings")},
          {text_of(plugin, "series")},
          {text_of(plugin, "gaps"), number_of(plugin, "gaps") > 0 ? Colour::warn : Colour::none},
-         {!why.empty() ? why : (cause.empty() ? "" : "last: " + cause)}});
+         {why_text(plugin)}});
   }
   if (table.empty()) return "no plugins are configured: put one into plugins.d\n";
   return table.text(colour);

@@ -44,6 +44,7 @@ ordered_json plugin_json(const PluginStatus& plugin) {
       {"readings", plugin.readings},
       {"series", plugin.series},
       {"gaps", plugin.gaps},
+      {"notes", plugin.notes},
       {"isolation", plugin.isolation},
   };
 }

@@ -26,7 +26,8 @@ struct PluginStatus {
   std::uint64_t readings = 0;  ///< since the agent started
   std::uint64_t series = 0;    ///< in the last good poll
   std::uint64_t gaps = 0;      ///< instants without a reading since the agent started
-  std::string isolation;
+  std::string notes;           ///< what befell it that is no failure; may be empty
+  std::string isolation;       ///< what is in force; empty while no process runs
 };
 
 struct LinkStatus {

@@ -11,6 +11,7 @@
 
 #include "agent/host/channel.hpp"
 #include "agent/host/declaration.hpp"
+#include "agent/host/init.hpp"
 #include "agent/host/instance.hpp"
 #include "agent/host/library.hpp"
 #include "agent/utf8.hpp"
@@ -85,6 +86,7 @@ int serve_main(const std::string& file) {
     complain(Error{"descriptor 3 is not open", {}, "this program is started by tallyman-agent"});
     return 2;
   }
+  leave_first_process();
   close(take_stdout());
   Channel channel(kHostSocket);
   const Result<Declaration> plugin = load(file);

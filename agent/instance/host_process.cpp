@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/instance/measure.hpp"
+
 namespace tallyman::agent {
 namespace {
 
@@ -20,15 +22,18 @@ constexpr std::size_t kReadAtEnd = 16U << 20U;
 Result<std::unique_ptr<HostProcess>> HostProcess::start(app::EventLoop& loop,
                                                         const std::string& program,
                                                         const std::vector<std::string>& arguments,
-                                                        Handlers handlers) {
-  Result<Spawned> spawned = spawn_host(program, arguments);
+                                                        const Limits& limits, Handlers handlers) {
+  Result<Spawned> spawned = spawn_host(program, arguments, limits);
   if (!spawned) return spawned.error();
   return std::unique_ptr<HostProcess>(
       new HostProcess(loop, std::move(*spawned), std::move(handlers)));
 }
 
 HostProcess::HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handlers)
-    : loop_(loop), spawned_(std::move(spawned)), handlers_(std::move(handlers)) {
+    : loop_(loop),
+      spawned_(std::move(spawned)),
+      handlers_(std::move(handlers)),
+      output_(loop, std::move(spawned_.output), handlers_.printed) {
   socket_watch_ = loop_.watch(spawned_.socket.get(), true, false,
                               [this](app::Ready ready) { on_socket(ready); });
   exit_watch_ =
@@ -114,10 +119,16 @@ void HostProcess::on_exit() {
   hang_up();
   loop_.unwatch(std::exchange(exit_watch_, 0));
   kill_group(spawned_.pid);
-  bool clean = false;
-  std::string words = reap(std::exchange(spawned_.pid, -1), clean);
+  output_.close();
+  const Ended end = reap(spawned_);
+  spawned_.pid = -1;
   auto ended = handlers_.ended;
-  ended(words, clean);
+  ended(end);
+}
+
+std::optional<Usage> HostProcess::usage() const {
+  if (!alive()) return std::nullopt;
+  return measure(spawned_.pid, spawned_.pid_namespace, loop_.clock().boot());
 }
 
 }  // namespace tallyman::agent

@@ -3,9 +3,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/host_protocol.hpp"
+#include "agent/instance/host_output.hpp"
 #include "agent/instance/spawn.hpp"
 #include "app/loop.hpp"
 
@@ -18,15 +20,17 @@ class HostProcess {
     std::function<void(FromHost&)> frame;
     /// What it sent does not decode: it is to be killed. No frame follows.
     std::function<void(const Error&)> garbage;
-    /// It ended and is reaped; every frame it sent before was given. Words, and whether it exited
-    /// with 0. The process object may be destroyed within.
-    std::function<void(const std::string& words, bool clean)> ended;
+    /// A line it printed, of any bytes; bounded (host_output.hpp).
+    std::function<void(const std::string&)> printed;
+    /// It ended and is reaped; every frame it sent before was given. The process object may be
+    /// destroyed within.
+    std::function<void(const Ended&)> ended;
   };
 
   static Result<std::unique_ptr<HostProcess>> start(app::EventLoop& loop,
                                                     const std::string& program,
                                                     const std::vector<std::string>& arguments,
-                                                    Handlers handlers);
+                                                    const Limits& limits, Handlers handlers);
   ~HostProcess();
   HostProcess(const HostProcess&) = delete;
   HostProcess& operator=(const HostProcess&) = delete;
@@ -38,6 +42,11 @@ class HostProcess {
   void kill();
   [[nodiscard]] pid_t pid() const { return spawned_.pid; }
   [[nodiscard]] bool alive() const { return spawned_.pid > 0; }
+  /// What its processes take; nothing when it has ended.
+  [[nodiscard]] std::optional<Usage> usage() const;
+  [[nodiscard]] bool pid_namespace() const { return spawned_.pid_namespace; }
+  /// Bytes it printed that were not let through.
+  [[nodiscard]] std::uint64_t output_dropped() const { return output_.dropped(); }
 
  private:
   HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handlers);
@@ -50,6 +59,7 @@ class HostProcess {
   app::EventLoop& loop_;
   Spawned spawned_;
   Handlers handlers_;
+  HostOutput output_;
   app::WatchId socket_watch_ = 0;
   app::WatchId exit_watch_ = 0;
   FrameCutter cutter_;

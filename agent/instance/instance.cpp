@@ -43,7 +43,8 @@ Instance::Instance(InstanceContext& context, InstanceConfig config, Ns covered, 
 }
 
 Instance::~Instance() {
-  for (app::TimerId timer : {look_timer_, poll_timer_, phase_timer_}) context_.loop.cancel(timer);
+  for (app::TimerId timer : {look_timer_, poll_timer_, phase_timer_, usage_timer_})
+    context_.loop.cancel(timer);
 }
 
 void Instance::start() { take(PluginEvent::enable); }
@@ -74,6 +75,7 @@ void Instance::stop(std::function<void()> stopped) {
 
 Ns Instance::unaccounted() const {
   if (flight_) return flight_->scheduled;
+  if (held_) return held_->scheduled;
   if (schedule_) return schedule_->next();
   return covered_ != 0 ? next_instant(covered_, config_.interval) : std::numeric_limits<Ns>::max();
 }
@@ -99,6 +101,11 @@ void Instance::look() {
 }
 
 void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
+  if (recycling_) {
+    if (held_) gap(held_->scheduled, held_->scheduled, Cause::starting, "being started anew");
+    held_ = Held{instant, stepped};
+    return;
+  }
   if (supervisor_.phase() != PluginPhase::running) {
     gap_for_phase(instant);
     return;
@@ -112,6 +119,8 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
   Ns boot = context_.loop.clock().boot();
   flight_ = Flight{++polls_sent_, instant, boot, std::max<Ns>(wall - instant, 0), stepped};
   process_->send(PollRequest{flight_->number, instant, boot + config_.deadline});
+  cpu_before_ = cpu_;
+  watch_usage(kBusyLook);
   poll_timer_ = context_.loop.after(config_.deadline, [this] {
     poll_timer_ = 0;
     over_deadline();
@@ -133,9 +142,9 @@ Verdict Instance::on(PollDone& done) {
   }
   if (done.status == CallStatus::ok) return good_poll(done);
   recorder_.abandon();
-  Fault fault{Cause::error, done.why.empty() ? "the plugin gave no reason" : done.why};
-  // An instance that calls itself broken is of no further use.
-  if (done.status != CallStatus::retry) return fault;
+  Fault fault = blame({Cause::error, done.why.empty() ? "the plugin gave no reason" : done.why});
+  // An instance that calls itself broken, or has no room left, is of no further use.
+  if (done.status != CallStatus::retry || fault.cause == Cause::limit) return fault;
   note_failure(fault.cause, fault.why);
   gap(flight_->scheduled, flight_->scheduled, fault.cause, fault.why);
   end_flight();
@@ -161,8 +170,10 @@ Verdict Instance::good_poll(const PollDone& done) {
   last_took_ = took;
   written_ = recorded.poll;
   for (const wire::Gap& part : recorded.gaps) context_.gapped(*this, part);
-  auto outcome = [this, alive = std::weak_ptr<bool>(alive_)](bool committed) {
+  state_ = recorded.state;
+  auto outcome = [this, alive = std::weak_ptr<bool>(alive_), at = times.scheduled](bool committed) {
     if (alive.expired()) return;
+    if (state_ && state_->scheduled <= at) state_.reset();
     if (!committed) {
       recorder_.lost();
       gaps_++;
@@ -175,6 +186,7 @@ Verdict Instance::good_poll(const PollDone& done) {
   };
   context_.journal.poll(std::move(recorded), std::move(outcome));
   supervisor_.good_poll();
+  watch_usage(0);
   end_flight();
   return {};
 }
@@ -233,6 +245,7 @@ PluginStatus Instance::status() const {
   status.state = phase_name(phase);
   if (phase != PluginPhase::running && phase != PluginPhase::stopping) status.why = failure_.why;
   status.pid = process_ && process_->alive() ? process_->pid() : 0;
+  if (status.pid != 0 && plugin_pid_ != 0) status.pid = plugin_pid_;
   status.uptime = status.pid != 0 ? context_.loop.clock().boot() - spawned_ : 0;
   status.restarts = supervisor_.restarts();
   status.last_cause = last_cause_;
@@ -243,10 +256,9 @@ PluginStatus Instance::status() const {
   status.readings = readings_;
   status.series = latest_ ? latest_->values.size() : 0;
   status.gaps = gaps_;
-  status.isolation =
-      "own process and session, no new privileges; weaker: same user as the agent, no PID "
-      "namespace, "
-      "no limits";
+  status.notes = notes();
+  const bool pid_namespace = process_ && process_->pid_namespace();
+  status.isolation = process_ ? isolation_text(config_.limits, pid_namespace) : "";
   return status;
 }
 

@@ -18,6 +18,9 @@
 
 namespace tallyman::agent {
 
+/// Between two looks at what a host takes while it is starting or polled.
+constexpr Ns kBusyLook = 100 * kMillisecond;
+
 class Instance;
 
 /// What all instances share. Outlives them.
@@ -91,7 +94,19 @@ class Instance {
   [[nodiscard]] Verdict on(State& state);
   [[nodiscard]] Verdict on(PollDone& done);
   [[nodiscard]] Verdict good_poll(const PollDone& done);
-  void on_ended(const std::string& words);
+  void on_ended(const Ended& ended);
+
+  // instance_limits.cpp
+  void watch_usage(Ns delay);
+  void check_usage();
+  void recycle(const std::string& why);
+  /// What the failure is once limits are looked at: theirs, if one was broken.
+  [[nodiscard]] Fault blame(Fault fault) const;
+  /// The poll that waited for a fresh process: a gap if that failed, else begun.
+  void give_up_held();
+  void poll_held();
+  [[nodiscard]] std::string notes() const;
+  void on_printed(const std::string& line);
 
   /// The host is to be killed for this.
   void condemn(const Fault& fault, PluginEvent event);
@@ -124,6 +139,24 @@ class Instance {
   app::TimerId look_timer_ = 0;
   app::TimerId poll_timer_ = 0;
   app::TimerId phase_timer_ = 0;
+  app::TimerId usage_timer_ = 0;
+
+  /// A poll that waits for the process that takes over.
+  struct Held {
+    Ns scheduled = 0;
+    bool stepped = false;
+  };
+  bool recycling_ = false;  ///< starting, but not for a failure
+  std::optional<Held> held_;
+  pid_t plugin_pid_ = 0;  ///< once measured
+  std::uint64_t recycled_ = 0;
+  std::string recycled_why_;
+  std::optional<Usage> first_usage_;  ///< of this process, after its first good poll
+  Ns cpu_before_ = 0;                 ///< used by this process before the poll under way
+  Ns cpu_ = 0;                        ///< as last measured
+  std::uint64_t output_dropped_ = 0;  ///< by processes before this one
+  /// What the last poll that was handed to the journal saved, until it is in the spool.
+  std::optional<PluginState> state_;
 
   Fault failure_;  ///< the last one: why it is not running, while it is not
   std::string last_cause_;

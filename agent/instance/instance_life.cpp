@@ -38,6 +38,11 @@ Verdict Instance::on(Described& described) {
     configure.state_version = state.version;
     configure.state = std::move(state.bytes);
   }
+  // What waits to be written is newer: what the plugin read then will be in the spool with it.
+  if (state_ && described.state_version != 0) {
+    configure.state_version = state_->version;
+    configure.state = state_->bytes;
+  }
   described_ = std::move(described);
   process_->send(configure);
   return {};
@@ -61,7 +66,7 @@ Verdict Instance::on(Created& created) {
     refuse(why);
     return {};
   }
-  return Fault{Cause::error, "it could not be created: " + why};
+  return blame({Cause::error, "it could not be created: " + why});
 }
 
 Verdict Instance::on(Define& define) {
@@ -101,14 +106,20 @@ void Instance::refuse(const std::string& why) {
   take(PluginEvent::refuse);
 }
 
-void Instance::on_ended(const std::string& words) {
+void Instance::on_ended(const Ended& ended) {
   PluginPhase phase = supervisor_.phase();
   bool unasked = phase == PluginPhase::starting || phase == PluginPhase::running;
   std::optional<Flight> flight = std::exchange(flight_, std::nullopt);
   context_.loop.cancel(std::exchange(poll_timer_, 0));
   recorder_.abandon();
+  output_dropped_ += process_->output_dropped();
   process_.reset();
-  if (unasked) note_failure(Cause::crash, words);
+  context_.loop.cancel(std::exchange(usage_timer_, 0));
+  if (unasked) {
+    const std::string memory = died_of_memory(config_.limits, ended.peak, ended.words);
+    if (memory.empty()) note_failure(Cause::crash, ended.words);
+    if (!memory.empty()) note_failure(Cause::limit, memory);
+  }
   if (flight) gap(flight->scheduled, flight->scheduled, failure_.cause, failure_.why);
   take(PluginEvent::exit);
   if (flight && stopping_) take(PluginEvent::disable);
@@ -127,6 +138,7 @@ void Instance::take(PluginEvent event) {
     }
     context_.event(*this, what);
   }
+  if (before == PluginPhase::starting && after != PluginPhase::running) give_up_held();
   auto cancel = [this] { context_.loop.cancel(std::exchange(phase_timer_, 0)); };
   switch (action) {
     case PluginAction::none:
@@ -135,7 +147,9 @@ void Instance::take(PluginEvent event) {
       return spawn();
     case PluginAction::admit:
       cancel();
-      return begin();
+      watch_usage(0);
+      begin();
+      return poll_held();
     case PluginAction::kill:
       cancel();
       if (process_) process_->kill();
@@ -183,14 +197,19 @@ void Instance::spawn() {
   handlers.garbage = [this](const Error& error) {
     condemn({Cause::protocol, "garbage on its descriptor: " + error.text()}, PluginEvent::garbage);
   };
-  handlers.ended = [this](const std::string& words, bool) { on_ended(words); };
-  auto process =
-      HostProcess::start(context_.loop, context_.plugin_host, {file_}, std::move(handlers));
+  handlers.printed = [this](const std::string& line) { on_printed(line); };
+  handlers.ended = [this](const Ended& ended) { on_ended(ended); };
+  auto process = HostProcess::start(context_.loop, context_.plugin_host, {file_}, config_.limits,
+                                    std::move(handlers));
   if (!process) {
     note_failure(Cause::crash, process.error().text());
     return take(PluginEvent::exit);
   }
   process_ = std::move(*process);
+  first_usage_.reset();
+  cpu_ = cpu_before_ = 0;
+  plugin_pid_ = 0;
+  watch_usage(kBusyLook);
   arm(context_.start_deadline, PluginEvent::timer);
 }
 

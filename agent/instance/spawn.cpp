@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -18,6 +21,8 @@ namespace tallyman::agent {
 namespace {
 
 constexpr int kExecFailed = 127;
+// No plugin has a file to write that is billed; a small one of a library's is let pass.
+constexpr std::uint64_t kMostFileBytes = 1U << 20U;
 
 void reset_signals() {
   for (int signal = 1; signal < NSIG; signal++) ::signal(signal, SIG_DFL);
@@ -26,37 +31,119 @@ void reset_signals() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+void limit(int resource, std::uint64_t value) {
+  rlimit now{};
+  if (getrlimit(static_cast<__rlimit_resource>(resource), &now) != 0) return;
+  const rlim_t least = std::min<rlim_t>(value, now.rlim_max);
+  const rlimit wanted{least, least};
+  setrlimit(static_cast<__rlimit_resource>(resource), &wanted);
+}
+
+void set_limits(const Limits& limits) {
+  if (kMemoryIsLimited) limit(RLIMIT_DATA, limits.memory);
+  limit(RLIMIT_NOFILE, limits.descriptors);
+  limit(RLIMIT_FSIZE, kMostFileBytes);
+  limit(RLIMIT_CORE, 0);
+}
+
+/// The child's ends of what joins it to the agent.
+struct ChildEnds {
+  int socket, output, report;
+};
+
+// Moves a descriptor out of the way of those that have a fixed number.
+int aside(int fd) {
+  constexpr int kAside = 16;
+  int moved = fcntl(fd, F_DUPFD, kAside);
+  if (moved < 0) _exit(kExecFailed);
+  return moved;
+}
+
+void place(int fd, int at) {
+  if (dup2(fd, at) < 0) _exit(kExecFailed);
+}
+
 // In the child, between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_host(const char* program, char* const* argv, int socket, pid_t parent) {
+[[noreturn]] void become_host(const char* program, char* const* argv, const ChildEnds& ends,
+                              const Limits& limits) {
   setsid();
   reset_signals();
   int null = open("/dev/null", O_RDONLY);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0) _exit(kExecFailed);
-  if (socket == kHostSocket) {
-    if (fcntl(socket, F_SETFD, 0) < 0) _exit(kExecFailed);
-  } else if (dup2(socket, kHostSocket) < 0) {
-    _exit(kExecFailed);
-  }
-  syscall(SYS_close_range, static_cast<unsigned>(kHostSocket + 1), ~0U, 0U);
+  if (null < 0) _exit(kExecFailed);
+  const int in = aside(null), out = aside(ends.output), socket = aside(ends.socket);
+  const int report = aside(ends.report);
+  place(in, STDIN_FILENO);
+  place(out, STDOUT_FILENO);
+  place(out, STDERR_FILENO);
+  place(socket, kHostSocket);
+  place(report, kHostReport);
+  syscall(SYS_close_range, static_cast<unsigned>(kHostReport + 1), ~0U, 0U);
+  set_limits(limits);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (getppid() != parent) _exit(kExecFailed);
+  // If the agent died before that, its end of the socketpair is closed by now.
+  pollfd agent{kHostSocket, 0, 0};
+  if (poll(&agent, 1, 0) != 0) _exit(kExecFailed);
   execv(program, argv);
   _exit(kExecFailed);
 }
 
+/// fork(), into a PID namespace if the kernel lets the agent make one; the agent's other children
+/// stay out of it. −1 with errno.
+pid_t fork_host(bool& pid_namespace) {
+  Fd own(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
+  pid_namespace = own.valid() && unshare(CLONE_NEWPID) == 0;
+  const pid_t pid = fork();
+  const int problem = errno;
+  if (pid != 0 && pid_namespace && setns(own.get(), CLONE_NEWPID) != 0) {
+    // Every later child would be born into this one's namespace, and die with it.
+    const int worse = errno;
+    if (pid > 0) ::kill(pid, SIGKILL);
+    if (pid > 0) waitpid(pid, nullptr, 0);
+    errno = worse;
+    return -1;
+  }
+  errno = problem;
+  return pid;
+}
+
+/// Both ends of a pipe; the reading one does not block.
+Status make_pipe(Fd& read_end, Fd& write_end, const std::string& program) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return errno_error("cannot make a pipe for a plugin host", program, errno);
+  }
+  read_end.reset(ends[0]);
+  write_end.reset(ends[1]);
+  if (fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0) return {};
+  return errno_error("cannot set up the pipe of a plugin host", program, errno);
+}
+
+std::string exit_words(int status) {
+  if (WIFSIGNALED(status)) {
+    int signal = WTERMSIG(status);
+    const char* name = sigdescr_np(signal);
+    return "killed by signal " + std::to_string(signal) + " (" + (name ? name : "unknown") + ")";
+  }
+  return "exited with status " + std::to_string(WEXITSTATUS(status));
+}
+
 }  // namespace
 
-Result<Spawned> spawn_host(const std::string& program, const std::vector<std::string>& arguments) {
+Result<Spawned> spawn_host(const std::string& program, const std::vector<std::string>& arguments,
+                           const Limits& limits) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     return errno_error("cannot make a socketpair for a plugin host", program, errno);
   }
-  Fd ours(pair[0]);
-  Fd theirs(pair[1]);
-  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) {
+  Spawned spawned;
+  spawned.socket.reset(pair[0]);
+  Fd socket(pair[1]), output, report;
+  if (fcntl(spawned.socket.get(), F_SETFL, O_NONBLOCK) != 0) {
     return errno_error("cannot set up the socketpair of a plugin host", program, errno);
   }
+  if (Status made = make_pipe(spawned.output, output, program); !made) return made.error();
+  if (Status made = make_pipe(spawned.report, report, program); !made) return made.error();
   std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -64,19 +151,19 @@ Result<Spawned> spawn_host(const std::string& program, const std::vector<std::st
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
-  pid_t parent = getpid();
-  pid_t pid = fork();
-  if (pid < 0) return errno_error("cannot fork a plugin host", program, errno);
-  if (pid == 0) become_host(program.c_str(), argv.data(), theirs.get(), parent);
+  const ChildEnds ends{socket.get(), output.get(), report.get()};
+  spawned.pid = fork_host(spawned.pid_namespace);
+  if (spawned.pid < 0) return errno_error("cannot fork a plugin host", program, errno);
+  if (spawned.pid == 0) become_host(program.c_str(), argv.data(), ends, limits);
 
-  Fd notice(static_cast<int>(syscall(SYS_pidfd_open, pid, 0U)));
-  if (!notice.valid()) {
+  spawned.exit_notice.reset(static_cast<int>(syscall(SYS_pidfd_open, spawned.pid, 0U)));
+  if (!spawned.exit_notice.valid()) {
     Error error = errno_error("cannot watch a plugin host", program, errno);
-    ::kill(pid, SIGKILL);
-    waitpid(pid, nullptr, 0);
+    ::kill(spawned.pid, SIGKILL);
+    waitpid(spawned.pid, nullptr, 0);
     return error;
   }
-  return Spawned{pid, std::move(notice), std::move(ours)};
+  return spawned;
 }
 
 void kill_group(pid_t leader) {
@@ -93,19 +180,20 @@ bool end_group(pid_t leader, const Fd& exit_notice) {
   return waitpid(leader, nullptr, WNOHANG) == leader;
 }
 
-std::string reap(pid_t pid, bool& clean) {
+Ended reap(const Spawned& spawned) {
   int status = 0;
-  clean = false;
-  while (waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return "ended, its status is unknown";
+  while (waitpid(spawned.pid, &status, 0) < 0) {
+    if (errno != EINTR) return {"ended, its status is unknown", false, 0};
   }
-  if (WIFSIGNALED(status)) {
-    int signal = WTERMSIG(status);
-    const char* name = sigdescr_np(signal);
-    return "killed by signal " + std::to_string(signal) + " (" + (name ? name : "unknown") + ")";
+  // The first process of a namespace ends because the plugin's did, and wrote down how; if it was
+  // killed itself, its own end is what there is to tell.
+  ExitReport report;
+  std::uint64_t peak = 0;
+  if (::read(spawned.report.get(), &report, sizeof report) == sizeof report) {
+    status = report.status;
+    peak = static_cast<std::uint64_t>(std::max(report.peak_kibibyte, 0L)) << 10U;
   }
-  clean = WEXITSTATUS(status) == 0;
-  return "exited with status " + std::to_string(WEXITSTATUS(status));
+  return {exit_words(status), WIFEXITED(status) && WEXITSTATUS(status) == 0, peak};
 }
 
 }  // namespace tallyman::agent

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/instance/limits.hpp"
 #include "base/fd.hpp"
 #include "base/result.hpp"
 
@@ -14,24 +15,35 @@ namespace tallyman::agent {
 /// A running host. The caller reaps it: see reap().
 struct Spawned {
   pid_t pid = -1;
-  Fd exit_notice;  ///< a pidfd: readable once the process has ended
-  Fd socket;       ///< the agent's end of its socketpair; non-blocking
+  bool pid_namespace = false;  ///< `pid` is the first process of one: with it all others end
+  Fd exit_notice;              ///< a pidfd: readable once the process has ended
+  Fd socket;                   ///< the agent's end of its socketpair; non-blocking
+  Fd output;                   ///< what it prints to stdout and stderr; non-blocking
+  Fd report;                   ///< with a PID namespace: the ExitReport; non-blocking
 };
 
 /// Forks and executes `program` with `arguments` (without argv[0]) as leader of a session and a
-/// process group of its own, with the socketpair's other end as descriptor 3, no other descriptor
-/// of the agent's but stdout and stderr, stdin at /dev/null, default signals, no new privileges,
-/// and SIGKILL when the agent dies. Main thread only: the parent-death signal follows the thread
-/// that forked.
+/// process group of its own, with the socketpair's other end as descriptor 3, stdout and stderr
+/// going to a pipe, stdin at /dev/null, no other descriptor of the agent's, default signals, no new
+/// privileges, the rlimits of `limits`, no core files, and SIGKILL when the agent dies; in a PID
+/// namespace of its own where the kernel lets the agent make one. Main thread only: the
+/// parent-death signal follows the thread that forked.
 [[nodiscard]] Result<Spawned> spawn_host(const std::string& program,
-                                         const std::vector<std::string>& arguments);
+                                         const std::vector<std::string>& arguments,
+                                         const Limits& limits);
 
 /// SIGKILL to the whole process group of a host that is not reaped yet.
 void kill_group(pid_t leader);
 
-/// Waits for a process whose exit notice is readable. Words: "exited with status 3", "killed by
-/// signal 11 (Segmentation fault)". `clean` is set when it exited with 0.
-[[nodiscard]] std::string reap(pid_t pid, bool& clean);
+/// How a host ended.
+struct Ended {
+  std::string words;       ///< "exited with status 3", "killed by signal 11 (Segmentation fault)"
+  bool clean = false;      ///< it exited with 0
+  std::uint64_t peak = 0;  ///< bytes resident at most; 0 = unknown
+};
+
+/// Waits for a host whose exit notice is readable.
+[[nodiscard]] Ended reap(const Spawned& spawned);
 
 /// Kills the group and waits a moment for the leader to end. One that is stuck in the kernel is
 /// left to be reaped by whoever inherits it: false.

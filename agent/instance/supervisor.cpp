@@ -13,7 +13,8 @@ using A = PluginAction;
 using Cell = std::optional<Transition>;  // nothing = the event means nothing here
 
 struct Row {
-  Cell enable{}, ready{}, refuse{}, overrun{}, garbage{}, exit{}, exit_often{}, timer{}, disable{};
+  Cell enable{}, ready{}, refuse{}, overrun{}, garbage{}, exit{}, exit_often{}, timer{}, disable{},
+      recycle{};
 };
 
 constexpr Row kDisabled{.enable = {{P::starting, A::spawn}}};
@@ -30,7 +31,8 @@ constexpr Row kRunning{.refuse = {{P::quarantined, A::drop}},
                        .garbage = {{P::overdue, A::kill}},
                        .exit = {{P::backoff, A::wait}},
                        .exit_often = {{P::failed, A::probe}},
-                       .disable = {{P::stopping, A::ask}}};
+                       .disable = {{P::stopping, A::ask}},
+                       .recycle = {{P::starting, A::spawn}}};
 constexpr Row kOverdue{.exit = {{P::backoff, A::wait}},
                        .exit_often = {{P::failed, A::probe}},
                        .disable = {{P::stopping, A::kill}}};
@@ -50,7 +52,7 @@ constexpr std::array<const Row*, kPluginPhases> kTable{
 Cell Row::*column(PluginEvent event) {
   static constexpr std::array<Cell Row::*, kPluginEvents> kColumns{
       &Row::enable, &Row::ready,      &Row::refuse, &Row::overrun, &Row::garbage,
-      &Row::exit,   &Row::exit_often, &Row::timer,  &Row::disable,
+      &Row::exit,   &Row::exit_often, &Row::timer,  &Row::disable, &Row::recycle,
   };
   return kColumns[static_cast<std::size_t>(event)];
 }
@@ -86,7 +88,7 @@ PluginAction Supervisor::take(PluginEvent event, Ns boot) {
   }
   Transition to = transition(phase_, event);
   phase_ = to.next;
-  if (to.action == A::spawn) spawns_++;
+  if (to.action == A::spawn && event != PluginEvent::recycle) spawns_++;
   if (to.action == A::wait) {
     Ns delay = options_.backoff_min;
     for (unsigned i = 1; i < failures_ && delay < options_.backoff_max; i++) delay *= 2;

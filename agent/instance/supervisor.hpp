@@ -32,8 +32,9 @@ enum class PluginEvent : std::uint8_t {
   exit_often,  ///< the same, once too often within the time allowed
   timer,       ///< the timer of the state's action ran out
   disable,     ///< it is not to run any more
+  recycle,     ///< it grew towards a limit: a fresh process is to take over; no failure
 };
-constexpr std::size_t kPluginEvents = 9;
+constexpr std::size_t kPluginEvents = 10;
 
 enum class PluginAction : std::uint8_t {
   none,
@@ -80,7 +81,7 @@ class Supervisor {
   [[nodiscard]] PluginPhase phase() const { return phase_; }
   /// How long the timer of the last `wait`, `probe` or `drop` runs.
   [[nodiscard]] Ns delay() const { return delay_; }
-  /// Processes started after the first one.
+  /// Processes started after the first one, but for those that `recycle` asked for.
   [[nodiscard]] std::uint64_t restarts() const { return spawns_ > 0 ? spawns_ - 1 : 0; }
 
  private:

@@ -62,6 +62,7 @@ TEST_F(Config, shipped_configuration_is_valid) {
   EXPECT_EQ(config.spool.seal_bytes, 64U << 10U);
   EXPECT_EQ(config.spool.segment_bytes, 4U << 20U);
   ASSERT_FALSE(config.instances.empty());
+  EXPECT_EQ(config.instances[0].limits, Limits{});
 }
 
 // Given instances, then each file is one, named after it, with its options flattened.
@@ -85,6 +86,25 @@ TEST_F(Config, instances) {
   EXPECT_EQ(netif.options[0], (HostOption{"deep.key", {"5"}}));
   EXPECT_FALSE(config.instances[1].enabled);
   EXPECT_EQ(config.instances[1].interval, kMinute);
+}
+
+// Given limits, then they are taken; what is absent has its default, and what is wrong or unknown
+// is told with its place.
+TEST_F(Config, limits) {
+  write("agent.toml", "");
+  write("plugins.d/a.toml",
+        "plugin = \"netif\"\n[limits]\nmemory = \"64MiB\"\nprocesses = 3\ncpu = \"500ms\"\n");
+  AgentConfig config = load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  EXPECT_EQ(config.instances.at(0).limits, (Limits{64U << 20U, 64, 3, 500 * kMillisecond}));
+  write("plugins.d/a.toml",
+        "plugin = \"netif\"\n[limits]\nmemory = \"1KiB\"\ndescriptors = 3\nprocesses = 257\n"
+        "cpu = 5\nmemry = \"1GiB\"\n");
+  load();
+  for (const char* place :
+       {"a.toml:3:", "a.toml:4:", "a.toml:5:", "a.toml:6:", "a.toml:7:", "`memory`"}) {
+    EXPECT_NE(errors_.text().find(place), std::string::npos) << errors_.text();
+  }
 }
 
 // Given a short interval and no deadline, then the deadline is the interval.

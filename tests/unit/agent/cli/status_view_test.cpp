@@ -9,7 +9,7 @@ constexpr const char* kWell = R"({"agent":"stor-01","incarnation":"ab12","versio
 "time":"2026-11-22T15:05:00Z","uptime_seconds":90,
 "plugins":[{"instance":"netif","plugin":"netif","state":"running","pid":12,"uptime_seconds":80,
 "restarts":1,"last_cause":"crash: killed by signal 6","last_poll":"2026-11-22T15:04:58Z",
-"last_poll_ms":2,"readings":500,"series":16,"gaps":3}],
+"notes":"recycled 2 times","last_poll_ms":2,"readings":500,"series":16,"gaps":3}],
 "spool":{"directory":"/s","bytes":2048,"limit_bytes":1048576,"batches":0,"last_durable":"2026-11-22T15:04:59Z"},
 "link":{"rater":"tcp://127.0.0.1:5580","state":"connected","last_ack":"2026-11-22T15:04:59Z",
 "unacknowledged_batches":0,"unacknowledged_bytes":0,"clock_offset_ms":0}})";
@@ -18,8 +18,9 @@ constexpr const char* kWell = R"({"agent":"stor-01","incarnation":"ab12","versio
 TEST(StatusView, shows_plugins_spool_and_link) {
   const std::string text = status_text(kWell, false);
   for (const char* part :
-       {"agent stor-01", "netif", "running", "2s ago", "500", "last: crash: killed by signal 6",
-        "spool  well, 2.0 KiB of 1.0 MiB", "link   connected, rater tcp://127.0.0.1:5580"}) {
+       {"agent stor-01", "netif", "running", "2s ago", "500",
+        "last: crash: killed by signal 6; recycled 2 times", "spool  well, 2.0 KiB of 1.0 MiB",
+        "link   connected, rater tcp://127.0.0.1:5580"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
   }
 }

@@ -15,7 +15,7 @@ using A = PluginAction;
 constexpr std::array kPhases{P::disabled, P::starting, P::running, P::overdue,
                              P::stopping, P::backoff,  P::failed,  P::quarantined};
 constexpr std::array kEvents{E::enable, E::ready,      E::refuse, E::overrun, E::garbage,
-                             E::exit,   E::exit_often, E::timer,  E::disable};
+                             E::exit,   E::exit_often, E::timer,  E::disable, E::recycle};
 
 // Given every state and every event, then the table is as listed here, and whatever is not listed
 // changes nothing.
@@ -36,6 +36,7 @@ TEST(Supervisor, table_is_as_designed) {
       {{P::running, E::exit}, {P::backoff, A::wait}},
       {{P::running, E::exit_often}, {P::failed, A::probe}},
       {{P::running, E::disable}, {P::stopping, A::ask}},
+      {{P::running, E::recycle}, {P::starting, A::spawn}},
       {{P::overdue, E::exit}, {P::backoff, A::wait}},
       {{P::overdue, E::exit_often}, {P::failed, A::probe}},
       {{P::overdue, E::disable}, {P::stopping, A::kill}},

@@ -1,0 +1,64 @@
+#pragma once
+// What an instance's processes may take, and what is said of what they took. Pure.
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.hpp"
+
+namespace tallyman::agent {
+
+constexpr unsigned kMostProcesses = 256;  ///< no limit is higher, no measurement looks at more
+
+/// The table [limits] of plugins.d/NAME.toml.
+struct Limits {
+  std::uint64_t memory = 128U << 20U;  ///< bytes resident in all its processes
+  unsigned descriptors = 64;           ///< open in any one process
+  unsigned processes = 8;
+  Ns cpu = 5 * kSecond;  ///< of all its processes, in one poll
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+/// What the processes of an instance take.
+struct Usage {
+  std::uint64_t memory = 0;
+  unsigned descriptors = 0;  ///< of the process with the most
+  unsigned processes = 0;
+  Ns cpu = 0;      ///< since they were started; for the judgement: since the poll began
+  int plugin = 0;  ///< pid of the plugin's own process
+};
+
+/// Which limit is broken, by how much, and what is allowed; empty = none. Of descriptors none can
+/// be had beyond the limit, so having them all breaks it.
+[[nodiscard]] std::string over_limit(const Limits& limits, const Usage& usage);
+
+/// Whether memory or descriptors reached 80 % of their limit and grew by at least 10 % of it since
+/// `first` was measured: words, empty = no. What takes as much from the start does not leak, and
+/// starting it anew would not help.
+[[nodiscard]] std::string grown(const Limits& limits, const Usage& first, const Usage& usage);
+
+/// Words for a process that died of `words` when its memory had peaked at `peak` bytes: empty when
+/// that was not at least 90 % of the limit.
+[[nodiscard]] std::string died_of_memory(const Limits& limits, std::uint64_t peak,
+                                         const std::string& words);
+
+/// Words for an allocation that the limit of memory refused.
+[[nodiscard]] std::string allocation_refused(const Limits& limits);
+
+/// Whether memory can be limited: sanitizers reserve too much of it for themselves.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMemoryIsLimited = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kMemoryIsLimited = false;
+#else
+constexpr bool kMemoryIsLimited = true;
+#endif
+#else
+constexpr bool kMemoryIsLimited = true;
+#endif
+
+/// What is in force, as status says it.
+[[nodiscard]] std::string isolation_text(const Limits& limits, bool pid_namespace);
+
+}  // namespace tallyman::agent
