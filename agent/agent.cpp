@@ -196,6 +196,7 @@ void Agent::reload() {
                  fresh.group_commit != config_.group_commit ||
                  fresh.spool.limit_bytes != config_.spool.limit_bytes ||
                  fresh.spool.segment_bytes != config_.spool.segment_bytes ||
+                 fresh.spool.keep_acknowledged != config_.spool.keep_acknowledged ||
                  fresh.spool.seal_after != config_.spool.seal_after ||
                  fresh.spool.seal_bytes != config_.spool.seal_bytes;
   if (restart) {

@@ -95,6 +95,7 @@ void Journal::tick() {
   flush();
   seal(false);
   write_out();
+  note_shed();
 }
 
 void Journal::synced(const SyncJob& job, const Status& result) {
@@ -124,6 +125,22 @@ void Journal::new_incarnation() {
   durable_definitions_ = 0;
   syncing_definitions_ = 0;
   written_definitions_ = 0;
+}
+
+void Journal::note_shed() {
+  const SpoolStats stats = spool_.stats();
+  std::string shed;
+  if (stats.lost_batches > 0) {
+    shed = "full: the oldest batches are lost";
+  } else if (stats.gauges_thinned) {
+    shed = "full: gives up readings of counters and gauges";
+  } else if (stats.thinned_bytes > 0) {
+    shed = "full: gives up readings of counters that billing can do without";
+  }
+  if (shed == shed_) return;
+  if (!shed.empty()) log::error("spool: {}", shed);
+  handlers_.event(shed.empty() ? "holds nothing any more that was given up in part" : shed);
+  shed_ = shed;
 }
 
 void Journal::note_trouble(const std::string& trouble) {

@@ -49,6 +49,7 @@ class Journal {
   void tick();
   void synced(const SyncJob& job, const Status& result);
   void note_trouble(const std::string& trouble);
+  void note_shed();
 
   app::EventLoop& loop_;
   Spool& spool_;
@@ -63,6 +64,7 @@ class Journal {
   wire::DefNo syncing_definitions_ = 0;  ///< in the write-out under way
   std::uint64_t lost_polls_ = 0;
   std::string trouble_;
+  std::string shed_;  ///< what the spool has given up, as last told
   bool closing_ = false;
   std::function<void()> closed_;
 };

@@ -163,7 +163,7 @@ Result<std::string> Billing::usage_json(const std::string& customer, const std::
   if (!customer.empty() && s.catalogue->customer(customer) == nullptr) {
     return Error{"no customer `" + customer + "` in the catalogue", "", ""};
   }
-  if (const Status derived = s.derive_all(); !derived) return derived.error();
+  if (const Status derived = s.derive_some(); !derived) return derived.error();
   const Result<Ns> now = s.metered_until();
   if (!now) return now.error();
   const Catalogue& c = *s.catalogue;

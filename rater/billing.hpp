@@ -25,8 +25,9 @@ struct BillingOptions {
   std::string bus_type = "file";  ///< the only one yet
   std::string bus_file;           ///< file bus: where records are appended
   std::string catalogue_path;     ///< may be empty: nothing is rated
-  /// What is committed is derived so much later, or when somebody asks: each time costs a row for
-  /// every series that it brings, and the derivation's snapshot. 0 = at every tick.
+  /// What is committed is derived so much later, or before a period is closed or released: each
+  /// time costs a row for every series that it brings, and the derivation's snapshot. 0 = at every
+  /// tick.
   Ns derive_every = 0;
   std::size_t batches_per_tick = 64;
   std::size_t messages_per_tick = 256;

@@ -58,6 +58,8 @@ struct Billing::State {
   /// not derived is not closed by itself.
   void tick();
   [[nodiscard]] std::string error_text() const;
+  /// A bounded part of what waits.
+  [[nodiscard]] Status derive_some();
   [[nodiscard]] Status derive_all();
   /// The next period to close by itself; nothing before the first data.
   [[nodiscard]] Result<std::optional<Period>> next_period();
@@ -91,7 +93,6 @@ struct Billing::State {
 
  private:
   void note(Step step, const Status& done);
-  [[nodiscard]] Status derive_some();
   [[nodiscard]] Status release_due();
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();

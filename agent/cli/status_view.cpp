@@ -104,8 +104,9 @@ std::string spool_text(const json& status, bool colour) {
   };
   std::string shed;
   if (number_of(spool, "thinned_bytes") > 0)
-    shed += "full: readings that billing does not need were given up, " +
-            bytes_in("thinned_bytes") + " hold the rest";
+    shed += "full: readings of counters that billing can do without" +
+            std::string(spool.value("gauges_thinned", false) ? ", and of gauges," : "") +
+            " were given up, " + bytes_in("thinned_bytes") + " hold the rest";
   if (number_of(spool, "lost_batches") > 0)
     shed +=
         (shed.empty() ? "full: " : "; ") + text_of(spool, "lost_batches") + " batches were lost";

@@ -63,6 +63,7 @@ ordered_json spool_json(const AgentStatus& status) {
       {"acknowledged", spool.acknowledged},
       {"kept_bytes", spool.kept_bytes},
       {"thinned_bytes", spool.thinned_bytes},
+      {"gauges_thinned", spool.gauges_thinned},
       {"lost_batches", spool.lost_batches},
       {"trouble", spool.trouble},
   };

@@ -119,7 +119,7 @@ Status Link::perform(const LinkEffect& effect) {
     case What::rewind:
       return spool_.rewind(effect.number, effect.hash);
     case What::acknowledge:
-      return spool_.acknowledge(effect.number);
+      return spool_.acknowledge(effect.number, effect.hash);
     case What::definitions:
       owed_definition_ = effect.number;
       return {};

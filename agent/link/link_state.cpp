@@ -168,7 +168,8 @@ LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, 
   LinkEffects effects{{What::hold, welcome.ledger, welcome.token, {}, welcome.slot}};
   if (welcome.mark < facts.acknowledged)
     effects.push_back({What::rewind, welcome.mark, 0, {}, 0, welcome.mark_hash});
-  if (welcome.mark > facts.acknowledged) effects.push_back({What::acknowledge, welcome.mark});
+  if (welcome.mark > facts.acknowledged)
+    effects.push_back({What::acknowledge, welcome.mark, 0, {}, 0, welcome.mark_hash});
   if (facts.durable_definitions > welcome.highest_definition) {
     effects.push_back({What::definitions, welcome.highest_definition + 1});
   }
@@ -199,7 +200,7 @@ LinkEffects LinkState::on(const wire::Ack& ack, const LinkFacts& facts, Ns now, 
   if (!moved) return {{What::send}};
   failures_ = 0;
   divergences_ = 0;
-  return {{What::acknowledge, mark_}, {What::send}};
+  return {{What::acknowledge, mark_, 0, {}, 0, ack.mark_hash}, {What::send}};
 }
 
 LinkEffects LinkState::on(const wire::Refused& refused, const LinkFacts&, Ns now, Ns) {

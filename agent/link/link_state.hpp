@@ -50,7 +50,7 @@ struct LinkEffect {
     heartbeat,        ///< send a Heartbeat
     hold,             ///< Spool::hold(number = ledger, token, slot); on failure: on_trouble()
     rewind,           ///< Spool::rewind(number, hash)
-    acknowledge,      ///< Spool::acknowledge(number)
+    acknowledge,      ///< Spool::acknowledge(number, hash)
     definitions,      ///< the durable definitions from `number` on go before any batch
     send,             ///< batches may flow: offer them with may_send() and sent()
     new_incarnation,  ///< Spool::begin_incarnation(why)

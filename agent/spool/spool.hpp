@@ -75,9 +75,11 @@ struct SpoolStats {
   std::uint64_t acknowledged = 0;
   Ns oldest = 0;        ///< wall instant the oldest unacknowledged batch was opened; 0 = none
   Ns last_durable = 0;  ///< wall instant of the last successful write-out; 0 = none yet
-  std::uint64_t kept_bytes = 0;     ///< of acknowledged segments that are kept
-  std::uint64_t thinned_bytes = 0;  ///< of segments thinned for space
-  std::uint64_t lost_batches = 0;   ///< given up for space, since this process began
+  std::uint64_t kept_bytes = 0;  ///< of acknowledged segments that are kept
+  // Of what is not acknowledged:
+  std::uint64_t thinned_bytes = 0;  ///< of segments whose counters, or gauges too, were thinned
+  bool gauges_thinned = false;
+  std::uint64_t lost_batches = 0;  ///< given up for space; stand-ins tell of them
   std::string trouble;  ///< why it cannot take pages now ("disk full: …"); empty = well
 };
 
@@ -149,7 +151,9 @@ class Spool {
   /// itself).
   [[nodiscard]] virtual std::optional<Hash> hash_of_batch(std::uint64_t sequence) = 0;
   /// The rater holds everything up to here: stores the mark and removes whole segments below it.
-  virtual Status acknowledge(std::uint64_t sequence) = 0;
+  /// `hash`: the rater's of that batch, for one that stands inside a stand-in here.
+  virtual Status acknowledge(std::uint64_t sequence, const Hash& hash) = 0;
+  Status acknowledge(std::uint64_t sequence) { return acknowledge(sequence, kNoHash); }
 
   /// The rater holds less than it acknowledged once: it was restored from a backup. What lies above
   /// `sequence`, whose hash it names, is sent again; for what is not held any more stands a

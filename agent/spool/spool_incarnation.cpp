@@ -52,6 +52,8 @@ Status SpoolStore::begin_incarnation(const std::string& why) {
   if (!done) return done;
   // Everything sealed is made durable the same way as after a failed write-out: at once.
   done = move_to_new_segment();
+  // What the rater holds is of no use to the next incarnation, and not worth quarantine.
+  while (done.ok() && acknowledged_front()) done = remove_front();
   if (!done) return done;
 
   Identity next = identity_;
@@ -83,6 +85,7 @@ Status SpoolStore::rewrite_unacknowledged(const Identity& next, const std::strin
   header.highest = dictionary_.highest();
   header.ledger = next.ledger;
   header.token = next.token;
+  header.begun = clock_.wall();
   const Bytes start = preamble();
   Bytes batches;
   header.first = rewriter.next();

@@ -13,6 +13,7 @@ Status read_all(Files& files, const SpoolFolder& folder, const Clock& clock, Spo
   SpoolOptions options;
   options.directory = folder.directory;
   options.limit_bytes = ~std::uint64_t{0} >> 1U;
+  options.keep_acknowledged = wire::kMaxTime;
   auto spool = Spool::open(files, options, folder.agent, {}, clock);
   if (!spool) return spool.error();
   Status done;

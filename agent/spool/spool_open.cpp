@@ -86,12 +86,17 @@ SpoolStats SpoolStore::stats() const {
   stats.oldest = stats.batches == 0 ? 0 : oldest_;
   stats.last_durable = last_durable_;
   stats.trouble = trouble_;
-  stats.lost_batches = lost_batches_;
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const Segment& segment = segments_[i];
-    if (i + 1 < segments_.size() && segments_[i + 1].first <= mark_.sequence + 1)
+    const std::uint64_t last = i + 1 < segments_.size() ? last_of(i) : sealed_;
+    if (i + 1 < segments_.size() && last <= mark_.sequence) {
       stats.kept_bytes += segment.bytes;
-    if (segment.shed != Shed::nothing) stats.thinned_bytes += segment.bytes;
+    } else if (segment.shed == Shed::lost) {
+      stats.lost_batches += last - std::max(segment.first - 1, mark_.sequence);
+    } else if (segment.shed != Shed::nothing) {
+      stats.thinned_bytes += segment.bytes;
+      stats.gauges_thinned |= segment.shed == Shed::gauges;
+    }
   }
   return stats;
 }

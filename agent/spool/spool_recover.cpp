@@ -93,7 +93,7 @@ Status SpoolStore::insert_front(std::uint64_t first, wire::DefNo highest) {
   const Bytes bytes = encode_segment_start(header, {});
   Status done = write_file_atomically(files_, segment_path(header.first), bytes);
   if (!done) return done;
-  segments_.insert(segments_.begin(), {header.first, bytes.size(), header.begun, Shed::nothing});
+  segments_.insert(segments_.begin(), {header.first, bytes.size(), header.begun});
   total_bytes_ += bytes.size();
   return {};
 }

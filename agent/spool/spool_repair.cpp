@@ -211,6 +211,7 @@ Status SpoolStore::repair(std::size_t segment, ByteView bytes, SegmentScan scan)
       whole_frames(bytes.subspan(begin, static_cast<std::size_t>(scan.preamble_end) - begin));
   SegmentHeader header = scan.start.header;
   header.version = kSegmentVersion;
+  if (scan.start.state != HeaderState::whole) header.begun = clock_.wall();
   header.agent = agent_;
   header.incarnation = identity_.incarnation;
   header.first = first;

@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint64_t kMaxPendingBytes = 16U << 20U;
 /// Seals and stand-ins added while a segment is rewritten.
 constexpr std::uint64_t kReserveMargin = 64U << 10U;
+/// Segments given up for one page: each is read and written, and polls wait meanwhile.
+constexpr int kMaxSteps = 8;
 constexpr std::size_t kZeros = 64U << 10U;
 
 }  // namespace
@@ -52,11 +54,11 @@ Status SpoolStore::room_for(std::uint64_t bytes) {
 /// Gives up what it must. A file system that others fill is no reason to lose what is durable: only
 /// the spool's own limit is.
 Status SpoolStore::make_room(std::uint64_t bytes) {
-  for (;;) {
+  for (int steps = 0;; ++steps) {
     const auto short_of = shortage(bytes);
     if (!short_of) return short_of.error();
     if (*short_of == Shortage::none) return {};
-    if (*short_of == Shortage::memory) return room_for(bytes);
+    if (*short_of == Shortage::memory || steps == kMaxSteps) return room_for(bytes);
     const auto gave = shed_one(*short_of == Shortage::limit);
     if (!gave) trouble_ = gave.error().what;
     if (!gave) return gave.error();

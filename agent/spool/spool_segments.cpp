@@ -78,7 +78,7 @@ Status SpoolStore::new_segment(std::uint64_t first) {
   places_.clear();
   file_ = std::move(*file);
   end_ = start_bytes_ = start.size();
-  segments_.push_back({first, end_, clock_.wall(), Shed::nothing});
+  segments_.push_back({first, end_, clock_.wall()});
   total_bytes_ += end_;
   dirty_ = dirty_directory_ = true;
   keep_reserve();
@@ -131,7 +131,7 @@ Status SpoolStore::move_to_new_segment() {
   places_ = std::move(places);
   end_ = bytes.size();
   start_bytes_ = start_bytes;
-  segments_.push_back({first, end_, clock_.wall(), Shed::nothing});
+  segments_.push_back({first, end_, clock_.wall()});
   total_bytes_ += end_;
   if (open_) open_->offset = open_offset;
   durable_ = sealed_;
@@ -155,13 +155,15 @@ Status SpoolStore::store_mark(Durable durable) {
   return {};
 }
 
-Status SpoolStore::acknowledge(std::uint64_t sequence) {
+Status SpoolStore::acknowledge(std::uint64_t sequence, const Hash& rater_hash) {
   if (sequence <= mark_.sequence) return {};
   if (sequence > durable_)
     return Error{
         "an acknowledgement of batch " + std::to_string(sequence) + ", which was never given out",
         options_.directory, "see whether another agent has this one's identity"};
-  const auto hash = hash_of_batch(sequence);
+  auto hash = hash_of_batch(sequence);
+  // The rater took the batch before it became part of a stand-in: only the rater knows its hash.
+  if (!hash && rater_hash != kNoHash && sequence >= segments_.front().first) hash = rater_hash;
   if (!hash)
     return Error{"an acknowledgement of batch " + std::to_string(sequence) + ", which is not known",
                  options_.directory, ""};

@@ -1,6 +1,7 @@
 // Giving up what the spool can best do without, a segment at a time.
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "agent/spool/spool_store.hpp"
@@ -36,14 +37,56 @@ Bytes placed(const wire::Batch& batch) {
   return out;
 }
 
+/// Whether any reading is one that the rule leaves alone.
+bool has_others(std::span<const wire::Batch> batches, const ThinRule& rule) {
+  std::map<wire::DefNo, bool> known;
+  for (const auto& batch : batches) {
+    for (const auto& entry : batch.entries) {
+      const auto* poll = std::get_if<wire::Poll>(&entry);
+      if (poll == nullptr) continue;
+      for (const auto& value : poll->values) {
+        const auto [it, fresh] = known.try_emplace(value.epoch, false);
+        if (fresh) it->second = !rule.applies(value.epoch);
+        if (it->second) return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// For when the segments after it cannot be read: states of polls whose frames go.
+void append_last_states(Bytes& preamble, const SegmentScan& scan) {
+  std::map<std::string, const PluginState*> last;
+  for (const auto& state : scan.states) last[state.instance] = &state;
+  for (const auto& [instance, state] : last) append_state(preamble, *state, 0, 0);
+}
+
 ByteView part(ByteView bytes, std::uint64_t offset, std::uint64_t size) {
   return bytes.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(size));
 }
 
 }  // namespace
 
+/// Makes the newest segment durable: until then the ones before it hold the last durable dictionary
+/// and states, and must stay as they are.
+Status SpoolStore::settle_newest() {
+  if (durable_active_ == segments_.back().first) return {};
+  job_.reset();
+  Status done = file_->sync();
+  if (done.ok()) done = files_.sync_directory(options_.directory);
+  if (done.ok()) {
+    all_durable();
+  } else {
+    failed_ = true;
+  }
+  return done;
+}
+
 /// One step; false when nothing is left to give.
 Result<bool> SpoolStore::shed_one(bool may_lose) {
+  if (segments_.size() < 2) return false;
+  Status settled = settle_newest();
+  if (!settled) return settled.error();
   if (acknowledged_front()) {
     Status removed = remove_front();
     if (!removed) return removed.error();
@@ -54,6 +97,7 @@ Result<bool> SpoolStore::shed_one(bool may_lose) {
     if (shed == Shed::lost && !may_lose) break;
     for (std::size_t i = 0; i + 1 < segments_.size(); ++i) {
       if (segments_[i].shed >= shed) continue;
+      if (shed == Shed::gauges && !segments_[i].gauges) continue;
       Status done = shed == Shed::lost ? lose_segment(i) : thin_segment(i, shed);
       if (!done) return done.error();
       return true;
@@ -70,11 +114,15 @@ Status SpoolStore::thin_segment(std::size_t segment, Shed shed) {
   if (!bytes) return bytes.error();
   const SegmentScan scan = scan_segment(*bytes, expectation(first, last_of(segment)));
   const ThinRule rule(dictionary_, identity_.slot, shed);
-  Bytes batches = thinned(*bytes, scan, rule);
+  bool gauges = false;
+  Bytes batches = thinned(*bytes, scan, rule, gauges);
+  segments_[segment].gauges = gauges;
   SegmentHeader header = scan.start.header;
   header.shed = shed;
-  Bytes out = encode_segment_start(
-      header, part(*bytes, scan.start.size, scan.preamble_end - scan.start.size));
+  const ByteView preamble = part(*bytes, scan.start.size, scan.preamble_end - scan.start.size);
+  Bytes start(preamble.begin(), preamble.end());
+  append_last_states(start, scan);
+  Bytes out = encode_segment_start(header, start);
   out.insert(out.end(), batches.begin(), batches.end());
   if (out.size() >= bytes->size()) {
     segments_[segment].shed = shed;
@@ -83,8 +131,10 @@ Status SpoolStore::thin_segment(std::size_t segment, Shed shed) {
   return replace_segment(segment, out, shed);
 }
 
-/// The segment's batches, those that lose readings under their own numbers and hashes.
-Bytes SpoolStore::thinned(ByteView bytes, const SegmentScan& scan, const ThinRule& rule) const {
+/// The segment's batches, those that lose readings under their own numbers and hashes. Sets `left`
+/// when there are readings that the rule leaves alone.
+Bytes SpoolStore::thinned(ByteView bytes, const SegmentScan& scan, const ThinRule& rule,
+                          bool& left) const {
   Bytes out;
   std::vector<wire::Batch> piece;
   for (std::size_t from = 0; from < scan.batches.size();) {
@@ -96,6 +146,7 @@ Bytes SpoolStore::thinned(ByteView bytes, const SegmentScan& scan, const ThinRul
       piece.push_back(batch ? std::move(*batch) : wire::Batch{});
       size += place.size;
     }
+    left = left || has_others(piece, rule);
     const auto changed = thin(piece, rule);
     for (std::size_t i = from; i < to; ++i) {
       const BatchPlace& place = scan.batches[i];
@@ -141,7 +192,9 @@ Status SpoolStore::lose_segment(std::size_t segment) {
   const SegmentScan scan = scan_segment(*bytes, expect);
   SegmentHeader header = scan.start.header;
   header.shed = Shed::lost;
-  Bytes out = encode_segment_start(header, {});
+  Bytes start;
+  append_last_states(start, scan);
+  Bytes out = encode_segment_start(header, start);
   const auto put = [&](wire::Batch& batch, wire::BatchKind kind, const BatchPlace& from,
                        const BatchPlace& to) {
     batch.head = {kind,          agent_,  identity_.incarnation, from.first,
@@ -154,9 +207,7 @@ Status SpoolStore::lose_segment(std::size_t segment) {
   if (defines) put(defined, wire::BatchKind::thinned, places.front(), places.front());
   if (wire::Batch gone; places.size() > 1 || !defines)
     put(gone, wire::BatchKind::stand_in, places[defines ? 1 : 0], places.back());
-  Status done = replace_segment(segment, out, Shed::lost);
-  if (done.ok()) lost_batches_ += places.back().last - std::max(first - 1, mark_.sequence);
-  return done;
+  return replace_segment(segment, out, Shed::lost);
 }
 
 /// Writes the segment anew, into the reserve when it is large enough: that needs no space.

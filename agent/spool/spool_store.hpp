@@ -40,7 +40,7 @@ class SpoolStore final : public Spool {
   void synced(const SyncJob& job, const Status& result) override;
   Result<std::optional<SealedBatch>> next_after(std::uint64_t sequence) override;
   std::optional<Hash> hash_of_batch(std::uint64_t sequence) override;
-  Status acknowledge(std::uint64_t sequence) override;
+  Status acknowledge(std::uint64_t sequence, const Hash& hash) override;
   Status rewind(std::uint64_t sequence, const Hash& hash) override;
   Status hold(std::uint64_t ledger, wire::Token token, Ns slot) override;
   std::uint64_t ledger() const override { return identity_.ledger; }
@@ -54,6 +54,7 @@ class SpoolStore final : public Spool {
     std::uint64_t bytes = 0;
     Ns begun = 0;
     Shed shed = Shed::nothing;
+    bool gauges = true;  ///< it may hold readings that thinning counters leaves
   };
   struct OpenBatch {
     wire::BatchWriter writer;
@@ -122,9 +123,10 @@ class SpoolStore final : public Spool {
   void keep_reserve();
 
   // spool_shed.cpp
+  Status settle_newest();
   Result<bool> shed_one(bool may_lose);
   Status thin_segment(std::size_t segment, Shed shed);
-  Bytes thinned(ByteView bytes, const SegmentScan& scan, const ThinRule& rule) const;
+  Bytes thinned(ByteView bytes, const SegmentScan& scan, const ThinRule& rule, bool& left) const;
   Status lose_segment(std::size_t segment);
   Status replace_segment(std::size_t segment, ByteView bytes, Shed shed);
 
@@ -188,7 +190,6 @@ class SpoolStore final : public Spool {
   std::vector<Segment> segments_;  ///< ascending; the last is written to
   std::uint64_t total_bytes_ = 0;
   std::uint64_t reserve_bytes_ = 0;  ///< of the reserve file
-  std::uint64_t lost_batches_ = 0;
   std::shared_ptr<File> file_;
   std::uint64_t end_ = 0;           ///< of what is good in it
   std::uint64_t start_bytes_ = 0;   ///< of its header and preamble

@@ -246,7 +246,8 @@ void SpoolStore::turn_over() {
 /// How many bytes of batches a segment holds: several times what it begins with, since each repeats
 /// the dictionary.
 std::uint64_t SpoolStore::batches_limit(std::uint64_t start_bytes) const {
-  return std::max(options_.segment_bytes, std::min(4 * start_bytes, kMaxSegmentGrowth));
+  const std::uint64_t most = std::min(kMaxSegmentGrowth, options_.limit_bytes / 4);
+  return std::max(options_.segment_bytes, std::min(4 * start_bytes, most));
 }
 
 void SpoolStore::all_durable() {
@@ -255,6 +256,7 @@ void SpoolStore::all_durable() {
   durable_ = sealed_;
   last_durable_ = clock_.wall();
   dirty_ = dirty_directory_ = false;
+  durable_active_ = segments_.back().first;
 }
 
 void SpoolStore::sealed(BatchPlace place, Bytes bytes) {

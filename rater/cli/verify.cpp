@@ -48,7 +48,6 @@ std::string json_of(const LedgerReport& report) {
   out["batches"] = report.batches;
   out["bytes"] = report.bytes;
   out["definitions"] = report.definitions;
-  out["dropped"] = report.dropped;
   out["damages"] = report.damages;
   out["findings"] = Json::array();
   for (const auto& finding : report.findings) {
@@ -81,8 +80,6 @@ int verify(const std::string& ledger, bool json) {
   std::string summary = ledger + ": ledger " + report->id + ", " + std::to_string(report->streams) +
                         " streams, " + std::to_string(report->batches) + " batches, " +
                         app::human_bytes(report->bytes);
-  if (report->dropped > 0)
-    summary += ", " + std::to_string(report->dropped) + " batches by their hashes alone";
   print(summary +
         (exit == app::kDone ? ": whole\n" : ": " + std::to_string(report->damages) + " damages\n"));
   return exit;

@@ -110,7 +110,8 @@ class Intake {
 
   // ---- writing, inside a transaction that the caller has begun
   // -----------------------------------
-  /// Finds or makes the stream; one that is there keeps its kind.
+  /// Finds or makes the stream; one that is there keeps its kind. Making an agent's forgets those
+  /// of its others that never had a batch.
   [[nodiscard]] Result<Stream> open_stream(std::string_view agent,
                                            const wire::Incarnation& incarnation,
                                            StreamKind kind = StreamKind::agent);
@@ -140,6 +141,7 @@ class Intake {
     return {Accepted::Outcome::refused, why, std::move(text)};
   }
   Result<References*> references(std::int64_t stream);
+  Status forget_empty(std::string_view agent);
   Result<std::optional<HeldBatch>> held_at(std::int64_t stream, std::uint64_t sequence);
   Result<bool> same_definition(std::int64_t stream, const wire::Definition& definition);
   Result<Accepted> stage(std::int64_t stream, const wire::Definition& definition,

@@ -3,9 +3,8 @@
 // first batch to the mark, the raw bytes, and the definitions that readings refer to.
 //
 // Reads only, in one transaction: a rater may go on writing meanwhile, and what is told is of one
-// moment. (Its write-ahead log cannot be cut until the check has ended.) Days whose raw bytes
-// retention has dropped are checked by their noted hashes alone. One thread; in memory are the
-// definitions of one stream, and one batch.
+// moment. (Its write-ahead log cannot be cut until the check has ended.) One thread; in memory are
+// the definitions of one stream, and one batch.
 
 #include <cstdint>
 #include <functional>
@@ -28,7 +27,6 @@ struct LedgerReport {
   std::string path;
   std::string id;  ///< sixteen hexadecimal digits
   std::uint64_t streams = 0, batches = 0, bytes = 0, definitions = 0;
-  std::uint64_t dropped = 0;            ///< batches whose raw bytes retention has dropped
   std::vector<LedgerFinding> findings;  ///< at most kMaxLedgerFindings
   std::uint64_t damages = 0;            ///< all of them
 };

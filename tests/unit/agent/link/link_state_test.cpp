@@ -65,10 +65,10 @@ TEST_F(LinkStateTest, holds_the_token_before_it_sends) {
   wire::Welcome answer = welcome(3, 1);
   answer.highest_definition = 4;
   facts_.mark_hash = hash_with(1);
-  EXPECT_EQ(
-      hear(answer),
-      (LinkEffects{
-          {What::hold, 11, 5}, {What::acknowledge, 3}, {What::definitions, 5}, {What::send}}));
+  EXPECT_EQ(hear(answer), (LinkEffects{{What::hold, 11, 5},
+                                       {What::acknowledge, 3, 0, {}, 0, hash_with(1)},
+                                       {What::definitions, 5},
+                                       {What::send}}));
   EXPECT_EQ(link_.sent_up_to(), 3U);
 }
 

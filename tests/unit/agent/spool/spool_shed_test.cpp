@@ -220,6 +220,69 @@ TEST(SpoolShed, KeptGoFirst) {
   EXPECT_GT(host.bench.spool->stats().kept_bytes, host.bench.options.limit_bytes / 2);
 }
 
+// Given a power loss at any moment while the spool sheds before its newest segment is durable, then
+// no state is older than the last poll: its plugin would tell readings again.
+TEST(SpoolShed, NoStateOlderThanItsPolls) {
+  for (const int every : {1, 3, 10}) {
+    Host host;
+    host.bench.options.limit_bytes = 24U << 10U;
+    host.bench.options.segment_bytes = 2000;
+    host.bench.options.seal_bytes = 500;
+    ASSERT_TRUE(host.bench.open());
+    for (int i = 0; i < 1500; ++i) {
+      (void)host.poll();
+      (void)host.bench.spool->seal_if_due(host.bench.clock.wall(), false);
+      if (i % every == 0) (void)host.bench.sync();
+      if (i < 400 || i % 3 != 0) continue;
+      Host next;
+      next.bench.options = host.bench.options;
+      next.bench.clock = host.bench.clock;
+      next.bench.files = host.bench.files->after(Crash::lost);
+      ASSERT_TRUE(next.bench.open()) << next.bench.error;
+      ASSERT_EQ(next.bench.spool->states().at(0).scheduled,
+                next.bench.spool->covered_until().at(0).second)
+          << "poll " << i;
+    }
+  }
+}
+
+// Given a rater that took a batch whose acknowledgement was lost, and a spool that gave up that
+// batch's segment meanwhile, then the rater's mark is taken, and what follows it goes on.
+TEST(SpoolShed, MarkInsideAStandIn) {
+  Host host;
+  ASSERT_TRUE(host.bench.open());
+  host.run(500);
+  host.note_hashes();
+  host.run(20'000);
+  const auto first = host.all().at(1);  // the first one keeps its definitions
+  ASSERT_GT(first.last, first.sequence);
+  const std::uint64_t mark = first.sequence;
+  EXPECT_FALSE(host.bench.spool->acknowledge(mark).ok());
+  ASSERT_TRUE(host.bench.spool->acknowledge(mark, host.given.at(mark)).ok());
+  for (const bool restarted : {false, true}) {
+    if (restarted) {
+      ASSERT_TRUE(host.bench.open()) << host.bench.error;
+    }
+    const auto next = host.bench.spool->next_after(mark);
+    ASSERT_TRUE(next.ok() && *next);
+    EXPECT_EQ((*next)->last, first.last);
+    EXPECT_EQ((*next)->hash, first.hash);
+  }
+}
+
+// Given kept segments of a backlog that a new incarnation wrote again, then they are kept, too.
+TEST(SpoolShed, KeepsWhatANewIncarnationWrote) {
+  Host host;
+  host.bench.options.limit_bytes = 64U << 20U;
+  host.bench.options.keep_acknowledged = 24 * kHour;
+  ASSERT_TRUE(host.bench.open());
+  host.run(2000);
+  ASSERT_TRUE(host.bench.spool->begin_incarnation("test").ok());
+  host.run(10);
+  ASSERT_TRUE(host.bench.spool->acknowledge(host.bench.spool->stats().sealed).ok());
+  EXPECT_GT(host.bench.spool->stats().kept_bytes, 50'000U);
+}
+
 // Given a crash of any kind at any call while the spool sheds, then it opens, its chain is whole,
 // and every batch that was ever given out is there under its hash, or within a stand-in.
 TEST(SpoolShed, CrashAtEveryCall) {
@@ -263,6 +326,13 @@ TEST(SpoolShed, CrashAtEveryCall) {
         ASSERT_TRUE(held.contains(sequence)) << "batch " << sequence << " at call " << call;
         ASSERT_EQ(held.at(sequence), hash) << "batch " << sequence << " at call " << call;
       }
+      // The state is that of the last poll that is there, or an earlier one's with nothing after
+      // it.
+      ASSERT_EQ(next.bench.spool->states().size(), 1U);
+      ASSERT_EQ(next.bench.spool->covered_until().size(), 1U);
+      ASSERT_EQ(next.bench.spool->states()[0].scheduled,
+                next.bench.spool->covered_until()[0].second)
+          << "at call " << call << " crash " << static_cast<int>(kind);
       next.values = host.values;
       ASSERT_TRUE(next.poll().ok());
       ASSERT_FALSE(testing::Test::HasFailure()) << "at call " << call;
