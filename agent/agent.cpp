@@ -126,9 +126,10 @@ void Agent::open_link() {
     log::info("{}", what);
     event("", what);
   };
-  link_ = std::make_unique<Link>(loop_, *spool_, config_.agent,
-                                 RaterAddress{config_.endpoints, config_.key, config_.rater_key},
-                                 LinkTimes{}, std::move(handlers));
+  link_ = std::make_unique<Link>(
+      loop_, *spool_, config_.agent,
+      RaterAddress{config_.endpoints, config_.key, config_.rater_key, config_.compress},
+      LinkTimes{}, std::move(handlers));
   link_->start();
 }
 
@@ -224,10 +225,11 @@ void Agent::reload() {
     add(*instance, changed ? wire::Cause::starting : wire::Cause::disabled);
   }
   if (fresh.endpoints != config_.endpoints || fresh.key != config_.key ||
-      fresh.rater_key != config_.rater_key) {
+      fresh.rater_key != config_.rater_key || fresh.compress != config_.compress) {
     config_.endpoints = std::move(fresh.endpoints);
     config_.key = std::move(fresh.key);
     config_.rater_key = std::move(fresh.rater_key);
+    config_.compress = fresh.compress;
     open_link();
   }
   log::info("the new configuration is in force with {} plugin instances", instances_.size());

@@ -81,6 +81,8 @@ void read_rater(ConfigTable rater, AgentConfig& config) {
     rater.complain("rater_key", "this is no key",
                    "40 characters, as `tallyman-rater key show` writes them");
   }
+  static constexpr std::array<std::string_view, 2> compressions{"none", "zstd"};
+  config.compress = rater.choice("compression", compressions, "none") == "zstd";
   for (const std::string& endpoint : config.endpoints) {
     check_endpoint(rater, key, endpoint, encrypted);
   }

@@ -47,6 +47,7 @@ struct AgentConfig {
   std::string key_file;                ///< of the own key pair
   std::string rater_key;               ///< public, Z85; empty = the link is plain
   app::KeyPair key;                    ///< as load_key() found it
+  bool compress = false;               ///< batches on the link to the rater
   SpoolOptions spool;
   Ns group_commit = kSecond;
   std::vector<InstanceConfig> instances;  ///< ascending by name; disabled ones too

@@ -83,6 +83,7 @@ ordered_json link_json(const AgentStatus& status) {
       {"unacknowledged_bytes", status.spool.unacknowledged_bytes},
       {"ledger", link.ledger},
       {"clock_offset_ms", link.clock_offset / kMillisecond},
+      {"compression", link.compression},
   };
 }
 

@@ -38,7 +38,8 @@ struct LinkStatus {
   Ns last_ack = 0;   ///< wall instant, 0 = none yet
   std::uint64_t acknowledged = 0;
   std::uint64_t ledger = 0;
-  Ns clock_offset = 0;  ///< the rater's wall clock minus this one
+  Ns clock_offset = 0;               ///< the rater's wall clock minus this one
+  std::string compression = "none";  ///< of batches, as agreed with the rater: or "zstd"
 };
 
 struct AgentStatus {

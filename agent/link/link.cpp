@@ -6,6 +6,7 @@
 
 #include "app/log.hpp"
 #include "base/time_text.hpp"
+#include "wire/pack.hpp"
 
 namespace tallyman::agent {
 namespace {
@@ -25,7 +26,7 @@ Link::Link(app::EventLoop& loop, Spool& spool, std::string agent, RaterAddress r
       agent_(std::move(agent)),
       rater_(std::move(rater)),
       handlers_(std::move(handlers)),
-      state_(rater_.endpoints.size(), times) {}
+      state_(rater_.endpoints.size(), times, rater_.compress ? wire::kPackedBatches : 0) {}
 
 Link::~Link() {
   loop_.cancel(timer_);
@@ -62,6 +63,7 @@ LinkStatus Link::status() const {
   status.last_ack = state_.last_ack();
   status.acknowledged = spool_.stats().acknowledged;
   status.ledger = spool_.ledger();
+  status.compression = state_.may_pack() ? "zstd" : "none";
   status.clock_offset = state_.clock_offset();
   if (std::abs(status.clock_offset) > kClockOff) {
     status.why += (status.why.empty() ? "" : "; ") + std::string("this clock is ") +
@@ -163,7 +165,8 @@ void Link::send_hello() {
                           spool_.ledger(),
                           spool_.stats().sealed,
                           loop_.clock().wall(),
-                          "tallyman-agent " TALLYMAN_VERSION};
+                          "tallyman-agent " TALLYMAN_VERSION,
+                          state_.asks()};
   if (send(hello)) return;
   // Nothing is taken before the connection stands: that is noticed by trying.
   retry_ = loop_.after(kQueueRetry, [this] {
@@ -199,6 +202,14 @@ void Link::retry_soon() {
   });
 }
 
+bool Link::send_batch(Bytes batch) {
+  if (state_.may_pack()) {
+    Bytes frame = wire::pack(batch);
+    if (!frame.empty()) return send(wire::PackedBatch{spool_.token(), std::move(frame)});
+  }
+  return send(wire::BatchMessage{spool_.token(), std::move(batch)});
+}
+
 void Link::send_batches() {
   if (state_.may_send(0) && !send_definitions()) return retry_soon();
   while (state_.may_send(0)) {
@@ -211,9 +222,7 @@ void Link::send_batches() {
     if (!next->has_value() || !state_.may_send((*next)->bytes.size())) return;
     SealedBatch& batch = **next;
     std::uint64_t size = batch.bytes.size();
-    if (!send(wire::BatchMessage{spool_.token(), std::move(batch.bytes)})) {
-      return retry_soon();
-    }
+    if (!send_batch(std::move(batch.bytes))) return retry_soon();
     state_.sent(batch.last, size, loop_.clock().boot());
   }
 }

@@ -19,6 +19,7 @@ struct RaterAddress {
   std::vector<std::string> endpoints;  ///< raters that share a ledger, tried in turn
   app::KeyPair key;                    ///< this agent's; empty = the link is plain
   std::string rater_key;               ///< all those raters'
+  bool compress = false;               ///< batches go packed, where the rater grants it
 };
 
 /// Owned by the Agent; main thread.
@@ -47,6 +48,7 @@ class Link {
   [[nodiscard]] Status perform(const LinkEffect& effect);
   [[nodiscard]] Status connect(std::size_t endpoint);
   [[nodiscard]] bool send(const wire::AgentMessage& message);
+  [[nodiscard]] bool send_batch(Bytes batch);
   void send_hello();
   [[nodiscard]] bool send_definitions();
   void retry_soon();

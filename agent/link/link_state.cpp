@@ -27,8 +27,8 @@ const char* link_phase_name(LinkPhase phase) {
   return "unknown";
 }
 
-LinkState::LinkState(std::size_t endpoints, const LinkTimes& times)
-    : endpoints_(endpoints), times_(times) {}
+LinkState::LinkState(std::size_t endpoints, const LinkTimes& times, wire::Features wants)
+    : endpoints_(endpoints), times_(times), wants_(wants), asks_(wants) {}
 
 LinkEffects LinkState::start(Ns now) {
   if (endpoints_ == 0) {
@@ -37,9 +37,14 @@ LinkEffects LinkState::start(Ns now) {
     timer_ = kNever;
     return {};
   }
-  LinkEffects effects{{What::connect, endpoint_}};
+  LinkEffects effects{connect()};
   for (LinkEffect& effect : greet(now)) effects.push_back(std::move(effect));
   return effects;
+}
+
+LinkEffect LinkState::connect() {
+  asks_ = wants_;
+  return {What::connect, endpoint_};
 }
 
 LinkEffects LinkState::greet(Ns now) {
@@ -63,7 +68,7 @@ LinkEffects LinkState::on_timer(Ns now) {
       LinkEffects effects;
       if (reconnect_) {
         endpoint_ = (endpoint_ + 1) % endpoints_;
-        effects.push_back({What::connect, endpoint_});
+        effects.push_back(connect());
       }
       reconnect_ = false;
       for (LinkEffect& effect : greet(now)) effects.push_back(std::move(effect));
@@ -159,6 +164,7 @@ LinkEffects LinkState::on(const wire::Welcome& welcome, const LinkFacts& facts, 
   why_.clear();
   mark_ = sent_ = welcome.mark;
   credit_ = welcome.credit;
+  can_ = welcome.can & asks_;
   in_flight_.clear();
   in_flight_bytes_ = 0;
   awaited_ = 0;
@@ -245,6 +251,9 @@ LinkEffects LinkState::refuse(const std::string& why, Ns wait_for, Ns now) {
 // The same bytes are refused for the same reason for ever: people must hear of it.
 LinkEffects LinkState::malformed(const std::string& why, Ns now) {
   constexpr unsigned kTries = 3;
+  // A rater of before the features calls a hello malformed that asks for any; and whatever was
+  // wrong with a packed batch, it goes plain the next time.
+  asks_ = 0;
   if (phase_ == LinkPhase::connected) {
     stuck_ = stuck_at_ == mark_ + 1 ? stuck_ + 1 : 1;
     stuck_at_ = mark_ + 1;

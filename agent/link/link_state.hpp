@@ -69,7 +69,8 @@ using LinkEffects = std::vector<LinkEffect>;
 /// clock.
 class LinkState {
  public:
-  LinkState(std::size_t endpoints, const LinkTimes& times);
+  /// `wants`: what its hellos ask for, of a rater that did not call one malformed.
+  LinkState(std::size_t endpoints, const LinkTimes& times, wire::Features wants = 0);
 
   LinkEffects start(Ns now);
   /// To be called when timer() is reached.
@@ -87,6 +88,12 @@ class LinkState {
   /// Whether a batch of so many bytes may be sent now.
   [[nodiscard]] bool may_send(std::uint64_t bytes) const;
   void sent(std::uint64_t last, std::uint64_t bytes, Ns now);
+
+  [[nodiscard]] wire::Features asks() const { return asks_; }
+  /// Whether batches may be sent packed: connected to a rater that grants it.
+  [[nodiscard]] bool may_pack() const {
+    return phase_ == LinkPhase::connected && (can_ & wire::kPackedBatches) != 0;
+  }
 
   [[nodiscard]] LinkPhase phase() const { return phase_; }
   [[nodiscard]] const std::string& why() const { return why_; }
@@ -106,12 +113,16 @@ class LinkState {
   LinkEffects refuse(const std::string& why, Ns now) { return refuse(why, times_.refused, now); }
   LinkEffects refuse(const std::string& why, Ns wait_for, Ns now);
   LinkEffects greet(Ns now);
+  LinkEffect connect();
   void wait(Ns delay, LinkPhase phase, const std::string& why, Ns now);
   void back_off(const std::string& why, Ns now);
   void next_beat(Ns now);
 
   std::size_t endpoints_;
   LinkTimes times_;
+  wire::Features wants_;
+  wire::Features asks_;     ///< wants_, until the peer behind this socket calls something malformed
+  wire::Features can_ = 0;  ///< of those: granted by the last welcome
   LinkPhase phase_ = LinkPhase::disconnected;
   std::string why_;
   std::string note_;

@@ -57,7 +57,7 @@ void Receiver::turn() {
   while (waiting.size() < options_.turn_messages && bytes < options_.turn_bytes) {
     auto message = socket_.receive();
     if (!message) break;
-    bytes += message->body.size();
+    bytes += wire::message_weight(message->body);
     waiting.push_back(std::move(*message));
   }
   if (waiting.empty()) return;

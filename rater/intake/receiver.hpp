@@ -16,7 +16,7 @@ struct ReceiverOptions {
   std::string endpoint = "tcp://127.0.0.1:5580";
   Ns slot = 5 * kMinute;
   std::size_t turn_messages = 256;      ///< at most, of all peers, in one transaction
-  std::size_t turn_bytes = 16U << 20U;  ///< likewise
+  std::size_t turn_bytes = 16U << 20U;  ///< likewise; of packed batches, what they unpack to
   std::size_t max_message = wire::kMaxBatchBytes + (64U << 10U);
   app::KeyPair key{};  ///< of the rater: then agents come over CURVE, each by a key of its own
   SessionLimits limits{};

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "rater/intake/session.hpp"
+#include "wire/pack.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -13,6 +14,7 @@ constexpr std::size_t kRefusedKept = 1024;
 constexpr unsigned kHelloLines = 50;  ///< in the log, in ten seconds
 // A hello carries two short names. Whatever is longer is not looked at before one was accepted.
 constexpr std::size_t kMaxHello = 2048;
+constexpr wire::Features kFeatures = wire::kPackedBatches;  // that this rater grants
 
 /// What a peer calls its software, as one line of a log.
 std::string printable(std::string text) {
@@ -197,7 +199,8 @@ void SessionTable::open_session(Turn& turn, const Bytes& peer, const wire::Hello
   turn.answers.emplace_back(
       peer, wire::Welcome{ledger_.id(), verdict.token, stream.mark, stream.mark_hash,
                           stream.highest_definition, limits_.credit, slot_, clock_.wall(),
-                          here.moving ? hello.ledger : 0});
+                          here.moving ? hello.ledger : 0,
+                          static_cast<wire::Features>(hello.asks & kFeatures)});
   refused_.erase(hello.agent);
   note(hello.agent, verdict.note);
   hellos_.line(
@@ -256,17 +259,26 @@ Result<std::optional<SessionTable::Refusal>> SessionTable::store(
   const auto fence = intake_.fence(session.agent);
   if (!fence.ok()) return fence.error();
   const auto* batch = std::get_if<wire::BatchMessage>(&message);
+  const auto* packed = std::get_if<wire::PackedBatch>(&message);
   const auto* definitions = std::get_if<wire::Definitions>(&message);
-  const wire::Token token = batch != nullptr ? batch->token : definitions->token;
+  const wire::Token token = batch != nullptr    ? batch->token
+                            : packed != nullptr ? packed->token
+                                                : definitions->token;
   if (auto wrong = check_token(session, token, fence->value_or(Fence{}))) return wrong;
-  const auto accepted = batch != nullptr
-                            ? intake_.accept_batch(session.stream, batch->batch)
-                            : intake_.accept_definitions(session.stream, definitions->definitions);
+  Result<Bytes> unpacked = Bytes{};
+  if (packed != nullptr) unpacked = wire::unpack(packed->frame);
+  if (!unpacked.ok()) {
+    return std::optional<Refusal>{Refusal{wire::Refusal::malformed, unpacked.error().text()}};
+  }
+  const auto accepted =
+      definitions != nullptr
+          ? intake_.accept_definitions(session.stream, definitions->definitions)
+          : intake_.accept_batch(session.stream, packed != nullptr ? *unpacked : batch->batch);
   if (!accepted.ok()) return accepted.error();
   if (accepted->outcome == Accepted::Outcome::refused) {
     return std::optional<Refusal>{Refusal{accepted->why, accepted->text}};
   }
-  if (accepted->outcome == Accepted::Outcome::applied && batch != nullptr) ++turn.applied;
+  if (accepted->outcome == Accepted::Outcome::applied && definitions == nullptr) ++turn.applied;
   if (session.moving) {
     if (Status status = keys_.moved(session.agent); !status.ok()) return status.error();
   }

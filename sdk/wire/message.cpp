@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wire/definition.hpp"
+#include "wire/pack.hpp"
 
 namespace tallyman::wire {
 namespace {
@@ -14,9 +15,12 @@ enum class Type : std::uint8_t {
   definitions = 2,
   batch = 3,
   heartbeat = 4,
+  hello_that_asks = 5,
+  packed_batch = 6,
   welcome = 17,
   ack = 18,
   refused = 19,
+  welcome_that_can = 20,
 };
 
 template <std::size_t N>
@@ -41,7 +45,7 @@ ByteWriter begin(Bytes& out, Type type) {
 }
 
 void put(Bytes& bytes, const Hello& m) {
-  ByteWriter out = begin(bytes, Type::hello);
+  ByteWriter out = begin(bytes, m.asks == 0 ? Type::hello : Type::hello_that_asks);
   out.text(m.agent);
   out.raw(m.incarnation);
   out.u64(m.token);
@@ -49,6 +53,13 @@ void put(Bytes& bytes, const Hello& m) {
   out.u64(m.last_sealed);
   out.i64(m.wall);
   out.text(m.software);
+  if (m.asks != 0) out.u8(m.asks);
+}
+
+Features take_features(ByteReader& in) {
+  const Features features = in.u8();
+  if (features == 0) in.fail();
+  return features;
 }
 
 Hello take_hello(ByteReader& in) {
@@ -60,6 +71,12 @@ Hello take_hello(ByteReader& in) {
   m.last_sealed = in.u64();
   m.wall = take_time(in);
   m.software = in.text(kMaxNameBytes);
+  return m;
+}
+
+Hello take_hello_that_asks(ByteReader& in) {
+  Hello m = take_hello(in);
+  m.asks = take_features(in);
   return m;
 }
 
@@ -99,6 +116,21 @@ BatchMessage take_batch(ByteReader& in) {
   return m;
 }
 
+void put(Bytes& bytes, const PackedBatch& m) {
+  bytes.reserve(m.frame.size() + 24);
+  ByteWriter out = begin(bytes, Type::packed_batch);
+  out.u64(m.token);
+  out.blob(m.frame);
+}
+
+PackedBatch take_packed_batch(ByteReader& in) {
+  PackedBatch m;
+  m.token = in.u64();
+  const ByteView frame = in.blob(kMaxBatchBytes);
+  m.frame.assign(frame.begin(), frame.end());
+  return m;
+}
+
 void put(Bytes& bytes, const Heartbeat& m) {
   ByteWriter out = begin(bytes, Type::heartbeat);
   out.u64(m.token);
@@ -115,7 +147,7 @@ Heartbeat take_heartbeat(ByteReader& in) {
 }
 
 void put(Bytes& bytes, const Welcome& m) {
-  ByteWriter out = begin(bytes, Type::welcome);
+  ByteWriter out = begin(bytes, m.can == 0 ? Type::welcome : Type::welcome_that_can);
   out.u64(m.ledger);
   out.u64(m.token);
   out.u64(m.mark);
@@ -125,6 +157,7 @@ void put(Bytes& bytes, const Welcome& m) {
   out.i64(m.slot);
   out.i64(m.wall);
   out.u64(m.moved_from);
+  if (m.can != 0) out.u8(m.can);
 }
 
 Welcome take_welcome(ByteReader& in) {
@@ -138,6 +171,12 @@ Welcome take_welcome(ByteReader& in) {
   m.slot = take_time(in);
   m.wall = take_time(in);
   m.moved_from = in.u64();
+  return m;
+}
+
+Welcome take_welcome_that_can(ByteReader& in) {
+  Welcome m = take_welcome(in);
+  m.can = take_features(in);
   return m;
 }
 
@@ -252,11 +291,15 @@ Result<AgentMessage> decode_agent_message(ByteView bytes) {
   switch (*type) {
     case Type::hello:
       return take_whole<AgentMessage>(in, take_hello, "hello");
+    case Type::hello_that_asks:
+      return take_whole<AgentMessage>(in, take_hello_that_asks, "hello");
     case Type::definitions:
       if (bytes.size() > kMaxBatchBytes) return Error{"a definitions message too long", "", ""};
       return take_whole<AgentMessage>(in, take_definitions, "definitions");
     case Type::batch:
       return take_whole<AgentMessage>(in, take_batch, "batch");
+    case Type::packed_batch:
+      return take_whole<AgentMessage>(in, take_packed_batch, "packed batch");
     case Type::heartbeat:
       return take_whole<AgentMessage>(in, take_heartbeat, "heartbeat");
     default:
@@ -271,6 +314,8 @@ Result<RaterMessage> decode_rater_message(ByteView bytes) {
   switch (*type) {
     case Type::welcome:
       return take_whole<RaterMessage>(in, take_welcome, "welcome");
+    case Type::welcome_that_can:
+      return take_whole<RaterMessage>(in, take_welcome_that_can, "welcome");
     case Type::ack:
       return take_whole<RaterMessage>(in, take_ack, "ack");
     case Type::refused:
@@ -278,6 +323,15 @@ Result<RaterMessage> decode_rater_message(ByteView bytes) {
     default:
       return unknown_type(*type);
   }
+}
+
+std::size_t message_weight(ByteView bytes) {
+  ByteReader in(bytes);
+  const Result<Type> type = take_type(in);
+  if (!type.ok() || *type != Type::packed_batch) return bytes.size();
+  in.u64();
+  const Result<std::size_t> claimed = packed_size(in.blob(kMaxBatchBytes));
+  return claimed.ok() ? std::max(*claimed, bytes.size()) : bytes.size();
 }
 
 }  // namespace tallyman::wire

@@ -3,6 +3,26 @@
 //   u8 protocol version (1) · u8 type · body
 // Integers little-endian, texts and blobs with a varint length. An unknown version or type, and
 // bytes left over, are malformed.
+//
+// Type 1, hello: text agent · 16 incarnation · u64 token · u64 ledger · u64 last sealed · i64 wall
+// ·
+//   text software
+// Type 5, hello that asks: as type 1 · u8 asks (≠ 0)
+// Type 2, definitions: u64 token · varint count · that many definitions (definition.hpp)
+// Type 3, batch: u64 token · blob batch
+// Type 6, packed batch: u64 token · blob frame (pack.hpp)
+// Type 4, heartbeat: u64 token · i64 wall · u64 last sealed
+// Type 17, welcome: u64 ledger · u64 token · u64 mark · 32 mark's hash · u64 highest definition ·
+//   u64 credit · i64 slot · i64 wall · u64 moved from
+// Type 20, welcome that can: as type 17 · u8 can (≠ 0)
+// Type 18, ack: u64 mark · 32 mark's hash · u64 credit · i64 wall
+// Type 19, refused: u8 why · text · u64 mark · 32 mark's hash
+//
+// What is optional is asked for by the hello and granted by the welcome: the bits of `can` are some
+// of those of `asks`, and bits that a rater does not know it does not grant. Types 5, 6 and 20 go
+// only where they are wanted; a rater that does not know type 5 calls it malformed, and the agent
+// says hello by type 1. Rejected: a further field at the end of types 1 and 17 (a message cut short
+// could pass for a whole one); a size beside the frame (the frame names it).
 
 #include <cstdint>
 #include <string>
@@ -18,6 +38,10 @@ namespace tallyman::wire {
 /// Fencing token: issued by the rater, ascending per agent, kept in the ledger; 0 = none yet.
 using Token = std::uint64_t;
 
+/// What a hello may ask for, as bits.
+using Features = std::uint8_t;
+constexpr Features kPackedBatches = 1;  ///< the agent may send PackedBatch instead of BatchMessage
+
 // ---- agent → rater -----------------------------------------------------------------------------
 
 /// Opens a session, also after any silence, error or reconnection.
@@ -29,6 +53,7 @@ struct Hello {
   std::uint64_t last_sealed = 0;  ///< highest sealed sequence number, 0 = none
   Ns wall = 0;
   std::string software;  ///< "tallyman-agent 0.1.0"
+  Features asks = 0;
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -44,6 +69,13 @@ struct BatchMessage {
   Token token = 0;
   Bytes batch;
   friend bool operator==(const BatchMessage&, const BatchMessage&) = default;
+};
+
+/// A batch that unpack() gives back. Credit counts the batch's bytes, not the frame's.
+struct PackedBatch {
+  Token token = 0;
+  Bytes frame;
+  friend bool operator==(const PackedBatch&, const PackedBatch&) = default;
 };
 
 struct Heartbeat {
@@ -68,6 +100,7 @@ struct Welcome {
   /// The ledger the agent belonged to until somebody moved it here; 0 = it was not moved. The agent
   /// sends nothing that the other ledger acknowledged: it begins a new incarnation first.
   std::uint64_t moved_from = 0;
+  Features can = 0;  ///< of what the hello asked for
   friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
@@ -102,12 +135,15 @@ struct Refused {
   friend bool operator==(const Refused&, const Refused&) = default;
 };
 
-using AgentMessage = std::variant<Hello, Definitions, BatchMessage, Heartbeat>;
+using AgentMessage = std::variant<Hello, Definitions, BatchMessage, PackedBatch, Heartbeat>;
 using RaterMessage = std::variant<Welcome, Ack, Refused>;
 
 [[nodiscard]] Bytes encode(const AgentMessage& message);
 [[nodiscard]] Bytes encode(const RaterMessage& message);
 [[nodiscard]] Result<AgentMessage> decode_agent_message(ByteView bytes);
 [[nodiscard]] Result<RaterMessage> decode_rater_message(ByteView bytes);
+/// The bytes that a message to the rater stands for: its own, or, of a packed batch, those that it
+/// claims to hold, if they are more. At most kMaxBatchBytes if the message is not longer.
+[[nodiscard]] std::size_t message_weight(ByteView bytes);
 
 }  // namespace tallyman::wire

@@ -33,6 +33,7 @@ HEAVY = {
     r"zmq\.hpp": 2,
     r"spdlog/": 1,
     r"sqlite3\.h": 1,
+    r"zstd\.h": 1,
 }
 
 

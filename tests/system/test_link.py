@@ -1,21 +1,25 @@
 """Between agent and rater: what a link may do to messages changes nothing in the ledger."""
 import sqlite3
+import subprocess
 import threading
 
 import pytest
 import zmq
 
-from harness import begin_of_period, wait_for
+from harness import BUILD, begin_of_period, wait_for
 
 PERIOD = 20
 
 
-class Doubler:
-    """Stands between agent and rater and hands on every message of the agent twice."""
+BATCH, HELLO_THAT_ASKS, PACKED_BATCH = 3, 5, 6
+
+
+class Between:
+    """Stands between agent and rater and hands on what hand_on() gives for a message of the agent."""
 
     def __init__(self, site):
         self.front, self.back = f"ipc://{site.directory}/front", site.endpoint
-        self.doubled = 0
+        self.types = []  # of the agent's messages
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.work)
         self.thread.start()
@@ -34,31 +38,50 @@ class Doubler:
                         backs[peer] = context.socket(zmq.DEALER)
                         backs[peer].connect(self.back)
                         poller.register(backs[peer], zmq.POLLIN)
-                    for _ in range(2):
-                        backs[peer].send(body)
-                    self.doubled += 1
+                    self.types.append(body[1])
+                    for copy in self.hand_on(body):
+                        backs[peer].send(copy)
                 else:
                     peer = next(p for p, s in backs.items() if s is socket)
                     front.send_multipart([peer, socket.recv()])
         context.destroy(linger=0)
+
+    @staticmethod
+    def hand_on(body):
+        return [body]
 
     def close(self):
         self.ending.set()
         self.thread.join()
 
 
+class Doubler(Between):
+    @staticmethod
+    def hand_on(body):
+        return [body, body]
+
+
+class OldRater(Between):
+    """What is behind it does not know the types that came with compression."""
+
+    @staticmethod
+    def hand_on(body):
+        return [b"\1\x7f" if body[1] in (HELLO_THAT_ASKS, PACKED_BATCH) else body]
+
+
 @pytest.fixture
-def doubler(site):
-    made = Doubler(site)
+def between(site, request):
+    made = request.param(site)
     yield made
     made.close()
 
 
-def test_every_message_twice(site, namespaces, doubler):
+@pytest.mark.parametrize("between", [Doubler], indirect=True)
+def test_every_message_twice(site, namespaces, between):
     """Given a link that delivers every message twice, then the record has every byte once, and the
     ledger holds each sequence number once."""
     site.namespace = namespaces.a
-    site.configure_agent(endpoint=doubler.front)
+    site.configure_agent(endpoint=between.front)
     site.configure_rater()
     site.catalogue(period=f"{PERIOD}s")
     site.plugin("netif")
@@ -68,8 +91,36 @@ def test_every_message_twice(site, namespaces, doubler):
     sent = namespaces.send(1000)
     record = site.record_of("acme", instant)
     assert record["exact"]["billed"] == str(sent)
-    assert doubler.doubled > 10
+    assert len(between.types) > 10
     assert site.status()["link"]["state"] == "connected"
+
+
+@pytest.mark.parametrize("between, agreed", [(Between, "zstd"), (OldRater, "none")], indirect=["between"])
+def test_compression(site, namespaces, between, agreed):
+    """Given an agent that may compress, then batches go packed to a rater that can unpack them and plain to
+    an older one; the record has every byte, and the ledger's chain verifies."""
+    site.namespace = namespaces.a
+    site.configure_agent(endpoint=between.front, rater='compression = "zstd"')
+    site.configure_rater()
+    site.catalogue(period=f"{PERIOD}s")
+    site.plugin("netif")
+    site.start()
+    site.wait_running("netif")
+    instant = begin_of_period(PERIOD, 10)
+    sent = namespaces.send(1000)
+    record = site.record_of("acme", instant)
+    assert record["exact"]["billed"] == str(sent)
+    link = site.status()["link"]
+    assert (link["state"], link["compression"]) == ("connected", agreed)
+    assert (PACKED_BATCH in between.types) == (agreed == "zstd")
+    assert (BATCH in between.types) or agreed == "zstd"
+    assert between.types.count(HELLO_THAT_ASKS) == 1
+    site.agent.stop()
+    site.rater.stop()
+    verified = subprocess.run([BUILD / "bin/tallyman-rater", "verify", "--ledger",
+                               site.directory / "ledger.db"],
+                              capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def test_rater_away(site):

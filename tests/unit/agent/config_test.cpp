@@ -148,6 +148,22 @@ TEST_F(Config, endpoints) {
   EXPECT_FALSE(errors_.empty());
 }
 
+// Given no word on compression, then there is none; given a wrong word, its place is told.
+TEST_F(Config, compression) {
+  const std::string link = "[rater]\nendpoint = \"ipc:///tmp/x\"\n";
+  write("agent.toml", link);
+  EXPECT_FALSE(load().compress);
+  write("agent.toml", link + "compression = \"none\"\n");
+  EXPECT_FALSE(load().compress);
+  write("agent.toml", link + "compression = \"zstd\"\n");
+  EXPECT_TRUE(load().compress);
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  write("agent.toml", link + "compression = \"gzip\"\n");
+  load();
+  EXPECT_NE(errors_.text().find("agent.toml:3:15"), std::string::npos) << errors_.text();
+  EXPECT_NE(errors_.text().find("zstd"), std::string::npos) << errors_.text();
+}
+
 // Given a rater over a network, then its public key is asked for; with it and a key of this host
 // the link is encrypted, on loopback too; what is missing or no key is told with its place.
 TEST_F(Config, a_link_over_a_network_needs_keys) {

@@ -27,11 +27,11 @@ TEST(Status, document) {
   status.spool.batches = 3;
   status.link.clock_offset = -2500 * kMillisecond;
   std::string text = to_json(status);
-  for (const char* part :
-       {R"("agent":"stor-01")", R"("time":"2023-11-14T22:13:20.000000000Z")",
-        R"("instance":"netif")", R"("last_poll":null)", R"("last_poll_ms":1.5)",
-        R"("interval_seconds":0.2)", R"("readings":18446744073709551615)",
-        R"("unacknowledged_batches":3)", R"("clock_offset_ms":-2500)", R"("rater":null)"}) {
+  for (const char* part : {R"("agent":"stor-01")", R"("time":"2023-11-14T22:13:20.000000000Z")",
+                           R"("instance":"netif")", R"("last_poll":null)", R"("last_poll_ms":1.5)",
+                           R"("interval_seconds":0.2)", R"("readings":18446744073709551615)",
+                           R"("unacknowledged_batches":3)", R"("clock_offset_ms":-2500)",
+                           R"("rater":null)", R"("compression":"none")"}) {
     EXPECT_TRUE(contains(text, part)) << part << " in " << text;
   }
   EXPECT_FALSE(contains(text, "\n"));

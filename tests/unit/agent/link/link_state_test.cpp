@@ -291,6 +291,52 @@ TEST_F(LinkStateTest, stale_answers_are_ignored) {
   EXPECT_EQ(link_.sent_up_to(), 0U);
 }
 
+// Given an agent that may compress, then it does when the welcome grants it, and no longer once the
+// connection is lost.
+TEST_F(LinkStateTest, packs_when_the_rater_grants_it) {
+  wire::Welcome granting = welcome();
+  granting.can = 0xff;
+  connect();
+  hear(granting);
+  EXPECT_EQ(link_.asks(), 0U);
+  EXPECT_FALSE(link_.may_pack()) << "granted, and not asked for";
+  link_ = LinkState(1, times_, wire::kPackedBatches);
+  link_.start(now_);
+  EXPECT_EQ(link_.asks(), wire::kPackedBatches);
+  EXPECT_FALSE(link_.may_pack());
+  hear(granting);
+  EXPECT_TRUE(link_.may_pack());
+  hear(wire::Refused{Refusal::no_session, "", 0, {}});
+  EXPECT_FALSE(link_.may_pack());
+  expire();
+  hear(welcome());
+  EXPECT_EQ(link_.phase(), LinkPhase::connected);
+  EXPECT_FALSE(link_.may_pack()) << "asked for, and not granted";
+}
+
+// Given a rater that calls a hello with a wish, or a packed batch, malformed, then the next hello
+// wishes nothing and batches go plain; a new connection may be to another rater and is asked again.
+TEST_F(LinkStateTest, an_old_rater_gets_what_it_knows) {
+  wire::Welcome granting = welcome();
+  granting.can = wire::kPackedBatches;
+  for (const bool greeted : {false, true}) {
+    link_ = LinkState(1, times_, wire::kPackedBatches);
+    link_.start(now_);
+    if (greeted) hear(granting);
+    EXPECT_EQ(link_.may_pack(), greeted);
+    hear(wire::Refused{Refusal::malformed, "unknown type", 0, {}});
+    EXPECT_EQ(expire(), LinkEffects{{What::hello}});
+    EXPECT_EQ(link_.asks(), 0U);
+    hear(granting);
+    EXPECT_EQ(link_.phase(), LinkPhase::connected);
+    EXPECT_FALSE(link_.may_pack());
+    link_.sent(1, 100, now_);
+    while (link_.phase() == LinkPhase::connected) expire();
+    EXPECT_EQ(expire(), (LinkEffects{{What::connect, 0}, {What::hello}}));
+    EXPECT_EQ(link_.asks(), wire::kPackedBatches);
+  }
+}
+
 // Given a rater that calls the same batch malformed each time, then after three times the link is
 // refused, names the batch, and is tried slowly; once the batch is taken all is well.
 TEST_F(LinkStateTest, a_batch_nobody_can_read_is_told) {

@@ -6,6 +6,7 @@
 
 #include "app/log.hpp"
 #include "stream_maker.hpp"
+#include "wire/pack.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -123,6 +124,42 @@ TEST_F(Sessions, CopiesAndDivergence) {
   const wire::Token fresh = welcome(kPeer, next, token);
   EXPECT_EQ(only<wire::Ack>(send(kPeer, wire::BatchMessage{fresh, next.next(9).bytes})).mark, 1U);
   EXPECT_EQ(intake->streams()->size(), 2U);
+}
+
+// Given a hello that asks for packed batches and for what this rater does not know, then only those
+// are granted; what comes packed is held as the batch it was; damage of a frame is refused, and so
+// is a packed batch without a session or with another's token, unpacked or not.
+TEST_F(Sessions, PackedBatches) {
+  StreamMaker maker;
+  EXPECT_EQ(only<wire::Welcome>(send(kPeer, hello(maker))).can, 0U);
+  const auto asking = [&](wire::Token token) {
+    wire::Hello out = hello(maker, token);
+    out.asks = 0xff;
+    const auto welcomed = only<wire::Welcome>(send(kPeer, out));
+    EXPECT_EQ(welcomed.can, wire::kPackedBatches);
+    return welcomed.token;
+  };
+  wire::Token token = asking(1);
+  const Bytes batch = maker.next(1).bytes, second = maker.next(2).bytes;
+  const Bytes frame = wire::pack(batch);
+  ASSERT_FALSE(frame.empty());
+  EXPECT_EQ(only<wire::Refused>(send(kOther, wire::PackedBatch{token, frame})).why,
+            wire::Refusal::no_session);
+  EXPECT_EQ(only<wire::Refused>(send(kPeer, wire::PackedBatch{token - 1, {1, 2, 3}})).why,
+            wire::Refusal::no_session)
+      << "a foreign token is told before the frame is looked at";
+  token = asking(token);
+  EXPECT_EQ(only<wire::Ack>(send(kPeer, wire::PackedBatch{token, frame})).mark, 1U);
+  EXPECT_EQ(content(), batch);
+  EXPECT_EQ(only<wire::Ack>(send(kPeer, wire::BatchMessage{token, batch})).mark, 1U);
+  EXPECT_EQ(table.applied(), 1U);
+  Bytes torn = wire::pack(second);
+  torn.resize(torn.size() - 1);
+  const auto refused = only<wire::Refused>(send(kPeer, wire::PackedBatch{token, torn}));
+  EXPECT_EQ(refused.why, wire::Refusal::malformed);
+  EXPECT_EQ(refused.mark, 1U);
+  token = asking(token);
+  EXPECT_EQ(only<wire::Ack>(send(kPeer, wire::BatchMessage{token, second})).mark, 2U);
 }
 
 // Given garbage, a batch without a hello, and a hole in the numbers, then each peer is told once

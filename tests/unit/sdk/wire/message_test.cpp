@@ -22,7 +22,7 @@ Definitions definitions(Sample& sample) {
 }
 
 AgentMessage agent_message(Sample& sample) {
-  switch (sample.below(4)) {
+  switch (sample.below(5)) {
     case 0:
       return Hello{sample.text(kMaxNameBytes),
                    sample.bytes<16>(),
@@ -30,13 +30,19 @@ AgentMessage agent_message(Sample& sample) {
                    sample.number(),
                    sample.number(),
                    sample.time(),
-                   sample.text(kMaxNameBytes)};
+                   sample.text(kMaxNameBytes),
+                   static_cast<Features>(sample.number())};
     case 1:
       return definitions(sample);
     case 2: {
       Bytes batch(sample.below(300));
       for (std::uint8_t& byte : batch) byte = static_cast<std::uint8_t>(sample.number());
       return BatchMessage{sample.number(), batch};
+    }
+    case 3: {
+      Bytes frame(sample.below(300));
+      for (std::uint8_t& byte : frame) byte = static_cast<std::uint8_t>(sample.number());
+      return PackedBatch{sample.number(), frame};
     }
     default:
       return Heartbeat{sample.number(), sample.time(), sample.number()};
@@ -46,9 +52,11 @@ AgentMessage agent_message(Sample& sample) {
 RaterMessage rater_message(Sample& sample) {
   switch (sample.below(3)) {
     case 0:
-      return Welcome{sample.number(),    sample.number(), sample.number(),
-                     sample.bytes<32>(), sample.number(), sample.number(),
-                     sample.time(),      sample.time(),   sample.number()};
+      return Welcome{sample.number(), sample.number(),
+                     sample.number(), sample.bytes<32>(),
+                     sample.number(), sample.number(),
+                     sample.time(),   sample.time(),
+                     sample.number(), static_cast<Features>(sample.number())};
     case 1:
       return Ack{sample.number(), sample.bytes<32>(), sample.number(), sample.time()};
     default:
@@ -134,6 +142,27 @@ TEST(Message, LimitsHold) {
   EXPECT_TRUE(decode_agent_message(encode(AgentMessage(largest))).ok());
   const BatchMessage larger{1, Bytes(kMaxBatchBytes + 1)};
   EXPECT_FALSE(decode_agent_message(encode(AgentMessage(larger))).ok());
+}
+
+// Given peers that know nothing of features, then what asks for none and grants none is byte for
+// byte what they know; and a message that says it asks or grants, and does not, is malformed.
+TEST(Message, FeaturesAreNewTypesThatOnlyTheWillingSee) {
+  const auto type = [](const auto& message) { return encode(message)[1]; };
+  EXPECT_EQ(type(AgentMessage(Hello{})), 1U);
+  EXPECT_EQ(type(RaterMessage(Welcome{})), 17U);
+  Hello hello;
+  hello.asks = kPackedBatches;
+  Welcome welcome;
+  welcome.can = kPackedBatches;
+  Bytes asking = encode(AgentMessage(hello)), granting = encode(RaterMessage(welcome));
+  EXPECT_EQ(asking[1], 5U);
+  EXPECT_EQ(granting[1], 20U);
+  EXPECT_EQ(asking.size(), encode(AgentMessage(Hello{})).size() + 1);
+  asking.back() = granting.back() = 0;
+  EXPECT_FALSE(decode_agent_message(asking).ok());
+  EXPECT_FALSE(decode_rater_message(granting).ok());
+  asking.back() = 0x80;  // a feature of later
+  EXPECT_TRUE(decode_agent_message(asking).ok());
 }
 
 // Given a refusal with a long text, then the text is cut between characters and the message holds.
