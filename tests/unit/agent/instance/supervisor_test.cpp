@@ -73,6 +73,20 @@ TEST(Supervisor, no_state_is_a_dead_end) {
   }
 }
 
+// Given a host that is recycled a hundred times, then it is never held back, and none of it counts
+// as a restart or brings the first failure nearer to giving up.
+TEST(Supervisor, recycling_is_no_failure) {
+  Supervisor supervisor({}, 42);
+  EXPECT_EQ(supervisor.take(E::enable, 0), A::spawn);
+  for (int i = 0; i < 100; i++) {
+    EXPECT_EQ(supervisor.take(E::ready, i), A::admit);
+    EXPECT_EQ(supervisor.take(E::recycle, i), A::spawn);
+    EXPECT_EQ(supervisor.phase(), P::starting);
+  }
+  EXPECT_EQ(supervisor.restarts(), 0U);
+  EXPECT_EQ(supervisor.take(E::exit, 100), A::wait);
+}
+
 // Given a host that dies at once again and again, then each wait doubles up to its limit within its
 // jitter, and after the allowed number of ends it is failed and only probed.
 TEST(Supervisor, backs_off_and_gives_up) {
