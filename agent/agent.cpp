@@ -74,11 +74,15 @@ Status Agent::open() {
   for (const std::string& note : spool_->recovery().notes) log::warning("spool: {}", note);
   for (auto& [name, until] : spool_->covered_until()) covered_[name] = until;
   find_known();
+  open_steering();
 
   Desk::Handlers desk;
   desk.status = [this] { return status(); };
   desk.plugins = [this] { return plugin_list(); };
   desk.readings = [this](const std::string& plugin) { return readings(plugin); };
+  desk.steer = [this](const Request& request, const std::string& user, const Done& done) {
+    steer(request, user, done);
+  };
   auto opened = Desk::open(loop_, config_.socket, std::move(desk));
   if (!opened) return opened.error();
   desk_ = std::move(*opened);
@@ -93,7 +97,7 @@ Status Agent::open() {
   open_link();
 
   context_ = std::make_unique<InstanceContext>(InstanceContext{
-      loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}});
+      loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}, {}});
   context_->find_plugin = [this](const std::string& plugin) {
     return find_plugin(config_, plugin);
   };
@@ -111,6 +115,7 @@ Status Agent::open() {
     std::string line = gap_line(gap, instance.definition(), config_.agent, spool_->dictionary());
     if (desk_->anybody_reads()) desk_->reading(instance.config().name, line);
   };
+  context_->remembered = [this](const Instance& instance) { remember(instance); };
   for (const InstanceConfig& instance : config_.instances) {
     if (instance.enabled) add(instance, wire::Cause::agent_down);
   }
@@ -144,11 +149,15 @@ void Agent::find_known() {
 }
 
 void Agent::add(const InstanceConfig& config, wire::Cause since) {
-  std::optional<wire::InstanceDef> known;
-  if (auto found = known_.find(config.name); found != known_.end()) known = found->second;
-  auto covered = covered_.find(config.name);
-  auto instance = std::make_unique<Instance>(
-      *context_, config, covered == covered_.end() ? 0 : covered->second, since, known);
+  InstancePast past;
+  past.since = since;
+  if (auto found = known_.find(config.name); found != known_.end()) past.known = found->second;
+  if (auto found = covered_.find(config.name); found != covered_.end()) {
+    past.covered = found->second;
+  }
+  const SteeringTable& steered = steering_->table();
+  if (auto found = steered.find(config.name); found != steered.end()) past.steering = found->second;
+  auto instance = std::make_unique<Instance>(*context_, config, std::move(past));
   Instance& added = *instance;
   instances_[config.name] = std::move(instance);
   added.start();
@@ -162,6 +171,8 @@ void Agent::remove(const std::string& name) {
   known_[name] = leaving->definition();
   leaving_.push_back(std::move(found->second));
   instances_.erase(found);
+  // What failed under another configuration says nothing of the next one.
+  steering_->of(name).record.reset();
   leaving->stop([this, leaving] {
     std::erase_if(leaving_, [&](const auto& instance) { return instance.get() == leaving; });
   });

@@ -4,12 +4,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/config.hpp"
 #include "agent/control/desk.hpp"
 #include "agent/instance/instance.hpp"
+#include "agent/instance/steering_file.hpp"
 #include "agent/journal.hpp"
 #include "agent/link/link.hpp"
 #include "agent/spool/spool.hpp"
@@ -36,11 +38,19 @@ class Agent {
   Status open();
   void open_link();
   void find_known();
+  void open_steering();
   void add(const InstanceConfig& config, wire::Cause since);
   void remove(const std::string& name);
   void close_journal();
   void await_link(Ns until);
   [[nodiscard]] Ns unaccounted() const;
+  using Done = std::function<void(const Status&)>;
+  void steer(const Request& request, const std::string& user, const Done& done);
+  [[nodiscard]] Status check_steerable(const Request& request) const;
+  [[nodiscard]] Status check_room(const std::string& name) const;
+  void decide(const std::string& name, std::optional<Disabled> decision, const Done& done);
+  void heed(const std::string& name);
+  void remember(const Instance& instance);
   void event(const std::string& plugin, const std::string& what);
   [[nodiscard]] std::string status() const;
   [[nodiscard]] std::string plugin_list() const;
@@ -53,6 +63,8 @@ class Agent {
   Ns started_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<SteeringFile> steering_;
+  std::set<std::string> deciding_;  ///< instances with a decision on its way to the disk
   std::unique_ptr<InstanceContext> context_;
   std::map<std::string, Ns> covered_;               ///< of instances not running now
   std::map<std::string, wire::InstanceDef> known_;  ///< likewise

@@ -45,6 +45,13 @@ log::Level log_level(ConfigTable& root) {
   return static_cast<log::Level>(at - names.begin());
 }
 
+Strategy restart_strategy(ConfigTable& root) {
+  static constexpr std::array<std::string_view, 3> names{"permanent", "transient", "temporary"};
+  std::string word = root.choice("restart", names, "permanent");
+  auto at = std::find(names.begin(), names.end(), word);
+  return static_cast<Strategy>(at - names.begin());
+}
+
 void check_endpoint(ConfigTable& rater, const char* key, const std::string& endpoint,
                     bool encrypted) {
   if (!endpoint.starts_with("tcp://") && !endpoint.starts_with("ipc://")) {
@@ -170,6 +177,7 @@ InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
         "at most " + to_duration_text(instance.interval));
   }
   instance.limits = read_limits(root.table("limits"));
+  instance.restart = restart_strategy(root);
   std::size_t bytes = 0;
   for (app::FlatOption& option : root.table("options").flatten()) {
     check_option(path, option, bytes, errors);

@@ -9,6 +9,7 @@
 
 #include "agent/host_protocol.hpp"
 #include "agent/instance/limits.hpp"
+#include "agent/instance/supervisor.hpp"
 #include "agent/spool/spool.hpp"
 #include "app/config.hpp"
 #include "app/key.hpp"
@@ -30,6 +31,7 @@ struct InstanceConfig {
   Ns interval = kDefaultInterval;
   Ns deadline = kDefaultDeadline;  ///< at most the interval
   Limits limits;
+  Strategy restart = Strategy::permanent;
   std::vector<HostOption> options;
   friend bool operator==(const InstanceConfig&, const InstanceConfig&) = default;
 };

@@ -10,6 +10,7 @@
 #include "agent/cli/spool_command.hpp"
 #include "agent/cli/status_view.hpp"
 #include "agent/config.hpp"
+#include "agent/control/requests.hpp"
 #include "app/control.hpp"
 #include "app/exit.hpp"
 #include "app/key.hpp"
@@ -28,6 +29,7 @@ struct Options {
   bool check = false;
   bool force = false;
   std::string plugin;
+  std::string why;
   std::string file;
   SpoolCommand spool;
 };
@@ -170,6 +172,47 @@ int list_plugins(const Options& options) {
   });
 }
 
+int steer(const Options& options, agent::Request::Command command, const char* outcome) {
+  agent::Request request;
+  request.command = command;
+  request.plugin = options.plugin;
+  request.why = options.why;
+  const int code =
+      call(options, agent::request_line(request), [](std::string_view) { return true; });
+  if (code == app::kDone) print(options.plugin + " " + outcome + "\n");
+  return code;
+}
+
+void declare_plugin(CLI::App& cli, Options& options, int& code) {
+  using Command = agent::Request::Command;
+  auto* plugin = cli.add_subcommand("plugin", "See and steer plugins");
+  plugin->require_subcommand(1);
+  plugin->fallthrough();
+  auto* list = plugin->add_subcommand("list", "Instances, and what else is installed");
+  list->add_flag("--json", options.json, "One JSON document");
+  list->callback([&] { code = list_plugins(options); });
+  const auto add = [&](const char* name, const char* does, Command command, const char* outcome) {
+    auto* sub = plugin->add_subcommand(name, does);
+    sub->add_option("plugin", options.plugin, "The instance, as `plugin list` names it")
+        ->type_name("P")
+        ->required();
+    sub->callback([&options, &code, command, outcome] { code = steer(options, command, outcome); });
+    return sub;
+  };
+  add("disable",
+      "Stop it, across restarts of the agent too; its polls become gaps that say who and why",
+      Command::plugin_disable, "is disabled")
+      ->add_option("--why", options.why, "The reason, for status and for the ledger")
+      ->type_name("TEXT")
+      ->required();
+  add("enable", "Run it again", Command::plugin_enable, "is enabled");
+  add("restart", "End its process and start it again, between two polls where it can be done",
+      Command::plugin_restart, "is being restarted");
+  add("reset",
+      "Forget its failures, and try at once one that is in back-off, failed or quarantined",
+      Command::plugin_reset, "is reset");
+}
+
 int check_config(const Options& options) {
   std::string file = options.file.empty() ? options.config : options.file;
   if (file.empty()) file = kDefaultConfig;
@@ -297,13 +340,7 @@ int run(int argc, char** argv) {
   values->add_option("--plugin", options.plugin, "Of this plugin instance only")->type_name("P");
   values->callback([&] { code = readings(options); });
 
-  auto* plugin = cli.add_subcommand("plugin", "See plugins");
-  plugin->require_subcommand(1);
-  plugin->fallthrough();
-  auto* list = plugin->add_subcommand("list", "Instances, and what else is installed");
-  list->add_flag("--json", options.json, "One JSON document");
-  list->callback([&] { code = list_plugins(options); });
-
+  declare_plugin(cli, options, code);
   declare_spool(cli, options, code);
 
   auto* config = cli.add_subcommand("config", "See to the configuration");

@@ -43,7 +43,9 @@ const json& part(const json& object, const char* key) {
 
 Colour colour_of_state(const std::string& state) {
   if (state == "running" || state == "connected") return Colour::good;
-  if (state == "failed" || state == "quarantined" || state == "refused") return Colour::bad;
+  if (state == "failed" || state == "quarantined" || state == "ended" || state == "refused") {
+    return Colour::bad;
+  }
   return Colour::warn;
 }
 

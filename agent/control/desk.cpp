@@ -1,6 +1,10 @@
 #include "agent/control/desk.hpp"
 
+#include <unistd.h>
+
 #include <utility>
+
+#include "agent/control/rights.hpp"
 
 namespace tallyman::agent {
 namespace {
@@ -52,6 +56,17 @@ void Desk::handle(const std::shared_ptr<app::ControlSession>& session, std::stri
       }
       for (const std::string& reading : *lines) session->send(reading);
       return session->close();
+    }
+    case Request::Command::plugin_disable:
+    case Request::Command::plugin_enable:
+    case Request::Command::plugin_restart:
+    case Request::Command::plugin_reset: {
+      const Status may = may_steer(session->peer(), ::geteuid(), command_name(request->command));
+      if (!may.ok()) return session->fail(may.error());
+      return handlers_.steer(*request, session->peer().user, [session](const Status& done) {
+        if (!done.ok()) return session->fail(done.error());
+        session->close();
+      });
     }
   }
 }

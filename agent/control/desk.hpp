@@ -20,6 +20,10 @@ class Desk {
     std::function<std::string()> plugins;
     /// The latest readings of an instance, or of all; an error for an unknown instance.
     std::function<Result<std::vector<std::string>>(const std::string& plugin)> readings;
+    /// Does what the request of this user, who may, steers to, and calls back once it is done.
+    std::function<void(const Request&, const std::string& user,
+                       std::function<void(const Status&)> done)>
+        steer;
   };
   static Result<std::unique_ptr<Desk>> open(app::EventLoop& loop, const std::string& path,
                                             Handlers handlers);

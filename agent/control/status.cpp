@@ -25,6 +25,11 @@ std::string line(const ordered_json& document) {
   return document.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
+ordered_json disabled_json(const std::optional<Disabled>& disabled) {
+  if (!disabled) return {};
+  return {{"who", disabled->who}, {"when", instant(disabled->when)}, {"why", disabled->why}};
+}
+
 ordered_json plugin_json(const PluginStatus& plugin) {
   return {
       {"instance", plugin.instance},
@@ -33,6 +38,8 @@ ordered_json plugin_json(const PluginStatus& plugin) {
       {"file", plugin.file},
       {"state", plugin.state},
       {"why", plugin.why},
+      {"disabled", disabled_json(plugin.disabled)},
+      {"restart", plugin.restart},
       {"pid", plugin.pid},
       {"uptime_seconds", plugin.uptime / kSecond},
       {"restarts", plugin.restarts},

@@ -4,9 +4,11 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/instance/steering.hpp"
 #include "agent/spool/spool.hpp"
 #include "base/clock.hpp"
 #include "wire/model.hpp"
@@ -16,8 +18,10 @@ namespace tallyman::agent {
 struct PluginStatus {
   std::string instance, plugin, version, file;
   std::string state, why;
-  pid_t pid = 0;  ///< 0 = none
-  Ns uptime = 0;  ///< of its process
+  std::optional<Disabled> disabled;
+  std::string restart;  ///< its strategy
+  pid_t pid = 0;        ///< 0 = none
+  Ns uptime = 0;        ///< of its process
   std::uint64_t restarts = 0;
   std::string last_cause;  ///< of the last failure, in words; empty = none yet
   Ns last_poll = 0;        ///< wall instant of the last good poll; 0 = none yet

@@ -22,24 +22,34 @@ std::uint64_t seed_of(const std::string& agent, const std::string& instance) {
   return seed;
 }
 
+std::string disabled_words(const Disabled& disabled) {
+  return "disabled by " + disabled.who + ": " + disabled.why;
+}
+
 std::string failure_words(const Fault& fault) {
   return std::string(wire::cause_name(fault.cause)) + ": " + fault.why;
 }
 
 }  // namespace
 
-Instance::Instance(InstanceContext& context, InstanceConfig config, Ns covered, Cause since,
-                   const std::optional<wire::InstanceDef>& known)
+Instance::Instance(InstanceContext& context, InstanceConfig config, InstancePast past)
     : context_(context),
       config_(std::move(config)),
-      supervisor_(context.supervisor, seed_of(context.agent, config_.name)),
-      covered_(covered),
-      since_(since),
+      supervisor_(context.supervisor, config_.restart, seed_of(context.agent, config_.name)),
+      covered_(past.covered),
+      since_(past.since),
+      disabled_(std::move(past.steering.disabled)),
       recorder_(context.spool.dictionary(), context.agent, config_.name) {
-  wire::InstanceDef definition =
-      known.value_or(wire::InstanceDef{config_.name, plugin_name(config_.plugin), "", kNoHash, 0});
+  wire::InstanceDef definition = past.known.value_or(
+      wire::InstanceDef{config_.name, plugin_name(config_.plugin), "", kNoHash, 0});
   definition.interval = config_.interval;
   recorder_.adopt(definition);
+  if (!past.steering.record) return;
+  const Clock& clock = context_.loop.clock();
+  supervisor_.recall(past.steering.record->counts, clock.wall(), clock.boot());
+  if (!supervisor_.blemished()) return;
+  failure_ = past.steering.record->last;
+  last_cause_ = failure_words(failure_);
 }
 
 Instance::~Instance() {
@@ -47,7 +57,10 @@ Instance::~Instance() {
     context_.loop.cancel(timer);
 }
 
-void Instance::start() { take(PluginEvent::enable); }
+void Instance::start() {
+  take(disabled_ ? PluginEvent::disable : PluginEvent::enable);
+  if (supervisor_.phase() != PluginPhase::starting) begin();
+}
 
 // Nothing is expected of an instance before it was ready or failed for the first time: what it was
 // known to do before is then continued by a gap.
@@ -61,7 +74,11 @@ void Instance::begin() {
     const char* why = "the instance was not configured";
     if (since_ == Cause::agent_down) why = "the agent was not running";
     if (since_ == Cause::starting) why = "started anew with a changed configuration";
-    gap(from, to, since_, why);
+    if (disabled_ && disabled_->when <= from) {
+      gap(from, to, Cause::disabled, disabled_words(*disabled_));
+    } else {
+      gap(from, to, since_, why);
+    }
   }
   look();
 }
@@ -70,7 +87,7 @@ void Instance::stop(std::function<void()> stopped) {
   stopping_ = true;
   stopped_ = std::move(stopped);
   context_.loop.cancel(std::exchange(look_timer_, 0));
-  if (!flight_) take(PluginEvent::disable);
+  ask(PluginEvent::disable);
 }
 
 Ns Instance::unaccounted() const {
@@ -185,7 +202,9 @@ Verdict Instance::good_poll(const PollDone& done) {
     context_.polled(*this, *latest_);
   };
   context_.journal.poll(std::move(recorded), std::move(outcome));
+  const bool blemished = supervisor_.blemished();
   supervisor_.good_poll();
+  if (blemished && !supervisor_.blemished()) context_.remembered(*this);
   watch_usage(0);
   end_flight();
   return {};
@@ -194,7 +213,7 @@ Verdict Instance::good_poll(const PollDone& done) {
 void Instance::end_flight() {
   context_.loop.cancel(std::exchange(poll_timer_, 0));
   flight_.reset();
-  if (stopping_) take(PluginEvent::disable);
+  settle();
 }
 
 // ---- gaps ---------------------------------------------------------------------------------------
@@ -219,9 +238,15 @@ void Instance::gap_for_phase(Ns instant) {
                  "failed too often, last " + failure_words(failure_));
     case PluginPhase::quarantined:
       return gap(instant, instant, Cause::refused, failure_.why);
+    case PluginPhase::ended:
+      return gap(instant, instant, failure_.cause,
+                 "ended, and is not to be started again, last " + failure_words(failure_));
     case PluginPhase::disabled:
     case PluginPhase::stopping:
-      return gap(instant, instant, Cause::disabled, "being stopped");
+      return gap(instant, instant, Cause::disabled,
+                 disabled_ ? disabled_words(*disabled_) : "being stopped");
+    case PluginPhase::restarting:
+      return gap(instant, instant, Cause::starting, "the plugin is being restarted");
     case PluginPhase::running:
     case PluginPhase::overdue:
       return gap(instant, instant, failure_.cause, failure_.why);
@@ -243,7 +268,13 @@ PluginStatus Instance::status() const {
   status.file = file_;
   PluginPhase phase = supervisor_.phase();
   status.state = phase_name(phase);
-  if (phase != PluginPhase::running && phase != PluginPhase::stopping) status.why = failure_.why;
+  if (phase != PluginPhase::running && !told_to_stop()) status.why = failure_.why;
+  if (disabled_) {
+    status.why =
+        "by " + disabled_->who + " at " + to_rfc3339_short(disabled_->when) + ": " + disabled_->why;
+    status.disabled = *disabled_;
+  }
+  status.restart = strategy_name(config_.restart);
   status.pid = process_ && process_->alive() ? process_->pid() : 0;
   if (status.pid != 0 && plugin_pid_ != 0) status.pid = plugin_pid_;
   status.uptime = status.pid != 0 ? context_.loop.clock().boot() - spawned_ : 0;

@@ -12,6 +12,7 @@
 #include "agent/instance/host_process.hpp"
 #include "agent/instance/recorder.hpp"
 #include "agent/instance/schedule.hpp"
+#include "agent/instance/steering.hpp"
 #include "agent/instance/supervisor.hpp"
 #include "agent/journal.hpp"
 #include "app/loop.hpp"
@@ -34,19 +35,26 @@ struct InstanceContext {
   std::function<void(const Instance&, const std::string& what)> event;
   std::function<void(const Instance&, const wire::Poll&)> polled;
   std::function<void(const Instance&, const wire::Gap&)> gapped;
+  std::function<void(const Instance&)> remembered;  ///< what record() gives has changed
   SupervisorOptions supervisor;
   Ns start_deadline = 10 * kSecond;  ///< from the process's start to the plugin's creation
   Ns stop_deadline = kSecond;        ///< from Stop to the process's end
 };
 
+/// What is known of an instance from before it was made.
+struct InstancePast {
+  /// The last instant already accounted for, 0 = none; what passed from there to the first
+  /// readiness or failure is recorded as a gap of cause `since`.
+  Ns covered = 0;
+  wire::Cause since = wire::Cause::agent_down;
+  std::optional<wire::InstanceDef> known;  ///< what its polls were last written under, if any
+  Steering steering;
+};
+
 /// Owned by the Agent; main thread.
 class Instance {
  public:
-  /// `covered`: the last instant already accounted for, 0 = none; what passed from there to the
-  /// first readiness or failure is recorded as a gap of cause `since`. `known`: what its polls were
-  /// last written under, if any.
-  Instance(InstanceContext& context, InstanceConfig config, Ns covered, wire::Cause since,
-           const std::optional<wire::InstanceDef>& known);
+  Instance(InstanceContext& context, InstanceConfig config, InstancePast past);
   ~Instance();
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
@@ -55,6 +63,18 @@ class Instance {
   /// No further poll; the one under way may finish within its deadline; then the host is told to
   /// stop. Calls back once nothing runs any more, at the earliest in a later turn of the loop.
   void stop(std::function<void()> stopped);
+
+  // An operator's wishes. Each is heeded once the poll under way, if any, has ended.
+  /// Ends the host; its instants are gaps of cause disabled from now on, until enable().
+  void disable(Disabled by);
+  void enable();
+  /// Ends the host and starts it again, no failure counted; shortly before a poll only after it.
+  void restart();
+  /// Forgets what failures were counted, and tries at once when it waits to be tried.
+  void reset();
+  [[nodiscard]] const std::optional<Disabled>& disabled() const { return disabled_; }
+  /// What is to outlive the agent; nothing when there was no failure that still counts.
+  [[nodiscard]] std::optional<Record> record() const;
 
   /// The earliest scheduled instant that was neither recorded nor given up as a gap; the end of
   /// time when there is none, because nothing was ever expected of it.
@@ -111,7 +131,10 @@ class Instance {
   /// The host is to be killed for this.
   void condemn(const Fault& fault, PluginEvent event);
   void refuse(const std::string& why);
-  void take(PluginEvent event);
+  void take(PluginEvent event, bool clean = false);
+  void ask(PluginEvent event);
+  void settle();
+  [[nodiscard]] bool told_to_stop() const;
   void spawn();
   void arm(Ns delay, PluginEvent event);
   void end_flight();
@@ -123,8 +146,10 @@ class Instance {
   InstanceContext& context_;
   InstanceConfig config_;
   Supervisor supervisor_;
-  Ns covered_;                        ///< as given
-  wire::Cause since_;                 ///< as given
+  Ns covered_;         ///< as given
+  wire::Cause since_;  ///< as given
+  std::optional<Disabled> disabled_;
+  std::optional<PluginEvent> asked_;  ///< to be taken once no poll is under way
   std::optional<Schedule> schedule_;  ///< from the first readiness or failure on
   Recorder recorder_;
   std::unique_ptr<HostProcess> process_;

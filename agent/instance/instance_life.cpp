@@ -20,6 +20,7 @@ void Instance::on_frame(FromHost& frame) {
 }
 
 Verdict Instance::on(Described& described) {
+  if (told_to_stop()) return {};
   if (described_ || supervisor_.phase() != PluginPhase::starting) {
     return Fault{Cause::protocol, "a second declaration"};
   }
@@ -53,6 +54,7 @@ wire::InstanceDef Instance::definition_for(const Described& described) const {
 }
 
 Verdict Instance::on(Created& created) {
+  if (told_to_stop()) return {};
   if (supervisor_.phase() != PluginPhase::starting) {
     return Fault{Cause::protocol, "an answer to nothing that was asked"};
   }
@@ -98,7 +100,7 @@ void Instance::condemn(const Fault& fault, PluginEvent event) {
   context_.loop.cancel(std::exchange(poll_timer_, 0));
   if (flight) gap(flight->scheduled, flight->scheduled, fault.cause, fault.why);
   take(event);
-  if (flight && stopping_) take(PluginEvent::disable);
+  settle();
 }
 
 void Instance::refuse(const std::string& why) {
@@ -121,14 +123,17 @@ void Instance::on_ended(const Ended& ended) {
     if (!memory.empty()) note_failure(Cause::limit, memory);
   }
   if (flight) gap(flight->scheduled, flight->scheduled, failure_.cause, failure_.why);
-  take(PluginEvent::exit);
-  if (flight && stopping_) take(PluginEvent::disable);
+  take(PluginEvent::exit, ended.clean);
+  settle();
 }
 
-void Instance::take(PluginEvent event) {
+void Instance::take(PluginEvent event, bool clean) {
   PluginPhase before = supervisor_.phase();
-  PluginAction action = supervisor_.take(event, context_.loop.clock().boot());
+  bool blemished = supervisor_.blemished();
+  PluginAction action = supervisor_.take(event, context_.loop.clock().boot(), clean);
   PluginPhase after = supervisor_.phase();
+  bool counts = event == PluginEvent::exit || event == PluginEvent::reset;
+  if (counts && (blemished || supervisor_.blemished())) context_.remembered(*this);
   if (before != after) {
     std::string what = phase_name(after);
     if (after == PluginPhase::backoff || after == PluginPhase::failed ||
@@ -136,6 +141,7 @@ void Instance::take(PluginEvent event) {
       what += ": " + failure_.why + "; next try in " +
               to_duration_text(supervisor_.delay() / kMillisecond * kMillisecond);
     }
+    if (after == PluginPhase::ended) what += ": " + failure_.why + "; it is not started again";
     context_.event(*this, what);
   }
   if (before == PluginPhase::starting && after != PluginPhase::running) give_up_held();

@@ -13,46 +13,72 @@ using A = PluginAction;
 using Cell = std::optional<Transition>;  // nothing = the event means nothing here
 
 struct Row {
-  Cell enable{}, ready{}, refuse{}, overrun{}, garbage{}, exit{}, exit_often{}, timer{}, disable{},
-      recycle{};
+  Cell enable{}, hold{}, hold_often{}, ready{}, refuse{}, overrun{}, garbage{}, exit{},
+      exit_often{}, exit_final{}, timer{}, disable{}, recycle{}, restart{}, reset{};
 };
 
-constexpr Row kDisabled{.enable = {{P::starting, A::spawn}}};
+constexpr Row kDisabled{.enable = {{P::starting, A::spawn}},
+                        .hold = {{P::backoff, A::wait}},
+                        .hold_often = {{P::failed, A::probe}},
+                        .disable = {{P::disabled, A::rest}}};
 constexpr Row kStarting{.ready = {{P::running, A::admit}},
                         .refuse = {{P::quarantined, A::drop}},
                         .overrun = {{P::overdue, A::kill}},
                         .garbage = {{P::overdue, A::kill}},
                         .exit = {{P::backoff, A::wait}},
                         .exit_often = {{P::failed, A::probe}},
+                        .exit_final = {{P::ended, A::rest}},
                         .timer = {{P::overdue, A::kill}},
-                        .disable = {{P::stopping, A::ask}}};
+                        .disable = {{P::stopping, A::ask}},
+                        .restart = {{P::restarting, A::ask}}};
 constexpr Row kRunning{.refuse = {{P::quarantined, A::drop}},
                        .overrun = {{P::overdue, A::kill}},
                        .garbage = {{P::overdue, A::kill}},
                        .exit = {{P::backoff, A::wait}},
                        .exit_often = {{P::failed, A::probe}},
+                       .exit_final = {{P::ended, A::rest}},
                        .disable = {{P::stopping, A::ask}},
-                       .recycle = {{P::starting, A::spawn}}};
+                       .recycle = {{P::starting, A::spawn}},
+                       .restart = {{P::restarting, A::ask}}};
 constexpr Row kOverdue{.exit = {{P::backoff, A::wait}},
                        .exit_often = {{P::failed, A::probe}},
-                       .disable = {{P::stopping, A::kill}}};
-constexpr Row kStopping{.overrun = {{P::stopping, A::kill}},
+                       .exit_final = {{P::ended, A::rest}},
+                       .disable = {{P::stopping, A::kill}},
+                       .restart = {{P::restarting, A::kill}}};
+constexpr Row kStopping{.enable = {{P::restarting, A::none}},
+                        .overrun = {{P::stopping, A::kill}},
                         .garbage = {{P::stopping, A::kill}},
                         .exit = {{P::disabled, A::rest}},
                         .exit_often = {{P::disabled, A::rest}},
+                        .exit_final = {{P::disabled, A::rest}},
                         .timer = {{P::stopping, A::kill}}};
-constexpr Row kBackoff{.timer = {{P::starting, A::spawn}}, .disable = {{P::disabled, A::rest}}};
-constexpr Row kFailed{.timer = {{P::starting, A::spawn}}, .disable = {{P::disabled, A::rest}}};
-constexpr Row kQuarantined{.timer = {{P::starting, A::spawn}}, .disable = {{P::disabled, A::rest}}};
+constexpr Row kRestarting{.overrun = {{P::restarting, A::kill}},
+                          .garbage = {{P::restarting, A::kill}},
+                          .exit = {{P::starting, A::spawn}},
+                          .exit_often = {{P::starting, A::spawn}},
+                          .exit_final = {{P::starting, A::spawn}},
+                          .timer = {{P::restarting, A::kill}},
+                          .disable = {{P::stopping, A::none}}};
+constexpr Row kBackoff{.timer = {{P::starting, A::spawn}},
+                       .disable = {{P::disabled, A::rest}},
+                       .restart = {{P::starting, A::spawn}},
+                       .reset = {{P::starting, A::spawn}}};
+constexpr Row kFailed = kBackoff;
+constexpr Row kQuarantined = kBackoff;
+constexpr Row kEnded{.disable = {{P::disabled, A::rest}},
+                     .restart = {{P::starting, A::spawn}},
+                     .reset = {{P::starting, A::spawn}}};
 
 constexpr std::array<const Row*, kPluginPhases> kTable{
-    &kDisabled, &kStarting, &kRunning, &kOverdue, &kStopping, &kBackoff, &kFailed, &kQuarantined,
+    &kDisabled,   &kStarting, &kRunning, &kOverdue,     &kStopping,
+    &kRestarting, &kBackoff,  &kFailed,  &kQuarantined, &kEnded,
 };
 
 Cell Row::*column(PluginEvent event) {
   static constexpr std::array<Cell Row::*, kPluginEvents> kColumns{
-      &Row::enable, &Row::ready,      &Row::refuse, &Row::overrun, &Row::garbage,
-      &Row::exit,   &Row::exit_often, &Row::timer,  &Row::disable, &Row::recycle,
+      &Row::enable,  &Row::hold,    &Row::hold_often, &Row::ready,      &Row::refuse,
+      &Row::overrun, &Row::garbage, &Row::exit,       &Row::exit_often, &Row::exit_final,
+      &Row::timer,   &Row::disable, &Row::recycle,    &Row::restart,    &Row::reset,
   };
   return kColumns[static_cast<std::size_t>(event)];
 }
@@ -66,40 +92,85 @@ Transition transition(PluginPhase phase, PluginEvent event) {
 
 const char* phase_name(PluginPhase phase) {
   static constexpr std::array<const char*, kPluginPhases> kNames{
-      "disabled", "starting", "running", "overdue", "stopping", "back-off", "failed", "quarantined",
+      "disabled",   "starting", "running", "overdue",     "stopping",
+      "restarting", "back-off", "failed",  "quarantined", "ended",
   };
   return kNames[static_cast<std::size_t>(phase)];
 }
 
-Supervisor::Supervisor(const SupervisorOptions& options, std::uint64_t seed)
+const char* strategy_name(Strategy strategy) {
+  static constexpr std::array<const char*, 3> kNames{"permanent", "transient", "temporary"};
+  return kNames[static_cast<std::size_t>(strategy)];
+}
+
+Supervisor::Supervisor(const SupervisorOptions& options, Strategy strategy, std::uint64_t seed)
     : options_(options),
+      strategy_(strategy),
       random_(static_cast<std::minstd_rand::result_type>(seed % 2147483646U + 1)) {}
 
-PluginAction Supervisor::take(PluginEvent event, Ns boot) {
-  bool alive = phase_ == P::starting || phase_ == P::running || phase_ == P::overdue;
-  if (event == PluginEvent::exit && alive) {
-    good_polls_ = 0;
-    failures_++;
-    ends_.push_back(boot);
-    if (ends_.size() > options_.max_restarts + 1) ends_.pop_front();
-    if (ends_.size() > options_.max_restarts && boot - ends_.front() <= options_.within) {
-      event = PluginEvent::exit_often;
-    }
+void Supervisor::recall(const SupervisorMemory& memory, Ns wall, Ns boot) {
+  const std::size_t most = options_.max_restarts + 1;
+  const std::size_t skip = memory.ends.size() > most ? memory.ends.size() - most : 0;
+  Ns last = options_.within + 1;  // ages, ascending in time
+  for (std::size_t i = skip; i < memory.ends.size(); i++) {
+    last = std::min(last, std::max<Ns>(wall - memory.ends[i], 0));
+    if (last <= options_.within) ends_.push_back(boot - last);
   }
+  if (ends_.empty()) return;
+  failures_ = std::max(memory.failures, 1U);
+  if (memory.next_try <= wall) return;
+  held_ = memory.failed ? PluginEvent::hold_often : PluginEvent::hold;
+  delay_ = std::min(memory.next_try - wall, memory.failed ? options_.probe : options_.backoff_max);
+}
+
+SupervisorMemory Supervisor::memory(Ns wall, Ns boot) const {
+  SupervisorMemory memory;
+  memory.failed = phase_ == P::failed;
+  memory.failures = failures_;
+  for (const Ns end : ends_) memory.ends.push_back(std::max<Ns>(wall - (boot - end), 0));
+  if (phase_ == P::failed || phase_ == P::backoff) memory.next_try = wall + (due_ - boot);
+  return memory;
+}
+
+PluginEvent Supervisor::exit_event(Ns boot, bool clean) {
+  good_polls_ = 0;
+  failures_++;
+  ends_.push_back(boot);
+  if (ends_.size() > options_.max_restarts + 1) ends_.pop_front();
+  const bool final = strategy_ == Strategy::temporary ||
+                     (strategy_ == Strategy::transient && clean && phase_ != P::overdue);
+  if (final) return PluginEvent::exit_final;
+  const bool often =
+      ends_.size() > options_.max_restarts && boot - ends_.front() <= options_.within;
+  return often ? PluginEvent::exit_often : PluginEvent::exit;
+}
+
+PluginAction Supervisor::take(PluginEvent event, Ns boot, bool clean) {
+  const bool alive = phase_ == P::starting || phase_ == P::running || phase_ == P::overdue;
+  const bool failed_now = event == PluginEvent::exit && alive;
+  if (failed_now) event = exit_event(boot, clean);
+  const bool held = event == PluginEvent::enable && held_ && phase_ == P::disabled;
+  if (held) event = *held_;
+  if (held || event == PluginEvent::enable || event == PluginEvent::disable) held_.reset();
+  if (event == PluginEvent::reset) forgive();
   Transition to = transition(phase_, event);
   phase_ = to.next;
   if (to.action == A::spawn && event != PluginEvent::recycle) spawns_++;
-  if (to.action == A::wait) {
+  if (to.action == A::wait && !held) {
     Ns delay = options_.backoff_min;
     for (unsigned i = 1; i < failures_ && delay < options_.backoff_max; i++) delay *= 2;
     delay_ = jittered(std::min(delay, options_.backoff_max));
   }
-  if (to.action == A::probe || to.action == A::drop) delay_ = jittered(options_.probe);
+  if ((to.action == A::probe && !held) || to.action == A::drop) delay_ = jittered(options_.probe);
+  if (to.action == A::wait || to.action == A::probe || to.action == A::drop) due_ = boot + delay_;
   return to.action;
 }
 
 void Supervisor::good_poll() {
-  if (++good_polls_ < options_.proven) return;
+  if (++good_polls_ >= options_.proven) forgive();
+}
+
+void Supervisor::forgive() {
   failures_ = 0;
   ends_.clear();
 }

@@ -117,6 +117,24 @@ TEST_F(Config, deadline_is_never_longer_than_the_interval) {
   EXPECT_NE(errors_.text().find("fast.toml:3:"), std::string::npos) << errors_.text();
 }
 
+// Given each strategy by name, then it is taken, permanent by default; another word is told with
+// its place.
+TEST_F(Config, restart_strategies) {
+  write("agent.toml", "");
+  write("plugins.d/a.toml", "plugin = \"netif\"\n");
+  EXPECT_EQ(load().instances.at(0).restart, Strategy::permanent);
+  for (Strategy strategy : {Strategy::permanent, Strategy::transient, Strategy::temporary}) {
+    write("plugins.d/a.toml",
+          "plugin = \"netif\"\nrestart = \"" + std::string(strategy_name(strategy)) + "\"\n");
+    EXPECT_EQ(load().instances.at(0).restart, strategy);
+    EXPECT_TRUE(errors_.empty()) << errors_.text();
+  }
+  write("plugins.d/a.toml", "plugin = \"netif\"\nrestart = \"always\"\n");
+  load();
+  EXPECT_NE(errors_.text().find("a.toml:2:11: "), std::string::npos) << errors_.text();
+  EXPECT_NE(errors_.text().find("temporary"), std::string::npos) << errors_.text();
+}
+
 // Given mistakes in several files, then all of them are told at once, with their places.
 TEST_F(Config, tells_every_error_of_every_file) {
   write("agent.toml",

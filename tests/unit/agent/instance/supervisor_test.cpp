@@ -12,22 +12,29 @@ using P = PluginPhase;
 using E = PluginEvent;
 using A = PluginAction;
 
-constexpr std::array kPhases{P::disabled, P::starting, P::running, P::overdue,
-                             P::stopping, P::backoff,  P::failed,  P::quarantined};
-constexpr std::array kEvents{E::enable, E::ready,      E::refuse, E::overrun, E::garbage,
-                             E::exit,   E::exit_often, E::timer,  E::disable, E::recycle};
+constexpr std::array kPhases{P::disabled,   P::starting, P::running, P::overdue,     P::stopping,
+                             P::restarting, P::backoff,  P::failed,  P::quarantined, P::ended};
+constexpr std::array kEvents{E::enable,  E::hold,    E::hold_often, E::ready,      E::refuse,
+                             E::overrun, E::garbage, E::exit,       E::exit_often, E::exit_final,
+                             E::timer,   E::disable, E::recycle,    E::restart,    E::reset};
+static_assert(kPhases.size() == kPluginPhases && kEvents.size() == kPluginEvents);
 
 // Given every state and every event, then the table is as listed here, and whatever is not listed
 // changes nothing.
 TEST(Supervisor, table_is_as_designed) {
   std::map<std::pair<P, E>, Transition> expected{
       {{P::disabled, E::enable}, {P::starting, A::spawn}},
+      {{P::disabled, E::hold}, {P::backoff, A::wait}},
+      {{P::disabled, E::hold_often}, {P::failed, A::probe}},
+      {{P::disabled, E::disable}, {P::disabled, A::rest}},
       {{P::starting, E::ready}, {P::running, A::admit}},
       {{P::starting, E::refuse}, {P::quarantined, A::drop}},
       {{P::starting, E::overrun}, {P::overdue, A::kill}},
       {{P::starting, E::garbage}, {P::overdue, A::kill}},
       {{P::starting, E::exit}, {P::backoff, A::wait}},
       {{P::starting, E::exit_often}, {P::failed, A::probe}},
+      {{P::starting, E::exit_final}, {P::ended, A::rest}},
+      {{P::starting, E::restart}, {P::restarting, A::ask}},
       {{P::starting, E::timer}, {P::overdue, A::kill}},
       {{P::starting, E::disable}, {P::stopping, A::ask}},
       {{P::running, E::refuse}, {P::quarantined, A::drop}},
@@ -35,11 +42,24 @@ TEST(Supervisor, table_is_as_designed) {
       {{P::running, E::garbage}, {P::overdue, A::kill}},
       {{P::running, E::exit}, {P::backoff, A::wait}},
       {{P::running, E::exit_often}, {P::failed, A::probe}},
+      {{P::running, E::exit_final}, {P::ended, A::rest}},
+      {{P::running, E::restart}, {P::restarting, A::ask}},
       {{P::running, E::disable}, {P::stopping, A::ask}},
       {{P::running, E::recycle}, {P::starting, A::spawn}},
       {{P::overdue, E::exit}, {P::backoff, A::wait}},
       {{P::overdue, E::exit_often}, {P::failed, A::probe}},
+      {{P::overdue, E::exit_final}, {P::ended, A::rest}},
+      {{P::overdue, E::restart}, {P::restarting, A::kill}},
       {{P::overdue, E::disable}, {P::stopping, A::kill}},
+      {{P::stopping, E::enable}, {P::restarting, A::none}},
+      {{P::stopping, E::exit_final}, {P::disabled, A::rest}},
+      {{P::restarting, E::overrun}, {P::restarting, A::kill}},
+      {{P::restarting, E::garbage}, {P::restarting, A::kill}},
+      {{P::restarting, E::timer}, {P::restarting, A::kill}},
+      {{P::restarting, E::exit}, {P::starting, A::spawn}},
+      {{P::restarting, E::exit_often}, {P::starting, A::spawn}},
+      {{P::restarting, E::exit_final}, {P::starting, A::spawn}},
+      {{P::restarting, E::disable}, {P::stopping, A::none}},
       {{P::stopping, E::overrun}, {P::stopping, A::kill}},
       {{P::stopping, E::garbage}, {P::stopping, A::kill}},
       {{P::stopping, E::timer}, {P::stopping, A::kill}},
@@ -47,10 +67,19 @@ TEST(Supervisor, table_is_as_designed) {
       {{P::stopping, E::exit_often}, {P::disabled, A::rest}},
       {{P::backoff, E::timer}, {P::starting, A::spawn}},
       {{P::backoff, E::disable}, {P::disabled, A::rest}},
+      {{P::backoff, E::restart}, {P::starting, A::spawn}},
+      {{P::backoff, E::reset}, {P::starting, A::spawn}},
       {{P::failed, E::timer}, {P::starting, A::spawn}},
       {{P::failed, E::disable}, {P::disabled, A::rest}},
+      {{P::failed, E::restart}, {P::starting, A::spawn}},
+      {{P::failed, E::reset}, {P::starting, A::spawn}},
       {{P::quarantined, E::timer}, {P::starting, A::spawn}},
       {{P::quarantined, E::disable}, {P::disabled, A::rest}},
+      {{P::quarantined, E::restart}, {P::starting, A::spawn}},
+      {{P::quarantined, E::reset}, {P::starting, A::spawn}},
+      {{P::ended, E::disable}, {P::disabled, A::rest}},
+      {{P::ended, E::restart}, {P::starting, A::spawn}},
+      {{P::ended, E::reset}, {P::starting, A::spawn}},
   };
   for (P phase : kPhases) {
     for (E event : kEvents) {
@@ -76,7 +105,7 @@ TEST(Supervisor, no_state_is_a_dead_end) {
 // Given a host that is recycled a hundred times, then it is never held back, and none of it counts
 // as a restart or brings the first failure nearer to giving up.
 TEST(Supervisor, recycling_is_no_failure) {
-  Supervisor supervisor({}, 42);
+  Supervisor supervisor({}, Strategy::permanent, 42);
   EXPECT_EQ(supervisor.take(E::enable, 0), A::spawn);
   for (int i = 0; i < 100; i++) {
     EXPECT_EQ(supervisor.take(E::ready, i), A::admit);
@@ -87,12 +116,25 @@ TEST(Supervisor, recycling_is_no_failure) {
   EXPECT_EQ(supervisor.take(E::exit, 100), A::wait);
 }
 
+// Given any state, then an operator's restart ends in `starting` once the process has ended, but
+// where it is not wanted at all.
+TEST(Supervisor, restart_starts_again) {
+  for (P phase : kPhases) {
+    if (phase == P::disabled || phase == P::stopping) continue;
+    Transition to = transition(phase, E::restart);
+    if (phase == P::restarting || to.next == P::restarting) {
+      to = transition(P::restarting, E::exit_often);
+    }
+    EXPECT_EQ(to, (Transition{P::starting, A::spawn})) << phase_name(phase);
+  }
+}
+
 // Given a host that dies at once again and again, then each wait doubles up to its limit within its
 // jitter, and after the allowed number of ends it is failed and only probed.
 TEST(Supervisor, backs_off_and_gives_up) {
   SupervisorOptions options;
   options.max_restarts = 5;
-  Supervisor supervisor(options, 42);
+  Supervisor supervisor(options, Strategy::permanent, 42);
   Ns now = 0;
   EXPECT_EQ(supervisor.take(E::enable, now), A::spawn);
   Ns full = options.backoff_min;
@@ -115,7 +157,7 @@ TEST(Supervisor, backs_off_and_gives_up) {
 // Given a host that dies now and then but polls well between, then it is forgiven and never failed.
 TEST(Supervisor, proven_health_forgives) {
   SupervisorOptions options;
-  Supervisor supervisor(options, 1);
+  Supervisor supervisor(options, Strategy::permanent, 1);
   supervisor.take(E::enable, 0);
   for (Ns now = 0; now < 100 * kSecond; now += kSecond) {
     supervisor.take(E::ready, now);
@@ -128,7 +170,7 @@ TEST(Supervisor, proven_health_forgives) {
 
 // Given a host that polls well fewer times than prove it, then its failures still count.
 TEST(Supervisor, a_single_good_poll_proves_nothing) {
-  Supervisor supervisor({}, 1);
+  Supervisor supervisor({}, Strategy::permanent, 1);
   supervisor.take(E::enable, 0);
   bool failed = false;
   for (Ns now = 0; now < 100 * kSecond && !failed; now += kSecond) {
@@ -143,7 +185,7 @@ TEST(Supervisor, a_single_good_poll_proves_nothing) {
 // Given the same seed, then the same delays; given others, then others: jitter is reproducible.
 TEST(Supervisor, jitter_is_seeded) {
   auto delays = [](std::uint64_t seed) {
-    Supervisor supervisor({}, seed);
+    Supervisor supervisor({}, Strategy::permanent, seed);
     supervisor.take(E::enable, 0);
     std::vector<Ns> found;
     for (int i = 0; i < 6; i++) {
