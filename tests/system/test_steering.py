@@ -30,7 +30,7 @@ def steered(site):
     site.configure_agent()
     site.configure_rater()
     site.catalogue()
-    site.plugin("netif", exclude=[])
+    site.plugin("netif", interval="1s", exclude=[])
     return site
 
 
