@@ -59,7 +59,10 @@ Agent::Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults)
       defaults_(std::move(defaults)),
       started_(loop.clock().boot()) {}
 
-Agent::~Agent() { loop_.cancel(stop_timer_); }
+Agent::~Agent() {
+  loop_.cancel(stop_timer_);
+  loop_.cancel(report_timer_);
+}
 
 Status Agent::open() {
   Status made = real_files().make_directories(config_.state_directory);
@@ -191,6 +194,7 @@ Ns Agent::unaccounted() const {
 
 void Agent::reload() {
   if (stopping_) return;
+  announce_reload();
   app::ConfigErrors errors;
   AgentConfig fresh = load_config(config_.file, defaults_, errors);
   load_key(fresh, errors);
@@ -251,6 +255,7 @@ void Agent::shut_down() {
   if (stopping_) return;
   stopping_ = true;
   log::info("stopping");
+  if (manager_ != nullptr) manager_->stopping();
   running_ = instances_.size();
   stop_timer_ = loop_.after(running_ == 0 ? 0 : kStopDeadline, [this] { close_journal(); });
   for (auto& [name, instance] : instances_) {
@@ -284,6 +289,7 @@ void Agent::await_link(Ns until) {
 void Agent::event(const std::string& plugin, const std::string& what) {
   if (!plugin.empty()) log::info("plugin {}: {}", plugin, what);
   desk_->event(event_json(loop_.clock().wall(), plugin, what));
+  report_soon();
 }
 
 std::string Agent::status() const {
@@ -298,6 +304,7 @@ std::string Agent::status() const {
   for (const auto& [name, instance] : instances_) status.plugins.push_back(instance->status());
   status.spool_directory = config_.spool.directory;
   status.spool = spool_->stats();
+  if (status.spool.trouble.empty()) status.spool.trouble = journal_->hung();
   status.link = link_->status();
   return to_json(status);
 }

@@ -15,6 +15,7 @@
 #include "agent/journal.hpp"
 #include "agent/link/link.hpp"
 #include "agent/spool/spool.hpp"
+#include "app/notify.hpp"
 
 namespace tallyman::agent {
 
@@ -29,6 +30,9 @@ class Agent {
   /// Reads the configuration anew: a good one comes into force, a bad one changes nothing but
   /// status.
   void reload();
+  /// Tells the service manager from now on how it is: ready once every instance was started or
+  /// refused, reloading, stopping, and the state of it all in words. `manager` outlives this.
+  void report_to(app::Notifier& manager);
   /// Ends polls and hosts, seals, writes out, sends what it can within a second; then stops the
   /// loop.
   void shut_down();
@@ -52,6 +56,11 @@ class Agent {
   void heed(const std::string& name);
   void remember(const Instance& instance);
   void event(const std::string& plugin, const std::string& what);
+  // agent_notify.cpp
+  void report_soon();
+  void report();
+  void announce_reload();
+  [[nodiscard]] std::string words() const;
   [[nodiscard]] std::string status() const;
   [[nodiscard]] std::string plugin_list() const;
   [[nodiscard]] Result<std::vector<std::string>> readings(const std::string& plugin) const;
@@ -72,6 +81,9 @@ class Agent {
   std::vector<std::unique_ptr<Instance>> leaving_;  ///< removed, still ending
   std::unique_ptr<Link> link_;
   std::unique_ptr<Desk> desk_;
+  app::Notifier* manager_ = nullptr;
+  bool ready_ = false;  ///< told so, since the start or the last reload
+  app::TimerId report_timer_ = 0;
   bool stopping_ = false;
   bool closing_ = false;     ///< the journal closes, once
   std::size_t running_ = 0;  ///< instances that have not stopped yet, while stopping

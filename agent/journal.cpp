@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "app/log.hpp"
+#include "base/time_text.hpp"
 
 namespace tallyman::agent {
 namespace {
@@ -87,7 +88,25 @@ void Journal::write_out() {
   std::optional<SyncJob> job = spool_.sync_job();
   if (!job) return;
   syncing_definitions_ = written_definitions_;
+  submitted_ = loop_.clock().boot();
   thread_->submit(std::move(*job));
+}
+
+std::string Journal::hung() const {
+  if (!thread_->busy()) return {};
+  const Ns waited = loop_.clock().boot() - submitted_;
+  if (waited < kHungDisk) return {};
+  return "the disk has not answered for " + to_duration_text(waited / kSecond * kSecond) +
+         ": what was read since is not durable";
+}
+
+void Journal::note_hung() {
+  const std::string words = hung();
+  if (words.empty() == !told_hung_) return;
+  told_hung_ = !words.empty();
+  if (told_hung_) log::error("spool: {}", words);
+  if (!told_hung_) log::info("spool: the disk answers again");
+  handlers_.event(told_hung_ ? words : "the disk answers again");
 }
 
 void Journal::tick() {
@@ -96,6 +115,7 @@ void Journal::tick() {
   seal(false);
   write_out();
   note_shed();
+  note_hung();
 }
 
 void Journal::synced(const SyncJob& job, const Status& result) {

@@ -13,6 +13,8 @@
 
 namespace tallyman::agent {
 
+constexpr Ns kHungDisk = 20 * kSecond;
+
 /// Owned by the Agent; main thread. What is added in one turn of the loop shares a page.
 class Journal {
  public:
@@ -40,6 +42,10 @@ class Journal {
   /// A new incarnation began: nothing of it is durable until the next write-out.
   void new_incarnation();
   [[nodiscard]] std::uint64_t lost_polls() const { return lost_polls_; }
+  /// Words for a disk that has not answered a write-out for kHungDisk; empty = none. No reason to
+  /// end the agent: it goes on polling, what it reads is in the kernel's hands and outlives it, and
+  /// the next one would wait for the same disk.
+  [[nodiscard]] std::string hung() const;
 
  private:
   Journal(app::EventLoop& loop, Spool& spool, Ns group_commit, Handlers handlers);
@@ -50,6 +56,7 @@ class Journal {
   void synced(const SyncJob& job, const Status& result);
   void note_trouble(const std::string& trouble);
   void note_shed();
+  void note_hung();
 
   app::EventLoop& loop_;
   Spool& spool_;
@@ -64,6 +71,8 @@ class Journal {
   wire::DefNo syncing_definitions_ = 0;  ///< in the write-out under way
   std::uint64_t lost_polls_ = 0;
   std::string trouble_;
+  Ns submitted_ = 0;  ///< boot instant of the write-out under way
+  bool told_hung_ = false;
   std::string shed_;  ///< what the spool has given up, as last told
   bool closing_ = false;
   std::function<void()> closed_;

@@ -10,6 +10,7 @@
 #include "app/exit.hpp"
 #include "app/log.hpp"
 #include "app/loop.hpp"
+#include "app/notify.hpp"
 #include "base/clock.hpp"
 
 namespace tallyman::agent {
@@ -19,6 +20,7 @@ int run(const AgentConfig& config, const ConfigDefaults& defaults) {
   log::start(config.log_level);
   RealClock clock;
   app::EventLoop loop(clock);
+  app::Notifier manager(loop, app::NotifySettings::of_environment());
   std::unique_ptr<Agent> agent;
   // Before any thread is started, so that signals are the loop's alone.
   auto end = [&] {
@@ -36,6 +38,7 @@ int run(const AgentConfig& config, const ConfigDefaults& defaults) {
     return app::kFound;
   }
   agent = std::move(*started);
+  agent->report_to(manager);
   loop.run();
   return app::kDone;
 }

@@ -10,6 +10,7 @@
 
 #include "app/exit.hpp"
 #include "app/log.hpp"
+#include "app/notify.hpp"
 
 namespace tallyman::rater {
 
@@ -91,11 +92,19 @@ int run_daemon(const RaterConfig& config) {
   ::signal(SIGPIPE, SIG_IGN);
   const RealClock clock{};
   app::EventLoop loop(clock);
+  app::Notifier manager(loop, app::NotifySettings::of_environment());
   std::unique_ptr<Daemon> daemon;
-  loop.on_signal(SIGTERM, [&] { loop.stop(); });
-  loop.on_signal(SIGINT, [&] { loop.stop(); });
+  const auto end = [&] {
+    manager.stopping();
+    loop.stop();
+  };
+  loop.on_signal(SIGTERM, end);
+  loop.on_signal(SIGINT, end);
   loop.on_signal(SIGHUP, [&] {
-    if (daemon) daemon->reload_catalogue();
+    if (!daemon) return;
+    manager.reloading();
+    daemon->reload_catalogue();
+    manager.ready();
   });
   auto opened = Daemon::open(loop, config);
   if (!opened.ok()) {
@@ -108,6 +117,8 @@ int run_daemon(const RaterConfig& config) {
   }
   log::info("tallyman-rater {} listens for agents at {} ({}), ledger {}", TALLYMAN_VERSION,
             daemon->endpoint(), config.key.empty() ? "plain" : "CURVE", config.ledger);
+  manager.status("listens for agents at " + daemon->endpoint());
+  manager.ready();
   loop.run();
   daemon.reset();
   log::info("ended");

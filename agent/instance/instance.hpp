@@ -83,6 +83,7 @@ class Instance {
   [[nodiscard]] Ns covered() const {
     return schedule_ ? schedule_->next() - config_.interval : covered_;
   }
+  [[nodiscard]] PluginPhase phase() const { return supervisor_.phase(); }
   [[nodiscard]] bool polling() const { return flight_.has_value(); }
 
   [[nodiscard]] PluginStatus status() const;

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "agent/host_protocol.hpp"
+#include "app/notify.hpp"
 
 namespace tallyman::agent {
 namespace {
@@ -64,8 +65,8 @@ void place(int fd, int at) {
 }
 
 // In the child, between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_host(const char* program, char* const* argv, const ChildEnds& ends,
-                              const Limits& limits) {
+[[noreturn]] void become_host(const char* program, char* const* argv, char* const* environment,
+                              const ChildEnds& ends, const Limits& limits) {
   setsid();
   reset_signals();
   int null = open("/dev/null", O_RDONLY);
@@ -84,7 +85,7 @@ void place(int fd, int at) {
   // If the agent died before that, its end of the socketpair is closed by now.
   pollfd agent{kHostSocket, 0, 0};
   if (poll(&agent, 1, 0) != 0) _exit(kExecFailed);
-  execv(program, argv);
+  execve(program, argv, environment);
   _exit(kExecFailed);
 }
 
@@ -151,10 +152,19 @@ Result<Spawned> spawn_host(const std::string& program, const std::vector<std::st
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
+  // What the service manager told the agent is no plugin's.
+  std::vector<char*> environment;
+  for (char** each = environ; *each != nullptr; ++each) {
+    if (!app::is_notify_variable(*each)) environment.push_back(*each);
+  }
+  environment.push_back(nullptr);
+
   const ChildEnds ends{socket.get(), output.get(), report.get()};
   spawned.pid = fork_host(spawned.pid_namespace);
   if (spawned.pid < 0) return errno_error("cannot fork a plugin host", program, errno);
-  if (spawned.pid == 0) become_host(program.c_str(), argv.data(), ends, limits);
+  if (spawned.pid == 0) {
+    become_host(program.c_str(), argv.data(), environment.data(), ends, limits);
+  }
 
   spawned.exit_notice.reset(static_cast<int>(syscall(SYS_pidfd_open, spawned.pid, 0U)));
   if (!spawned.exit_notice.valid()) {

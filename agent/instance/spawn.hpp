@@ -26,7 +26,8 @@ struct Spawned {
 /// process group of its own, with the socketpair's other end as descriptor 3, stdout and stderr
 /// going to a pipe, stdin at /dev/null, no other descriptor of the agent's, default signals, no new
 /// privileges, the rlimits of `limits`, no core files, and SIGKILL when the agent dies; in a PID
-/// namespace of its own where the kernel lets the agent make one. Main thread only: the
+/// namespace of its own where the kernel lets the agent make one. The environment is the agent's
+/// but for what the service manager put there for the agent itself. Main thread only: the
 /// parent-death signal follows the thread that forked.
 [[nodiscard]] Result<Spawned> spawn_host(const std::string& program,
                                          const std::vector<std::string>& arguments,

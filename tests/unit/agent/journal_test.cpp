@@ -62,5 +62,26 @@ TEST_F(JournalTest, a_gap_beyond_all_time_blocks_nothing) {
   EXPECT_EQ(drain(*bench_.spool, 0, kNoHash).size(), 1U);
 }
 
+// Given a write-out whose end nobody hears of, then after a while that is said in words, until the
+// end is heard.
+TEST_F(JournalTest, a_disk_that_does_not_answer_is_named) {
+  RecordedPoll recorded;
+  recorded.poll = bench_.poll(1);
+  journal_->poll(std::move(recorded), [](bool) {});
+  bool closed = false;
+  journal_->close([&] {
+    closed = true;
+    loop_.stop();
+  });
+  ASSERT_FALSE(closed);  // the loop did not turn: the thread may be done, but nobody has heard
+  bench_.clock.advance(kHungDisk - 1);
+  EXPECT_EQ(journal_->hung(), "");
+  bench_.clock.advance(kMinute + 1);
+  EXPECT_NE(journal_->hung().find("1m20s"), std::string::npos) << journal_->hung();
+  loop_.run();
+  EXPECT_TRUE(closed);
+  EXPECT_EQ(journal_->hung(), "");
+}
+
 }  // namespace
 }  // namespace tallyman::agent
