@@ -101,6 +101,12 @@ Status Agent::open() {
 
   context_ = std::make_unique<InstanceContext>(InstanceContext{
       loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}, {}});
+  fence_ = std::make_unique<Fence>(loop_, real_files(), config_.state_directory + "/hosts",
+                                   to_hex(*boot), [this](const std::string& name) {
+                                     auto found = instances_.find(name);
+                                     if (found != instances_.end()) found->second->way_cleared();
+                                   });
+  context_->fence = fence_.get();
   context_->find_plugin = [this](const std::string& plugin) {
     return find_plugin(config_, plugin);
   };
@@ -270,7 +276,11 @@ void Agent::shut_down() {
 void Agent::close_journal() {
   if (std::exchange(closing_, true)) return;
   stop_timer_ = 0;
-  if (running_ > 0) log::warning("{} plugin instances did not stop in time: killed", running_);
+  for (const auto& [name, instance] : instances_) {
+    const PluginPhase phase = instance->phase();
+    if (phase == PluginPhase::disabled || is_unkillable(phase)) continue;
+    log::warning("plugin {} did not stop in time: killed, and left to whoever inherits it", name);
+  }
   journal_->close([this] {
     link_->offer();
     await_link(loop_.clock().boot() + kSendDeadline);

@@ -74,6 +74,7 @@ class Agent {
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<SteeringFile> steering_;
   std::set<std::string> deciding_;  ///< instances with a decision on its way to the disk
+  std::unique_ptr<Fence> fence_;
   std::unique_ptr<InstanceContext> context_;
   std::map<std::string, Ns> covered_;               ///< of instances not running now
   std::map<std::string, wire::InstanceDef> known_;  ///< likewise

@@ -43,7 +43,8 @@ const json& part(const json& object, const char* key) {
 
 Colour colour_of_state(const std::string& state) {
   if (state == "running" || state == "connected") return Colour::good;
-  if (state == "failed" || state == "quarantined" || state == "ended" || state == "refused") {
+  if (state == "failed" || state == "quarantined" || state == "ended" || state == "refused" ||
+      state == "unkillable") {
     return Colour::bad;
   }
   return Colour::warn;

@@ -43,7 +43,14 @@ HostProcess::HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handler
 HostProcess::~HostProcess() {
   hang_up();
   if (exit_watch_ != 0) loop_.unwatch(exit_watch_);
-  if (alive()) end_group(spawned_.pid, spawned_.exit_notice);
+  if (!alive()) return;
+  kill_group(spawned_.pid);
+  auto left = std::make_shared<Spawned>(std::move(spawned_));
+  auto watch = std::make_shared<app::WatchId>(0);
+  *watch = loop_.watch(left->exit_notice.get(), true, false, [&loop = loop_, left, watch](auto) {
+    (void)reap(*left);
+    loop.unwatch(*watch);
+  });
 }
 
 void HostProcess::hang_up() {

@@ -13,7 +13,8 @@
 
 namespace tallyman::agent {
 
-/// Owned by an Instance; main thread. Destroying it kills the process group and reaps it.
+/// Owned by an Instance; main thread. Destroying it kills the process group and waits for nothing:
+/// the loop reaps it whenever it ends.
 class HostProcess {
  public:
   struct Handlers {

@@ -250,6 +250,12 @@ void Instance::gap_for_phase(Ns instant) {
     case PluginPhase::running:
     case PluginPhase::overdue:
       return gap(instant, instant, failure_.cause, failure_.why);
+    case PluginPhase::unkillable_stopping:
+      if (disabled_) return gap(instant, instant, Cause::disabled, disabled_words(*disabled_));
+      [[fallthrough]];
+    case PluginPhase::unkillable:
+    case PluginPhase::unkillable_restarting:
+      return gap(instant, instant, Cause::hang, stuck_);
   }
 }
 
@@ -274,9 +280,12 @@ PluginStatus Instance::status() const {
         "by " + disabled_->who + " at " + to_rfc3339_short(disabled_->when) + ": " + disabled_->why;
     status.disabled = *disabled_;
   }
+  if (is_unkillable(phase)) status.why = (disabled_ ? status.why + "; " : "") + stuck_words();
   status.restart = strategy_name(config_.restart);
   status.pid = process_ && process_->alive() ? process_->pid() : 0;
   if (status.pid != 0 && plugin_pid_ != 0) status.pid = plugin_pid_;
+  if (status.pid == 0 && is_unkillable(phase))
+    status.pid = context_.fence->in_the_way(config_.name);
   status.uptime = status.pid != 0 ? context_.loop.clock().boot() - spawned_ : 0;
   status.restarts = supervisor_.restarts();
   status.last_cause = last_cause_;

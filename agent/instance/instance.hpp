@@ -9,6 +9,7 @@
 
 #include "agent/config.hpp"
 #include "agent/control/status.hpp"
+#include "agent/instance/fence.hpp"
 #include "agent/instance/host_process.hpp"
 #include "agent/instance/recorder.hpp"
 #include "agent/instance/schedule.hpp"
@@ -39,6 +40,8 @@ struct InstanceContext {
   SupervisorOptions supervisor;
   Ns start_deadline = 10 * kSecond;  ///< from the process's start to the plugin's creation
   Ns stop_deadline = kSecond;        ///< from Stop to the process's end
+  Ns kill_deadline = 2 * kSecond;    ///< from SIGKILL to the process's end, or it is unkillable
+  Fence* fence = nullptr;            ///< always there
 };
 
 /// What is known of an instance from before it was made.
@@ -61,7 +64,8 @@ class Instance {
 
   void start();
   /// No further poll; the one under way may finish within its deadline; then the host is told to
-  /// stop. Calls back once nothing runs any more, at the earliest in a later turn of the loop.
+  /// stop. Calls back once nothing runs any more, or what runs cannot be killed; at the earliest in
+  /// a later turn of the loop.
   void stop(std::function<void()> stopped);
 
   // An operator's wishes. Each is heeded once the poll under way, if any, has ended.
@@ -73,6 +77,8 @@ class Instance {
   /// Forgets what failures were counted, and tries at once when it waits to be tried.
   void reset();
   [[nodiscard]] const std::optional<Disabled>& disabled() const { return disabled_; }
+  /// What the fence held for this instance has ended.
+  void way_cleared();
   /// What is to outlive the agent; nothing when there was no failure that still counts.
   [[nodiscard]] std::optional<Record> record() const;
 
@@ -129,6 +135,17 @@ class Instance {
   [[nodiscard]] std::string notes() const;
   void on_printed(const std::string& line);
 
+  // instance_fence.cpp
+  /// Kills what is left of this instance's processes; true when there is something to wait for.
+  [[nodiscard]] bool must_wait();
+  void kill_host();
+  void forget_host();
+  void fenced();
+  /// What cannot be killed, and where it waits.
+  [[nodiscard]] std::string stuck_words() const;
+  /// The same, as it was at first.
+  const std::string& note_stuck(bool first);
+
   /// The host is to be killed for this.
   void condemn(const Fault& fault, PluginEvent event);
   void refuse(const std::string& why);
@@ -154,8 +171,9 @@ class Instance {
   std::optional<Schedule> schedule_;  ///< from the first readiness or failure on
   Recorder recorder_;
   std::unique_ptr<HostProcess> process_;
-  std::string file_;  ///< the plugin's file, as found at the last start
-  Hash digest_{};     ///< of that file
+  pid_t host_pid_ = 0;  ///< of process_, also once that has ended
+  std::string file_;    ///< the plugin's file, as found at the last start
+  Hash digest_{};       ///< of that file
   std::optional<Described> described_;
   std::optional<Flight> flight_;
   std::uint64_t polls_sent_ = 0;
@@ -173,6 +191,9 @@ class Instance {
     bool stepped = false;
   };
   bool recycling_ = false;  ///< starting, but not for a failure
+  bool waiting_ = false;    ///< starting, once what runs has ended
+  Ns stuck_since_ = 0;      ///< wall instant, while unkillable
+  std::string stuck_;       ///< where it waits, as it was then
   std::optional<Held> held_;
   pid_t plugin_pid_ = 0;  ///< once measured
   std::uint64_t recycled_ = 0;

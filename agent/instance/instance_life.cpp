@@ -109,14 +109,16 @@ void Instance::refuse(const std::string& why) {
 }
 
 void Instance::on_ended(const Ended& ended) {
+  if (waiting_) {
+    forget_host();
+    return spawn();
+  }
   PluginPhase phase = supervisor_.phase();
   bool unasked = phase == PluginPhase::starting || phase == PluginPhase::running;
   std::optional<Flight> flight = std::exchange(flight_, std::nullopt);
   context_.loop.cancel(std::exchange(poll_timer_, 0));
   recorder_.abandon();
-  output_dropped_ += process_->output_dropped();
-  process_.reset();
-  context_.loop.cancel(std::exchange(usage_timer_, 0));
+  forget_host();
   if (unasked) {
     const std::string memory = died_of_memory(config_.limits, ended.peak, ended.words);
     if (memory.empty()) note_failure(Cause::crash, ended.words);
@@ -132,7 +134,8 @@ void Instance::take(PluginEvent event, bool clean) {
   bool blemished = supervisor_.blemished();
   PluginAction action = supervisor_.take(event, context_.loop.clock().boot(), clean);
   PluginPhase after = supervisor_.phase();
-  bool counts = event == PluginEvent::exit || event == PluginEvent::reset;
+  bool counts = event == PluginEvent::exit || event == PluginEvent::reset ||
+                (after == PluginPhase::overdue && before != after);
   if (counts && (blemished || supervisor_.blemished())) context_.remembered(*this);
   if (before != after) {
     std::string what = phase_name(after);
@@ -141,10 +144,12 @@ void Instance::take(PluginEvent event, bool clean) {
       what += ": " + failure_.why + "; next try in " +
               to_duration_text(supervisor_.delay() / kMillisecond * kMillisecond);
     }
+    if (is_unkillable(after)) what += ": " + note_stuck(!is_unkillable(before));
     if (after == PluginPhase::ended) what += ": " + failure_.why + "; it is not started again";
     context_.event(*this, what);
   }
   if (before == PluginPhase::starting && after != PluginPhase::running) give_up_held();
+  if (after != PluginPhase::starting) waiting_ = false;
   auto cancel = [this] { context_.loop.cancel(std::exchange(phase_timer_, 0)); };
   switch (action) {
     case PluginAction::none:
@@ -157,23 +162,25 @@ void Instance::take(PluginEvent event, bool clean) {
       begin();
       return poll_held();
     case PluginAction::kill:
-      cancel();
-      if (process_) process_->kill();
-      return;
+      kill_host();
+      return arm(context_.kill_deadline, PluginEvent::stuck);
     case PluginAction::ask:
-      process_->send(Stop{});
+      if (process_) process_->send(Stop{});
       return arm(context_.stop_deadline, PluginEvent::timer);
     case PluginAction::wait:
     case PluginAction::probe:
       return arm(supervisor_.delay(), PluginEvent::timer);
     case PluginAction::drop:
-      if (process_) process_->kill();
+      kill_host();
       return arm(supervisor_.delay(), PluginEvent::timer);
     case PluginAction::rest:
       cancel();
       process_.reset();
       if (stopped_) context_.loop.after(0, std::exchange(stopped_, nullptr));
       return;
+    case PluginAction::fence:
+      cancel();
+      return fenced();
   }
 }
 
@@ -181,7 +188,7 @@ void Instance::arm(Ns delay, PluginEvent event) {
   context_.loop.cancel(phase_timer_);
   phase_timer_ = context_.loop.after(delay, [this, event] {
     phase_timer_ = 0;
-    if (supervisor_.phase() == PluginPhase::starting) {
+    if (event == PluginEvent::timer && supervisor_.phase() == PluginPhase::starting) {
       return condemn({Cause::hang, "not ready within " + to_duration_text(context_.start_deadline)},
                      PluginEvent::overrun);
     }
@@ -190,7 +197,7 @@ void Instance::arm(Ns delay, PluginEvent event) {
 }
 
 void Instance::spawn() {
-  process_.reset();
+  if (must_wait()) return;
   described_.reset();
   file_ = context_.find_plugin(config_.plugin);
   if (file_.empty()) return refuse("no plugin file for `" + config_.plugin + "`");
@@ -212,6 +219,8 @@ void Instance::spawn() {
     return take(PluginEvent::exit);
   }
   process_ = std::move(*process);
+  host_pid_ = process_->pid();
+  context_.fence->started(config_.name, host_pid_);
   first_usage_.reset();
   cpu_ = cpu_before_ = 0;
   plugin_pid_ = 0;

@@ -54,7 +54,6 @@ void Instance::recycle(const std::string& why) {
   recycled_++;
   recycled_why_ = why;
   recycling_ = true;
-  if (process_) output_dropped_ += process_->output_dropped();
   context_.event(*this, "recycled: " + why);
   take(PluginEvent::recycle);
 }

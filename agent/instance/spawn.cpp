@@ -182,14 +182,6 @@ void kill_group(pid_t leader) {
   ::kill(leader, SIGKILL);
 }
 
-bool end_group(pid_t leader, const Fd& exit_notice) {
-  constexpr int kWaitMilliseconds = 500;
-  kill_group(leader);
-  pollfd notice{exit_notice.get(), POLLIN, 0};
-  if (poll(&notice, 1, kWaitMilliseconds) <= 0) return false;
-  return waitpid(leader, nullptr, WNOHANG) == leader;
-}
-
 Ended reap(const Spawned& spawned) {
   int status = 0;
   while (waitpid(spawned.pid, &status, 0) < 0) {

@@ -46,8 +46,4 @@ struct Ended {
 /// Waits for a host whose exit notice is readable.
 [[nodiscard]] Ended reap(const Spawned& spawned);
 
-/// Kills the group and waits a moment for the leader to end. One that is stuck in the kernel is
-/// left to be reaped by whoever inherits it: false.
-bool end_group(pid_t leader, const Fd& exit_notice);
-
 }  // namespace tallyman::agent

@@ -14,7 +14,7 @@ using Cell = std::optional<Transition>;  // nothing = the event means nothing he
 
 struct Row {
   Cell enable{}, hold{}, hold_often{}, ready{}, refuse{}, overrun{}, garbage{}, exit{},
-      exit_often{}, exit_final{}, timer{}, disable{}, recycle{}, restart{}, reset{};
+      exit_often{}, exit_final{}, timer{}, disable{}, recycle{}, restart{}, reset{}, stuck{};
 };
 
 constexpr Row kDisabled{.enable = {{P::starting, A::spawn}},
@@ -30,7 +30,9 @@ constexpr Row kStarting{.ready = {{P::running, A::admit}},
                         .exit_final = {{P::ended, A::rest}},
                         .timer = {{P::overdue, A::kill}},
                         .disable = {{P::stopping, A::ask}},
-                        .restart = {{P::restarting, A::ask}}};
+                        .restart = {{P::restarting, A::ask}},
+                        // The process before it, which it waits for.
+                        .stuck = {{P::unkillable_restarting, A::fence}}};
 constexpr Row kRunning{.refuse = {{P::quarantined, A::drop}},
                        .overrun = {{P::overdue, A::kill}},
                        .garbage = {{P::overdue, A::kill}},
@@ -44,21 +46,24 @@ constexpr Row kOverdue{.exit = {{P::backoff, A::wait}},
                        .exit_often = {{P::failed, A::probe}},
                        .exit_final = {{P::ended, A::rest}},
                        .disable = {{P::stopping, A::kill}},
-                       .restart = {{P::restarting, A::kill}}};
+                       .restart = {{P::restarting, A::kill}},
+                       .stuck = {{P::unkillable, A::fence}}};
 constexpr Row kStopping{.enable = {{P::restarting, A::none}},
                         .overrun = {{P::stopping, A::kill}},
                         .garbage = {{P::stopping, A::kill}},
                         .exit = {{P::disabled, A::rest}},
                         .exit_often = {{P::disabled, A::rest}},
                         .exit_final = {{P::disabled, A::rest}},
-                        .timer = {{P::stopping, A::kill}}};
+                        .timer = {{P::stopping, A::kill}},
+                        .stuck = {{P::unkillable_stopping, A::fence}}};
 constexpr Row kRestarting{.overrun = {{P::restarting, A::kill}},
                           .garbage = {{P::restarting, A::kill}},
                           .exit = {{P::starting, A::spawn}},
                           .exit_often = {{P::starting, A::spawn}},
                           .exit_final = {{P::starting, A::spawn}},
                           .timer = {{P::restarting, A::kill}},
-                          .disable = {{P::stopping, A::none}}};
+                          .disable = {{P::stopping, A::none}},
+                          .stuck = {{P::unkillable_restarting, A::fence}}};
 constexpr Row kBackoff{.timer = {{P::starting, A::spawn}},
                        .disable = {{P::disabled, A::rest}},
                        .restart = {{P::starting, A::spawn}},
@@ -68,17 +73,41 @@ constexpr Row kQuarantined = kBackoff;
 constexpr Row kEnded{.disable = {{P::disabled, A::rest}},
                      .restart = {{P::starting, A::spawn}},
                      .reset = {{P::starting, A::spawn}}};
+constexpr Row kUnkillable{.exit = {{P::backoff, A::wait}},
+                          .exit_often = {{P::failed, A::probe}},
+                          .exit_final = {{P::ended, A::rest}},
+                          .disable = {{P::unkillable_stopping, A::fence}},
+                          .restart = {{P::unkillable_restarting, A::fence}}};
+constexpr Row kUnkillableStopping{.enable = {{P::unkillable_restarting, A::fence}},
+                                  .exit = {{P::disabled, A::rest}},
+                                  .exit_often = {{P::disabled, A::rest}},
+                                  .exit_final = {{P::disabled, A::rest}}};
+constexpr Row kUnkillableRestarting{.exit = {{P::starting, A::spawn}},
+                                    .exit_often = {{P::starting, A::spawn}},
+                                    .exit_final = {{P::starting, A::spawn}},
+                                    .disable = {{P::unkillable_stopping, A::fence}}};
 
 constexpr std::array<const Row*, kPluginPhases> kTable{
-    &kDisabled,   &kStarting, &kRunning, &kOverdue,     &kStopping,
-    &kRestarting, &kBackoff,  &kFailed,  &kQuarantined, &kEnded,
+    &kDisabled,
+    &kStarting,
+    &kRunning,
+    &kOverdue,
+    &kStopping,
+    &kRestarting,
+    &kBackoff,
+    &kFailed,
+    &kQuarantined,
+    &kEnded,
+    &kUnkillable,
+    &kUnkillableStopping,
+    &kUnkillableRestarting,
 };
 
 Cell Row::*column(PluginEvent event) {
   static constexpr std::array<Cell Row::*, kPluginEvents> kColumns{
-      &Row::enable,  &Row::hold,    &Row::hold_often, &Row::ready,      &Row::refuse,
-      &Row::overrun, &Row::garbage, &Row::exit,       &Row::exit_often, &Row::exit_final,
-      &Row::timer,   &Row::disable, &Row::recycle,    &Row::restart,    &Row::reset,
+      &Row::enable,  &Row::hold,    &Row::hold_often, &Row::ready,      &Row::refuse, &Row::overrun,
+      &Row::garbage, &Row::exit,    &Row::exit_often, &Row::exit_final, &Row::timer,  &Row::disable,
+      &Row::recycle, &Row::restart, &Row::reset,      &Row::stuck,
   };
   return kColumns[static_cast<std::size_t>(event)];
 }
@@ -92,8 +121,8 @@ Transition transition(PluginPhase phase, PluginEvent event) {
 
 const char* phase_name(PluginPhase phase) {
   static constexpr std::array<const char*, kPluginPhases> kNames{
-      "disabled",   "starting", "running", "overdue",     "stopping",
-      "restarting", "back-off", "failed",  "quarantined", "ended",
+      "disabled", "starting",    "running", "overdue",    "stopping",   "restarting", "back-off",
+      "failed",   "quarantined", "ended",   "unkillable", "unkillable", "unkillable",
   };
   return kNames[static_cast<std::size_t>(phase)];
 }
@@ -132,13 +161,16 @@ SupervisorMemory Supervisor::memory(Ns wall, Ns boot) const {
   return memory;
 }
 
-PluginEvent Supervisor::exit_event(Ns boot, bool clean) {
+void Supervisor::count_failure(Ns boot) {
   good_polls_ = 0;
   failures_++;
   ends_.push_back(boot);
   if (ends_.size() > options_.max_restarts + 1) ends_.pop_front();
-  const bool final = strategy_ == Strategy::temporary ||
-                     (strategy_ == Strategy::transient && clean && phase_ != P::overdue);
+}
+
+PluginEvent Supervisor::exit_event(Ns boot, bool clean) const {
+  const bool final =
+      strategy_ == Strategy::temporary || (strategy_ == Strategy::transient && clean);
   if (final) return PluginEvent::exit_final;
   const bool often =
       ends_.size() > options_.max_restarts && boot - ends_.front() <= options_.within;
@@ -146,14 +178,19 @@ PluginEvent Supervisor::exit_event(Ns boot, bool clean) {
 }
 
 PluginAction Supervisor::take(PluginEvent event, Ns boot, bool clean) {
-  const bool alive = phase_ == P::starting || phase_ == P::running || phase_ == P::overdue;
-  const bool failed_now = event == PluginEvent::exit && alive;
-  if (failed_now) event = exit_event(boot, clean);
+  const bool alive = phase_ == P::starting || phase_ == P::running;
+  const bool dying = phase_ == P::overdue || phase_ == P::unkillable;
+  if (event == PluginEvent::exit && alive) count_failure(boot);
+  // One that had to be killed did not end by itself, whatever its status says.
+  if (event == PluginEvent::exit && (alive || dying)) event = exit_event(boot, clean && alive);
   const bool held = event == PluginEvent::enable && held_ && phase_ == P::disabled;
   if (held) event = *held_;
   if (held || event == PluginEvent::enable || event == PluginEvent::disable) held_.reset();
   if (event == PluginEvent::reset) forgive();
   Transition to = transition(phase_, event);
+  // Counted when it is killed, not when it has ended: a restart or a stop that comes between takes
+  // nothing back, and an end that never comes hides nothing.
+  if (alive && to.next == P::overdue) count_failure(boot);
   phase_ = to.next;
   if (to.action == A::spawn && event != PluginEvent::recycle) spawns_++;
   if (to.action == A::wait && !held) {

@@ -23,8 +23,12 @@ enum class PluginPhase : std::uint8_t {
   failed,       ///< it ended too often; a slow probe tries again now and then
   quarantined,  ///< not admitted: no such file, wrong options; looked at again now and then
   ended,        ///< it ended, and its strategy does not start it again
+  // SIGKILL does not end it, because it waits in the kernel. No other is started while it is there.
+  unkillable,             ///< it failed; back-off follows once it has ended
+  unkillable_stopping,    ///< it is not wanted any more
+  unkillable_restarting,  ///< to be started again as soon as it has ended
 };
-constexpr std::size_t kPluginPhases = 10;
+constexpr std::size_t kPluginPhases = 13;
 
 enum class PluginEvent : std::uint8_t {
   enable,      ///< it is to run
@@ -42,19 +46,21 @@ enum class PluginEvent : std::uint8_t {
   recycle,     ///< it grew towards a limit: a fresh process is to take over; no failure
   restart,     ///< it is to be ended and started again, by an operator's wish
   reset,       ///< what happened is forgiven; try at once
+  stuck,       ///< killed a while ago, and still there
 };
-constexpr std::size_t kPluginEvents = 15;
+constexpr std::size_t kPluginEvents = 16;
 
 enum class PluginAction : std::uint8_t {
   none,
   spawn,  ///< start a process, and the timer of the start's deadline
   admit,  ///< begin to poll; drop the timer
-  kill,   ///< SIGKILL to its process group
+  kill,   ///< SIGKILL to its process group, and the timer after which it is stuck
   ask,    ///< send Stop, and start the timer after which it is killed
   wait,   ///< start the back-off timer
   probe,  ///< start the slow timer of failed and quarantined
   rest,   ///< drop the timer: nothing is left to do
   drop,   ///< kill what runs, and start the slow timer
+  fence,  ///< wait for its end for as long as that takes; drop the timer
 };
 
 struct Transition {
@@ -65,6 +71,12 @@ struct Transition {
 
 /// The table itself. An event that means nothing in a state leaves it, with action none.
 [[nodiscard]] Transition transition(PluginPhase phase, PluginEvent event);
+
+/// Whether it waits for the end of a process that cannot be killed.
+[[nodiscard]] constexpr bool is_unkillable(PluginPhase phase) {
+  return phase == PluginPhase::unkillable || phase == PluginPhase::unkillable_stopping ||
+         phase == PluginPhase::unkillable_restarting;
+}
 
 /// "running", "back-off" …: as status, log and messages say it.
 [[nodiscard]] const char* phase_name(PluginPhase phase);
@@ -125,7 +137,8 @@ class Supervisor {
 
  private:
   [[nodiscard]] Ns jittered(Ns length);
-  [[nodiscard]] PluginEvent exit_event(Ns boot, bool clean);
+  void count_failure(Ns boot);
+  [[nodiscard]] PluginEvent exit_event(Ns boot, bool clean) const;
   void forgive();
 
   SupervisorOptions options_;
@@ -136,9 +149,9 @@ class Supervisor {
   Ns due_ = 0;                       ///< boot instant at which that timer runs out
   std::optional<PluginEvent> held_;  ///< what the first `enable` becomes
   std::uint64_t spawns_ = 0;
-  unsigned failures_ = 0;    ///< ends since it was last proven
+  unsigned failures_ = 0;    ///< since it was last proven: ends, and kills for a failure
   unsigned good_polls_ = 0;  ///< since the last end
-  std::deque<Ns> ends_;      ///< boot instants, the latest max_restarts + 1
+  std::deque<Ns> ends_;      ///< boot instants of these, the latest max_restarts + 1
 };
 
 }  // namespace tallyman::agent

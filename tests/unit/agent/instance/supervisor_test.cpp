@@ -12,11 +12,23 @@ using P = PluginPhase;
 using E = PluginEvent;
 using A = PluginAction;
 
-constexpr std::array kPhases{P::disabled,   P::starting, P::running, P::overdue,     P::stopping,
-                             P::restarting, P::backoff,  P::failed,  P::quarantined, P::ended};
-constexpr std::array kEvents{E::enable,  E::hold,    E::hold_often, E::ready,      E::refuse,
-                             E::overrun, E::garbage, E::exit,       E::exit_often, E::exit_final,
-                             E::timer,   E::disable, E::recycle,    E::restart,    E::reset};
+constexpr std::array kPhases{P::disabled,
+                             P::starting,
+                             P::running,
+                             P::overdue,
+                             P::stopping,
+                             P::restarting,
+                             P::backoff,
+                             P::failed,
+                             P::quarantined,
+                             P::ended,
+                             P::unkillable,
+                             P::unkillable_stopping,
+                             P::unkillable_restarting};
+constexpr std::array kEvents{E::enable,     E::hold,       E::hold_often, E::ready,
+                             E::refuse,     E::overrun,    E::garbage,    E::exit,
+                             E::exit_often, E::exit_final, E::timer,      E::disable,
+                             E::recycle,    E::restart,    E::reset,      E::stuck};
 static_assert(kPhases.size() == kPluginPhases && kEvents.size() == kPluginEvents);
 
 // Given every state and every event, then the table is as listed here, and whatever is not listed
@@ -80,6 +92,23 @@ TEST(Supervisor, table_is_as_designed) {
       {{P::ended, E::disable}, {P::disabled, A::rest}},
       {{P::ended, E::restart}, {P::starting, A::spawn}},
       {{P::ended, E::reset}, {P::starting, A::spawn}},
+      {{P::starting, E::stuck}, {P::unkillable_restarting, A::fence}},
+      {{P::overdue, E::stuck}, {P::unkillable, A::fence}},
+      {{P::stopping, E::stuck}, {P::unkillable_stopping, A::fence}},
+      {{P::restarting, E::stuck}, {P::unkillable_restarting, A::fence}},
+      {{P::unkillable, E::exit}, {P::backoff, A::wait}},
+      {{P::unkillable, E::exit_often}, {P::failed, A::probe}},
+      {{P::unkillable, E::exit_final}, {P::ended, A::rest}},
+      {{P::unkillable, E::disable}, {P::unkillable_stopping, A::fence}},
+      {{P::unkillable, E::restart}, {P::unkillable_restarting, A::fence}},
+      {{P::unkillable_stopping, E::enable}, {P::unkillable_restarting, A::fence}},
+      {{P::unkillable_stopping, E::exit}, {P::disabled, A::rest}},
+      {{P::unkillable_stopping, E::exit_often}, {P::disabled, A::rest}},
+      {{P::unkillable_stopping, E::exit_final}, {P::disabled, A::rest}},
+      {{P::unkillable_restarting, E::disable}, {P::unkillable_stopping, A::fence}},
+      {{P::unkillable_restarting, E::exit}, {P::starting, A::spawn}},
+      {{P::unkillable_restarting, E::exit_often}, {P::starting, A::spawn}},
+      {{P::unkillable_restarting, E::exit_final}, {P::starting, A::spawn}},
   };
   for (P phase : kPhases) {
     for (E event : kEvents) {
@@ -96,7 +125,7 @@ TEST(Supervisor, table_is_as_designed) {
 TEST(Supervisor, no_state_is_a_dead_end) {
   for (P phase : kPhases) {
     P at = transition(phase, E::disable).next;
-    if (at == P::stopping) at = transition(at, E::exit).next;
+    if (at == P::stopping || at == P::unkillable_stopping) at = transition(at, E::exit).next;
     EXPECT_EQ(at, P::disabled) << phase_name(phase);
     EXPECT_EQ(transition(at, E::enable).action, A::spawn);
   }
@@ -120,13 +149,58 @@ TEST(Supervisor, recycling_is_no_failure) {
 // where it is not wanted at all.
 TEST(Supervisor, restart_starts_again) {
   for (P phase : kPhases) {
-    if (phase == P::disabled || phase == P::stopping) continue;
+    if (phase == P::disabled || phase == P::stopping || phase == P::unkillable_stopping) continue;
     Transition to = transition(phase, E::restart);
-    if (phase == P::restarting || to.next == P::restarting) {
-      to = transition(P::restarting, E::exit_often);
+    if (to.next == P::restarting || to.next == P::unkillable_restarting) {
+      to = transition(to.next, E::exit_often);
     }
     EXPECT_EQ(to, (Transition{P::starting, A::spawn})) << phase_name(phase);
   }
+}
+
+// Given a process that cannot be killed, then whatever happens but its end, no other is started,
+// and its end leads where it was bound for.
+TEST(Supervisor, never_a_second_copy_of_an_unkillable) {
+  for (P phase : {P::unkillable, P::unkillable_stopping, P::unkillable_restarting}) {
+    for (E event : kEvents) {
+      const Transition to = transition(phase, event);
+      if (event == E::exit || event == E::exit_often || event == E::exit_final) {
+        EXPECT_FALSE(is_unkillable(to.next));
+      } else {
+        EXPECT_TRUE(is_unkillable(to.next)) << static_cast<int>(event);
+        EXPECT_TRUE(to.action == A::none || to.action == A::fence) << static_cast<int>(event);
+      }
+    }
+    EXPECT_STREQ(phase_name(phase), "unkillable");
+  }
+}
+
+// Given a poll over its deadline while a restart is asked for, or a stop, then the failure counts
+// although another way out was taken.
+TEST(Supervisor, what_was_killed_counts_whatever_follows) {
+  for (E wish : {E::restart, E::disable}) {
+    Supervisor supervisor({}, Strategy::permanent, 1);
+    supervisor.take(E::enable, 0);
+    supervisor.take(E::ready, 1);
+    EXPECT_EQ(supervisor.take(E::overrun, 2), A::kill);
+    EXPECT_TRUE(supervisor.blemished());
+    EXPECT_EQ(supervisor.take(wish, 3), A::kill);
+    EXPECT_EQ(supervisor.take(E::exit, 4), wish == E::restart ? A::spawn : A::rest);
+    EXPECT_EQ(supervisor.memory(kMinute, 4).ends.size(), 1U);
+    EXPECT_EQ(supervisor.memory(kMinute, 4).failures, 1U);
+  }
+}
+
+// Given a hang that ends in the kernel much later, then it is one failure, not two.
+TEST(Supervisor, an_end_after_a_kill_counts_once) {
+  Supervisor supervisor({}, Strategy::permanent, 1);
+  supervisor.take(E::enable, 0);
+  supervisor.take(E::ready, 0);
+  EXPECT_EQ(supervisor.take(E::overrun, 0), A::kill);
+  EXPECT_EQ(supervisor.take(E::stuck, kSecond), A::fence);
+  EXPECT_EQ(supervisor.take(E::exit, kHour), A::wait);
+  EXPECT_EQ(supervisor.memory(kHour, kHour).failures, 1U);
+  EXPECT_LE(supervisor.delay(), SupervisorOptions{}.backoff_min);
 }
 
 // Given a host that dies at once again and again, then each wait doubles up to its limit within its
