@@ -2,7 +2,8 @@
 # In a folder of their own: no agent that scans the plugin folder meets them by chance.
 add_custom_target(fault_plugins)
 foreach(name crasher hanger failer garbler exiter ctor_crasher eater leaker fd_leaker forker
-    daemoniser printer flooder undeclared stubborn counter tap sleeper)
+    daemoniser printer flooder undeclared stubborn counter tap sleeper save_crasher closer
+    thrower smasher socket_flooder)
   tallyman_add_plugin(${name} SOURCES fault/plugins/${name}.cpp)
   set_target_properties(plugin_${name} PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fault-plugins)
