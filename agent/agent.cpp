@@ -107,9 +107,8 @@ Status Agent::open() {
                                      if (found != instances_.end()) found->second->way_cleared();
                                    });
   context_->fence = fence_.get();
-  context_->find_plugin = [this](const std::string& plugin) {
-    return find_plugin(config_, plugin);
-  };
+  plugins_ = std::make_unique<PluginStore>(loop_, config_.state_directory + "/plugins");
+  context_->version_of = [this](const InstanceConfig& instance) { return version_of(instance); };
   context_->event = [this](const Instance& instance, const std::string& what) {
     event(instance.config().name, what);
   };
@@ -170,6 +169,14 @@ void Agent::add(const InstanceConfig& config, wire::Cause since) {
   Instance& added = *instance;
   instances_[config.name] = std::move(instance);
   added.start();
+}
+
+Result<PluginVersion> Agent::version_of(const InstanceConfig& instance) {
+  const std::string file = find_plugin(config_, instance.plugin);
+  if (file.empty()) {
+    return Error{"no plugin file for `" + instance.plugin + "`", instance.file, ""};
+  }
+  return plugins_->admit(file, Trust::any);
 }
 
 void Agent::remove(const std::string& name) {

@@ -11,6 +11,7 @@
 #include "agent/config.hpp"
 #include "agent/control/desk.hpp"
 #include "agent/instance/instance.hpp"
+#include "agent/instance/plugin_store.hpp"
 #include "agent/instance/steering_file.hpp"
 #include "agent/journal.hpp"
 #include "agent/link/link.hpp"
@@ -44,6 +45,7 @@ class Agent {
   void find_known();
   void open_steering();
   void add(const InstanceConfig& config, wire::Cause since);
+  [[nodiscard]] Result<PluginVersion> version_of(const InstanceConfig& instance);
   void remove(const std::string& name);
   void close_journal();
   void await_link(Ns until);
@@ -75,6 +77,7 @@ class Agent {
   std::unique_ptr<SteeringFile> steering_;
   std::set<std::string> deciding_;  ///< instances with a decision on its way to the disk
   std::unique_ptr<Fence> fence_;
+  std::unique_ptr<PluginStore> plugins_;
   std::unique_ptr<InstanceContext> context_;
   std::map<std::string, Ns> covered_;               ///< of instances not running now
   std::map<std::string, wire::InstanceDef> known_;  ///< likewise

@@ -271,7 +271,7 @@ PluginStatus Instance::status() const {
   status.instance = config_.name;
   status.plugin = described_ ? described_->name : plugin_name(config_.plugin);
   status.version = described_ ? described_->version : "";
-  status.file = file_;
+  status.file = version_ ? version_->file : "";
   PluginPhase phase = supervisor_.phase();
   status.state = phase_name(phase);
   if (phase != PluginPhase::running && !told_to_stop()) status.why = failure_.why;

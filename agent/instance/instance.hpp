@@ -11,6 +11,7 @@
 #include "agent/control/status.hpp"
 #include "agent/instance/fence.hpp"
 #include "agent/instance/host_process.hpp"
+#include "agent/instance/plugin_store.hpp"
 #include "agent/instance/recorder.hpp"
 #include "agent/instance/schedule.hpp"
 #include "agent/instance/steering.hpp"
@@ -32,7 +33,8 @@ struct InstanceContext {
   Journal& journal;
   std::string agent;
   std::string plugin_host;
-  std::function<std::string(const std::string& plugin)> find_plugin;
+  /// Of its plugin, what is to be run of it now; an error says why it cannot be admitted.
+  std::function<Result<PluginVersion>(const InstanceConfig&)> version_of;
   std::function<void(const Instance&, const std::string& what)> event;
   std::function<void(const Instance&, const wire::Poll&)> polled;
   std::function<void(const Instance&, const wire::Gap&)> gapped;
@@ -172,8 +174,7 @@ class Instance {
   Recorder recorder_;
   std::unique_ptr<HostProcess> process_;
   pid_t host_pid_ = 0;  ///< of process_, also once that has ended
-  std::string file_;    ///< the plugin's file, as found at the last start
-  Hash digest_{};       ///< of that file
+  PluginVersion version_;  ///< what the process was started with, or was last to be
   std::optional<Described> described_;
   std::optional<Flight> flight_;
   std::uint64_t polls_sent_ = 0;

@@ -50,7 +50,7 @@ Verdict Instance::on(Described& described) {
 }
 
 wire::InstanceDef Instance::definition_for(const Described& described) const {
-  return {config_.name, described.name, described.version, digest_, config_.interval};
+  return {config_.name, described.name, described.version, version_->digest, config_.interval};
 }
 
 Verdict Instance::on(Created& created) {
@@ -199,11 +199,9 @@ void Instance::arm(Ns delay, PluginEvent event) {
 void Instance::spawn() {
   if (must_wait()) return;
   described_.reset();
-  file_ = context_.find_plugin(config_.plugin);
-  if (file_.empty()) return refuse("no plugin file for `" + config_.plugin + "`");
-  Result<Hash> digest = file_digest(file_);
-  if (!digest) return refuse(digest.error().text());
-  digest_ = *digest;
+  Result<PluginVersion> version = context_.version_of(config_);
+  if (!version) return refuse(version.error().text());
+  version_ = *version;
   spawned_ = context_.loop.clock().boot();
   HostProcess::Handlers handlers;
   handlers.frame = [this](FromHost& frame) { on_frame(frame); };
@@ -212,8 +210,8 @@ void Instance::spawn() {
   };
   handlers.printed = [this](const std::string& line) { on_printed(line); };
   handlers.ended = [this](const Ended& ended) { on_ended(ended); };
-  auto process = HostProcess::start(context_.loop, context_.plugin_host, {file_}, config_.limits,
-                                    std::move(handlers));
+  auto process = HostProcess::start(context_.loop, context_.plugin_host, {version_->path},
+                                    config_.limits, std::move(handlers));
   if (!process) {
     note_failure(Cause::crash, process.error().text());
     return take(PluginEvent::exit);

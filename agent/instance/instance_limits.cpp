@@ -92,6 +92,7 @@ std::string Instance::notes() const {
   if (dropped > 0) {
     out += (out.empty() ? "" : "; ") + app::human_bytes(dropped) + " of what it printed is dropped";
   }
+  if (version_ && !version_->note.empty()) out += (out.empty() ? "" : "; ") + version_->note;
   return out;
 }
 
