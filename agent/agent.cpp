@@ -107,8 +107,9 @@ Status Agent::open() {
                                      if (found != instances_.end()) found->second->way_cleared();
                                    });
   context_->fence = fence_.get();
-  plugins_ = std::make_unique<PluginStore>(loop_, config_.state_directory + "/plugins");
-  context_->version_of = [this](const InstanceConfig& instance) { return version_of(instance); };
+  context_->version_of = [this](const InstanceConfig& instance, const PluginVersion& had) {
+    return version_of(instance, had);
+  };
   context_->event = [this](const Instance& instance, const std::string& what) {
     event(instance.config().name, what);
   };
@@ -124,9 +125,7 @@ Status Agent::open() {
     if (desk_->anybody_reads()) desk_->reading(instance.config().name, line);
   };
   context_->remembered = [this](const Instance& instance) { remember(instance); };
-  for (const InstanceConfig& instance : config_.instances) {
-    if (instance.enabled) add(instance, wire::Cause::agent_down);
-  }
+  open_plugins();
   log::info("agent {} runs with {} plugin instances", config_.agent, instances_.size());
   return {};
 }
@@ -156,9 +155,10 @@ void Agent::find_known() {
   }
 }
 
-void Agent::add(const InstanceConfig& config, wire::Cause since) {
+void Agent::add(const InstanceConfig& config, wire::Cause since, const std::string& why) {
   InstancePast past;
   past.since = since;
+  past.why = why;
   if (auto found = known_.find(config.name); found != known_.end()) past.known = found->second;
   if (auto found = covered_.find(config.name); found != covered_.end()) {
     past.covered = found->second;
@@ -169,14 +169,6 @@ void Agent::add(const InstanceConfig& config, wire::Cause since) {
   Instance& added = *instance;
   instances_[config.name] = std::move(instance);
   added.start();
-}
-
-Result<PluginVersion> Agent::version_of(const InstanceConfig& instance) {
-  const std::string file = find_plugin(config_, instance.plugin);
-  if (file.empty()) {
-    return Error{"no plugin file for `" + instance.plugin + "`", instance.file, ""};
-  }
-  return plugins_->admit(file, Trust::any);
 }
 
 void Agent::remove(const std::string& name) {
@@ -201,6 +193,13 @@ Ns Agent::unaccounted() const {
   }
   for (const auto& instance : leaving_) {
     if (instance->polling()) earliest = std::min(earliest, instance->unaccounted());
+  }
+  // A drop-in that was here before and is still to be looked at goes on where it was.
+  for (const std::string& path : drop_ins_ ? drop_ins_->awaited() : std::set<std::string>{}) {
+    auto found = covered_.find(plugin_name(path));
+    if (found != covered_.end() && !instances_.contains(found->first)) {
+      earliest = std::min(earliest, found->second + 1);
+    }
   }
   return earliest;
 }
@@ -233,25 +232,16 @@ void Agent::reload() {
         "agent, state_directory, socket, log_level and [spool] take effect at the next start only";
     log::warning("{}", configuration_error_);
   }
+  const bool folders_changed = fresh.drop_in_directories != config_.drop_in_directories;
   config_.plugin_directories = fresh.plugin_directories;
   config_.plugin_host = context_->plugin_host = fresh.plugin_host;
   config_.plugin_configuration = fresh.plugin_configuration;
   config_.instances = std::move(fresh.instances);
-  std::map<std::string, const InstanceConfig*> wanted;
-  for (const InstanceConfig& instance : config_.instances) {
-    if (instance.enabled) wanted[instance.name] = &instance;
-  }
-  std::vector<std::string> gone;
-  for (const auto& [name, instance] : instances_) {
-    auto still = wanted.find(name);
-    if (still == wanted.end() || !(*still->second == instance->config())) gone.push_back(name);
-  }
-  for (const std::string& name : gone) remove(name);
-  for (const auto& [name, instance] : wanted) {
-    if (instances_.contains(name)) continue;
-    bool changed = std::find(gone.begin(), gone.end(), name) != gone.end();
-    add(*instance, changed ? wire::Cause::starting : wire::Cause::disabled);
-  }
+  config_.drop_in_directories = fresh.drop_in_directories;
+  if (folders_changed) open_plugins();
+  drop_ins_->again();
+  apply();
+  renew_packages();
   if (fresh.endpoints != config_.endpoints || fresh.key != config_.key ||
       fresh.rater_key != config_.rater_key || fresh.compress != config_.compress) {
     config_.endpoints = std::move(fresh.endpoints);
@@ -318,31 +308,12 @@ std::string Agent::status() const {
   status.pid = getpid();
   status.time = loop_.clock().wall();
   status.uptime = loop_.clock().boot() - started_;
-  for (const auto& [name, instance] : instances_) status.plugins.push_back(instance->status());
+  status.plugins = plugin_statuses();
   status.spool_directory = config_.spool.directory;
   status.spool = spool_->stats();
   if (status.spool.trouble.empty()) status.spool.trouble = journal_->hung();
   status.link = link_->status();
   return to_json(status);
-}
-
-std::string Agent::plugin_list() const {
-  std::vector<PluginRow> rows;
-  for (const auto& [name, instance] : instances_) {
-    PluginStatus status = instance->status();
-    rows.push_back({status.plugin, name, status.version, status.state, status.file, status.why});
-  }
-  for (const InstanceConfig& instance : config_.instances) {
-    if (instance.enabled) continue;
-    rows.push_back({plugin_name(instance.plugin), instance.name, "", "disabled",
-                    find_plugin(config_, instance.plugin), "by " + instance.file});
-  }
-  for (const PluginFile& file : available_plugins(config_)) {
-    auto uses = [&](const PluginRow& row) { return row.file == file.path; };
-    if (std::any_of(rows.begin(), rows.end(), uses)) continue;
-    rows.push_back({file.name, "", "", "available", file.path, ""});
-  }
-  return to_json(rows);
 }
 
 Result<std::vector<std::string>> Agent::readings(const std::string& plugin) const {

@@ -10,6 +10,7 @@
 
 #include "agent/config.hpp"
 #include "agent/control/desk.hpp"
+#include "agent/dropin/drop_ins.hpp"
 #include "agent/instance/instance.hpp"
 #include "agent/instance/plugin_store.hpp"
 #include "agent/instance/steering_file.hpp"
@@ -44,9 +45,24 @@ class Agent {
   void open_link();
   void find_known();
   void open_steering();
-  void add(const InstanceConfig& config, wire::Cause since);
-  [[nodiscard]] Result<PluginVersion> version_of(const InstanceConfig& instance);
+  void add(const InstanceConfig& config, wire::Cause since, const std::string& why = "");
   void remove(const std::string& name);
+
+  // agent_plugins.cpp
+  void open_plugins();
+  [[nodiscard]] Result<PluginVersion> version_of(const InstanceConfig& instance,
+                                                 const PluginVersion& had);
+  /// The instances that are to be there now: those configured, and the drop-ins that nobody
+  /// configured.
+  [[nodiscard]] std::map<std::string, InstanceConfig> wanted_instances() const;
+  [[nodiscard]] std::optional<std::vector<InstanceConfig>> wanted_by(const std::string& path) const;
+  /// Removes the instances that are not wanted as they are, and adds those that are.
+  void apply();
+  void renew_packages();
+  void on_admitted(const std::string& path);
+  void on_gone(const std::string& path, const DropIn& was);
+  [[nodiscard]] std::string file_note(const Instance& instance) const;
+  [[nodiscard]] std::vector<PluginStatus> plugin_statuses() const;
   void close_journal();
   void await_link(Ns until);
   [[nodiscard]] Ns unaccounted() const;
@@ -78,6 +94,9 @@ class Agent {
   std::set<std::string> deciding_;  ///< instances with a decision on its way to the disk
   std::unique_ptr<Fence> fence_;
   std::unique_ptr<PluginStore> plugins_;
+  std::unique_ptr<DropIns> drop_ins_;
+  bool starting_ = true;
+  std::set<std::string> late_;  ///< drop-ins that were not there when the agent started
   std::unique_ptr<InstanceContext> context_;
   std::map<std::string, Ns> covered_;               ///< of instances not running now
   std::map<std::string, wire::InstanceDef> known_;  ///< likewise

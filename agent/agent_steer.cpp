@@ -15,6 +15,7 @@ void Agent::open_steering() {
   std::set<std::string> unknown;
   for (const auto& entry : steering_->table()) unknown.insert(entry.first);
   for (const InstanceConfig& instance : config_.instances) unknown.erase(instance.name);
+  for (const PluginFile& file : available_plugins(config_)) unknown.erase(file.name);
   for (const std::string& name : unknown) steering_->of(name).record.reset();
 }
 

@@ -28,6 +28,23 @@ std::string beside(const std::string& file, const std::string& path) {
   return (fs::absolute(file).parent_path() / p).lexically_normal();
 }
 
+/// The same folder is always written the same.
+std::string folder(const std::string& file, const std::string& path) {
+  std::string out = fs::path(beside(file, path)).lexically_normal();
+  while (out.size() > 1 && out.back() == '/') out.pop_back();
+  return out;
+}
+
+std::vector<std::string> plugin_folders(const AgentConfig& config) {
+  std::vector<std::string> folders = config.plugin_directories;
+  for (const std::string& folder : config.drop_in_directories) {
+    if (std::find(folders.begin(), folders.end(), folder) == folders.end()) {
+      folders.push_back(folder);
+    }
+  }
+  return folders;
+}
+
 bool exists(const std::string& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
@@ -245,7 +262,11 @@ AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
   if (!defaults.socket.empty()) config.socket = defaults.socket;
   config.plugin_directories = root.texts(
       "plugin_directories", {"/usr/lib/tallyman/plugins", "/usr/local/lib/tallyman/plugins"});
-  for (std::string& directory : config.plugin_directories) directory = beside(file, directory);
+  config.drop_in_directories =
+      root.texts("drop_in_directories", {"/usr/local/lib/tallyman/plugins"});
+  for (auto* directories : {&config.plugin_directories, &config.drop_in_directories}) {
+    for (std::string& directory : *directories) directory = folder(file, directory);
+  }
   config.plugin_host = path("plugin_host", default_plugin_host(defaults.program));
   bool named = root.has("plugin_configuration");
   config.plugin_configuration = path("plugin_configuration", "plugins.d");
@@ -255,6 +276,10 @@ AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
   root.finish();
   read_instances(config, named, root, errors);
   return config;
+}
+
+InstanceConfig load_instance(const std::string& file, ConfigErrors& errors) {
+  return read_instance(file, errors);
 }
 
 void load_key(AgentConfig& config, ConfigErrors& errors) {
@@ -270,7 +295,7 @@ void check_files(const AgentConfig& config, ConfigErrors& errors) {
   for (const InstanceConfig& instance : config.instances) {
     if (!instance.enabled || !find_plugin(config, instance.plugin).empty()) continue;
     std::string folders;
-    for (const std::string& directory : config.plugin_directories) {
+    for (const std::string& directory : plugin_folders(config)) {
       folders += (folders.empty() ? "" : ", ") + directory;
     }
     bool is_path = fs::path(instance.plugin).is_absolute();
@@ -279,9 +304,27 @@ void check_files(const AgentConfig& config, ConfigErrors& errors) {
   }
 }
 
+std::string plugin_of(std::string_view file_name) {
+  constexpr std::string_view kEnding = ".so";
+  if (!file_name.ends_with(kEnding)) return {};
+  file_name.remove_suffix(kEnding.size());
+  static constexpr std::array<std::string_view, 6> kLeftBehind{".dpkg-", ".rpm",  ".tmp",
+                                                               ".swp",   ".part", ".new"};
+  for (std::string_view mark : kLeftBehind) {
+    if (file_name.find(mark) != std::string_view::npos) return {};
+  }
+  return is_name(file_name) ? std::string(file_name) : "";
+}
+
+bool is_drop_in(const AgentConfig& config, const std::string& path) {
+  const std::string folder = fs::path(path).parent_path();
+  const auto& folders = config.drop_in_directories;
+  return std::find(folders.begin(), folders.end(), folder) != folders.end();
+}
+
 std::string find_plugin(const AgentConfig& config, const std::string& plugin) {
   if (fs::path(plugin).is_absolute()) return exists(plugin) ? plugin : "";
-  for (const std::string& directory : config.plugin_directories) {
+  for (const std::string& directory : plugin_folders(config)) {
     std::string path = fs::path(directory) / (plugin + ".so");
     if (exists(path)) return path;
   }
@@ -290,14 +333,14 @@ std::string find_plugin(const AgentConfig& config, const std::string& plugin) {
 
 std::vector<PluginFile> available_plugins(const AgentConfig& config) {
   std::vector<PluginFile> found;
-  for (const std::string& directory : config.plugin_directories) {
+  for (const std::string& directory : plugin_folders(config)) {
     std::size_t first = found.size();
     std::error_code problem;
     for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
          at.increment(problem)) {
       const fs::path& path = at->path();
-      if (path.extension() != ".so" || !is_name(path.stem().string())) continue;
-      if (exists(path)) found.push_back({path.stem(), path});
+      const std::string name = plugin_of(path.filename().string());
+      if (!name.empty() && exists(path)) found.push_back({name, path});
     }
     std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(),
               [](const PluginFile& a, const PluginFile& b) { return a.name < b.name; });

@@ -41,7 +41,8 @@ struct AgentConfig {
   std::string agent;  ///< the stable id of this host: [A-Za-z0-9._-]{1,64}
   std::string state_directory;
   std::string socket;
-  std::vector<std::string> plugin_directories;  ///< searched in order
+  std::vector<std::string> plugin_directories;   ///< searched in order, then those not in it of:
+  std::vector<std::string> drop_in_directories;  ///< what is placed there is run
   std::string plugin_host;
   std::string plugin_configuration;
   log::Level log_level = log::Level::info;
@@ -68,6 +69,9 @@ struct ConfigDefaults {
 [[nodiscard]] AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
                                       app::ConfigErrors& errors);
 
+/// Reads one file of plugins.d.
+[[nodiscard]] InstanceConfig load_instance(const std::string& file, app::ConfigErrors& errors);
+
 /// Reads the own key pair if the link is to be encrypted. Not part of load_config(): who only looks
 /// for the socket need not be allowed to read it.
 void load_key(AgentConfig& config, app::ConfigErrors& errors);
@@ -76,11 +80,18 @@ void load_key(AgentConfig& config, app::ConfigErrors& errors);
 /// it, a start does not (an absent plugin leaves the others running).
 void check_files(const AgentConfig& config, app::ConfigErrors& errors);
 
+/// The name of the plugin that a file of this name holds: "netif" for "netif.so". Empty for files
+/// that hold none: hidden ones, and what editors, package managers and downloads leave behind.
+[[nodiscard]] std::string plugin_of(std::string_view file_name);
+
+/// Whether the file is one that is run without being configured.
+[[nodiscard]] bool is_drop_in(const AgentConfig& config, const std::string& path);
+
 /// The plugin's file: an absolute path as it is, a name as NAME.so in the first directory that has
 /// it; empty when there is none.
 [[nodiscard]] std::string find_plugin(const AgentConfig& config, const std::string& plugin);
 
-/// Every NAME.so in the plugin directories, in order, hidden and temporary files left out.
+/// Every plugin in the directories, in order.
 struct PluginFile {
   std::string name;
   std::string path;

@@ -38,6 +38,7 @@ Instance::Instance(InstanceContext& context, InstanceConfig config, InstancePast
       supervisor_(context.supervisor, config_.restart, seed_of(context.agent, config_.name)),
       covered_(past.covered),
       since_(past.since),
+      since_why_(std::move(past.why)),
       disabled_(std::move(past.steering.disabled)),
       recorder_(context.spool.dictionary(), context.agent, config_.name) {
   wire::InstanceDef definition = past.known.value_or(
@@ -71,9 +72,10 @@ void Instance::begin() {
   Ns from = next_instant(covered_, config_.interval);
   Ns to = schedule_->next() - config_.interval;
   if (covered_ != 0 && from <= to) {
-    const char* why = "the instance was not configured";
+    std::string why = "the instance was not configured";
     if (since_ == Cause::agent_down) why = "the agent was not running";
     if (since_ == Cause::starting) why = "started anew with a changed configuration";
+    if (!since_why_.empty()) why = since_why_;
     if (disabled_ && disabled_->when <= from) {
       gap(from, to, Cause::disabled, disabled_words(*disabled_));
     } else {

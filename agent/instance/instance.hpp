@@ -33,8 +33,9 @@ struct InstanceContext {
   Journal& journal;
   std::string agent;
   std::string plugin_host;
-  /// Of its plugin, what is to be run of it now; an error says why it cannot be admitted.
-  std::function<Result<PluginVersion>(const InstanceConfig&)> version_of;
+  /// What of its plugin is to be run now; `had` is what the instance ran last, null when it ran
+  /// nothing or that was refused. An error says why there is none.
+  std::function<Result<PluginVersion>(const InstanceConfig&, const PluginVersion& had)> version_of;
   std::function<void(const Instance&, const std::string& what)> event;
   std::function<void(const Instance&, const wire::Poll&)> polled;
   std::function<void(const Instance&, const wire::Gap&)> gapped;
@@ -52,6 +53,7 @@ struct InstancePast {
   /// readiness or failure is recorded as a gap of cause `since`.
   Ns covered = 0;
   wire::Cause since = wire::Cause::agent_down;
+  std::string why;                         ///< of that gap; empty = as `since` is
   std::optional<wire::InstanceDef> known;  ///< what its polls were last written under, if any
   Steering steering;
 };
@@ -81,6 +83,13 @@ class Instance {
   [[nodiscard]] const std::optional<Disabled>& disabled() const { return disabled_; }
   /// What the fence held for this instance has ended.
   void way_cleared();
+
+  /// Goes over to this version of its plugin, without a gap where the running one can be left
+  /// between two polls; what waits to be tried again tries it at once. Nothing when it is what
+  /// runs.
+  void replace(PluginVersion version);
+  /// Null before the first start.
+  [[nodiscard]] const PluginVersion& version() const { return version_; }
   /// What is to outlive the agent; nothing when there was no failure that still counts.
   [[nodiscard]] std::optional<Record> record() const;
 
@@ -154,6 +163,8 @@ class Instance {
   void take(PluginEvent event, bool clean = false);
   void ask(PluginEvent event);
   void settle();
+  [[nodiscard]] Result<PluginVersion> next_version();
+  void go_over();
   [[nodiscard]] bool told_to_stop() const;
   void spawn();
   void arm(Ns delay, PluginEvent event);
@@ -168,13 +179,16 @@ class Instance {
   Supervisor supervisor_;
   Ns covered_;         ///< as given
   wire::Cause since_;  ///< as given
+  std::string since_why_;
   std::optional<Disabled> disabled_;
   std::optional<PluginEvent> asked_;  ///< to be taken once no poll is under way
   std::optional<Schedule> schedule_;  ///< from the first readiness or failure on
   Recorder recorder_;
   std::unique_ptr<HostProcess> process_;
-  pid_t host_pid_ = 0;  ///< of process_, also once that has ended
+  pid_t host_pid_ = 0;     ///< of process_, also once that has ended
   PluginVersion version_;  ///< what the process was started with, or was last to be
+  PluginVersion next_;     ///< what the next process is to be started with, if it is another
+  bool refused_ = false;   ///< version_ was
   std::optional<Described> described_;
   std::optional<Flight> flight_;
   std::uint64_t polls_sent_ = 0;

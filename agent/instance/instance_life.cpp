@@ -28,8 +28,8 @@ Verdict Instance::on(Described& described) {
     refuse(fault->why);
     return {};
   }
-  if (Status options = check_options(described.options, config_); !options.ok()) {
-    refuse(options.error().text());
+  if (Status fit = check_admission(described, config_); !fit.ok()) {
+    refuse(fit.error().text());
     return {};
   }
   Configure configure;
@@ -61,6 +61,7 @@ Verdict Instance::on(Created& created) {
   if (created.status == CallStatus::ok && described_) {
     if (!created.why.empty()) log::warning("plugin {}: {}", config_.name, created.why);
     take(PluginEvent::ready);
+    if (!flight_) settle();
     return {};
   }
   std::string why = created.why.empty() ? "the plugin gave no reason" : created.why;
@@ -104,6 +105,7 @@ void Instance::condemn(const Fault& fault, PluginEvent event) {
 }
 
 void Instance::refuse(const std::string& why) {
+  refused_ = true;
   note_failure(Cause::refused, why);
   take(PluginEvent::refuse);
 }
@@ -199,7 +201,7 @@ void Instance::arm(Ns delay, PluginEvent event) {
 void Instance::spawn() {
   if (must_wait()) return;
   described_.reset();
-  Result<PluginVersion> version = context_.version_of(config_);
+  Result<PluginVersion> version = next_version();
   if (!version) return refuse(version.error().text());
   version_ = *version;
   spawned_ = context_.loop.clock().boot();

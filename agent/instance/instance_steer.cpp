@@ -50,7 +50,13 @@ void Instance::ask(PluginEvent event) {
 }
 
 void Instance::settle() {
-  if (asked_) take(*std::exchange(asked_, std::nullopt));
+  if (!asked_) return;
+  const PluginEvent event = *std::exchange(asked_, std::nullopt);
+  if (event != PluginEvent::recycle) return take(event);
+  // In a turn of its own: what ended the poll may be a frame of the process that is to go.
+  context_.loop.after(0, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) go_over();
+  });
 }
 
 bool Instance::told_to_stop() const {

@@ -16,6 +16,17 @@
 namespace tallyman::agent {
 namespace {
 
+void list(std::string& text, const std::string& item) { text += (text.empty() ? "" : ", ") + item; }
+
+std::string needs_text(const Needs& needs) {
+  std::string text;
+  if (!needs.user.empty()) list(text, "user " + needs.user);
+  for (const std::string& capability : needs.capabilities) list(text, capability);
+  for (const std::string& path : needs.paths) list(text, path);
+  if (needs.network) list(text, "network");
+  return text;
+}
+
 Status check_kind(const std::string& file, const struct stat& look) {
   if (S_ISLNK(look.st_mode)) {
     return Error{"is a symbolic link", file, "place the file itself there"};
@@ -70,8 +81,6 @@ Result<Bytes> read_all(const Fd& file, const std::string& path, std::size_t size
   return bytes;
 }
 
-void list(std::string& text, const std::string& item) { text += (text.empty() ? "" : ", ") + item; }
-
 }  // namespace
 
 std::string plugin_name(const std::string& plugin) {
@@ -107,6 +116,8 @@ Writer writer_of(const std::string& file) {
   // A lease is refused while anybody writes, and its break, should one follow at once, is no news.
   static const auto ignored = std::signal(SIGIO, SIG_IGN);
   if (ignored == SIG_ERR) return Writer::unknown;
+  struct stat look {};
+  if (lstat(file.c_str(), &look) != 0 || !S_ISREG(look.st_mode)) return Writer::unknown;
   const Fd opened(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW));
   if (!opened.valid()) return Writer::unknown;
   if (fcntl(opened.get(), F_SETLEASE, F_RDLCK) != 0) {
@@ -136,6 +147,14 @@ Status check_options(const std::vector<OptionDef>& declared, const InstanceConfi
   if (!unknown.empty()) what = "unknown option " + unknown;
   if (!missing.empty()) what += (what.empty() ? "" : "; ") + ("missing option " + missing);
   return Error{what, config.file, "it takes " + (known.empty() ? "no options" : known)};
+}
+
+Status check_admission(const Described& declared, const InstanceConfig& config) {
+  if (Status fit = check_options(declared.options, config); !fit.ok()) return fit;
+  const std::string needs = needs_text(declared.needs);
+  if (needs.empty() || !config.file.empty()) return {};
+  return Error{"it needs " + needs + ", and nobody grants that to a drop-in", config.plugin,
+               "write plugins.d/" + config.name + ".toml with plugin = \"" + config.name + "\""};
 }
 
 }  // namespace tallyman::agent

@@ -37,4 +37,8 @@ enum class Writer { none, some, unknown };  ///< unknown: the kernel does not te
 [[nodiscard]] Status check_options(const std::vector<OptionDef>& declared,
                                    const InstanceConfig& config);
 
+/// Whether a plugin that declares this may run as it is configured: its options are known, and what
+/// it needs is granted. A drop-in without a configuration (its `file` is empty) is granted nothing.
+[[nodiscard]] Status check_admission(const Described& declared, const InstanceConfig& config);
+
 }  // namespace tallyman::agent

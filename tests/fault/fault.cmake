@@ -1,7 +1,7 @@
 # Plugins that misbehave in one way each, and one that behaves, for the system tests and benchmarks.
 # In a folder of their own: no agent that scans the plugin folder meets them by chance.
 add_custom_target(fault_plugins)
-foreach(name crasher hanger failer garbler exiter ctor_crasher eater leaker fd_leaker forker
+foreach(name crasher hanger failer garbler exiter ctor_crasher ctor_hanger eater leaker fd_leaker forker
     daemoniser printer flooder undeclared stubborn counter tap sleeper save_crasher closer
     thrower smasher socket_flooder)
   tallyman_add_plugin(${name} SOURCES fault/plugins/${name}.cpp)

@@ -72,6 +72,7 @@ class Site:
         self.rater_namespace = None
         self.agent = self.rater = None
         self.others = []
+        self.drop_ins = self.directory / "drop-ins"  # not there before a test makes it
         (self.directory / "plugins.d").mkdir()
 
     # ---- configuration ----
@@ -84,6 +85,7 @@ agent = {toml(name)}
 state_directory = {toml(str(self.directory / 'state'))}
 socket = {toml(str(self.agent_socket))}
 plugin_directories = [{toml(str(BUILD / 'plugins'))}, {toml(str(BUILD / 'fault-plugins'))}]
+drop_in_directories = [{toml(str(self.drop_ins))}]
 plugin_host = {toml(str(BUILD / 'bin/tallyman-plugin-host'))}
 [rater]
 endpoint = {toml(endpoint or self.endpoint)}

@@ -264,5 +264,54 @@ TEST_F(Config, absent_plugins_are_found_by_the_check_only) {
   EXPECT_EQ(available_plugins(config)[0].name, "netif");
 }
 
+// Given names of files, then those that hold a plugin give its name, and what editors, package
+// managers and downloads leave behind gives none.
+TEST(PluginOf, tells_plugins_from_what_is_left_behind) {
+  EXPECT_EQ(plugin_of("netif.so"), "netif");
+  EXPECT_EQ(plugin_of("my-plugin_2.1.so"), "my-plugin_2.1");
+  for (const char* name : {"",
+                           ".so",
+                           ".netif.so",
+                           "netif",
+                           "netif.so~",
+                           "netif.so.1",
+                           "netif.so.dpkg-new",
+                           "netif.dpkg-tmp.so",
+                           ".netif.so.dpkg-new",
+                           "netif.so.rpmnew",
+                           "netif.rpmsave.so",
+                           "netif.so.tmp",
+                           "netif.tmp.so",
+                           "netif.so.swp",
+                           ".netif.so.swp",
+                           "#netif.so#",
+                           "netif.so.part",
+                           "a b.so",
+                           "net/if.so",
+                           "n\xc3\xa9tif.so"}) {
+    EXPECT_EQ(plugin_of(name), "") << name;
+  }
+}
+
+// Given drop-in folders, then they are searched last, and known however they are written.
+TEST_F(Config, drop_in_folders) {
+  write("agent.toml",
+        "plugin_directories = [\"plugins\", \"both/\"]\n"
+        "drop_in_directories = [\"./both\", \"drop//ins/\"]\n");
+  const AgentConfig config = load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  for (const char* name : {"plugins", "both", "drop/ins"}) fs::create_directories(folder_ / name);
+  write("drop/ins/a.so", "");
+  EXPECT_EQ(find_plugin(config, "a"), folder_ / "drop/ins/a.so");
+  EXPECT_TRUE(is_drop_in(config, find_plugin(config, "a")));
+  write("both/a.so", "");
+  EXPECT_EQ(find_plugin(config, "a"), folder_ / "both/a.so");
+  EXPECT_TRUE(is_drop_in(config, find_plugin(config, "a")));
+  write("plugins/a.so", "");
+  EXPECT_EQ(find_plugin(config, "a"), folder_ / "plugins/a.so");
+  EXPECT_FALSE(is_drop_in(config, find_plugin(config, "a")));
+  EXPECT_EQ(available_plugins(config).size(), 3U);
+}
+
 }  // namespace
 }  // namespace tallyman::agent
