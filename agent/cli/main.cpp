@@ -1,5 +1,5 @@
-// `tallyman`: the agent's command line. Everything but `config check`, `key` and `spool` asks the
-// running agent over its Unix socket.
+// `tallyman`: the agent's command line. Everything but `config check`, `key`, `spool` and
+// `plugin check` and `new` asks the running agent over its Unix socket.
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -7,6 +7,8 @@
 #include <string>
 #include <variant>
 
+#include "agent/cli/plugin_author.hpp"
+#include "agent/cli/plugin_view.hpp"
 #include "agent/cli/spool_command.hpp"
 #include "agent/cli/status_view.hpp"
 #include "agent/config.hpp"
@@ -41,12 +43,16 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
+std::string config_of(const Options& options) {
+  return options.config.empty() ? kDefaultConfig : options.config;
+}
+
 /// --socket, else what --config says, else what the default configuration says if it is there, else
 /// the default path. A configuration with errors elsewhere still names its socket.
 std::string socket_of(const Options& options) {
   if (!options.socket.empty()) return options.socket;
   app::ConfigErrors ignored;
-  const std::string file = options.config.empty() ? kDefaultConfig : options.config;
+  const std::string file = config_of(options);
   return agent::load_config(file, agent::ConfigDefaults::of_this_process(), ignored).socket;
 }
 
@@ -115,16 +121,6 @@ int status(const Options& options) {
   });
 }
 
-std::string series_text(const wire::ReadingLine& reading) {
-  std::string out;
-  for (const auto* labels : {&reading.labels, &reading.info}) {
-    for (const auto& [name, value] : *labels) {
-      if (!value.empty()) out += (out.empty() ? "" : ",") + name + "=\"" + value + "\"";
-    }
-  }
-  return reading.metric + "{" + out + "}";
-}
-
 /// Plain texts only go into the request: a name has no character that JSON would escape.
 std::string readings_request(const Options& options) {
   std::string out = R"({"command":"readings")";
@@ -185,7 +181,7 @@ int steer(const Options& options, agent::Request::Command command, const char* o
 
 void declare_plugin(CLI::App& cli, Options& options, int& code) {
   using Command = agent::Request::Command;
-  auto* plugin = cli.add_subcommand("plugin", "See and steer plugins");
+  auto* plugin = cli.add_subcommand("plugin", "See, try and steer plugins");
   plugin->require_subcommand(1);
   plugin->fallthrough();
   auto* list = plugin->add_subcommand("list", "Instances, and what else is installed");
@@ -211,6 +207,8 @@ void declare_plugin(CLI::App& cli, Options& options, int& code) {
   add("reset",
       "Forget its failures, and try at once one that is in back-off, failed or quarantined",
       Command::plugin_reset, "is reset");
+  declare_plugin_author(
+      *plugin, [&] { return config_of(options); }, code);
 }
 
 int check_config(const Options& options) {
@@ -232,7 +230,7 @@ int check_config(const Options& options) {
 std::string key_file_of(const Options& options) {
   if (!options.file.empty()) return options.file;
   app::ConfigErrors ignored;
-  const std::string file = options.config.empty() ? kDefaultConfig : options.config;
+  const std::string file = config_of(options);
   return agent::load_config(file, agent::ConfigDefaults::of_this_process(), ignored).key_file;
 }
 
@@ -264,7 +262,7 @@ int spool(const Options& options, int (*command)(const SpoolCommand&)) {
   spool.json = options.json;
   if (spool.directory.empty()) {
     app::ConfigErrors errors;
-    const std::string file = options.config.empty() ? kDefaultConfig : options.config;
+    const std::string file = config_of(options);
     spool.directory =
         agent::load_config(file, agent::ConfigDefaults::of_this_process(), errors).spool.directory;
     if (!errors.empty()) {
