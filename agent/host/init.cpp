@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "agent/host_protocol.hpp"
+#include "base/footprint.hpp"
 
 namespace tallyman::host {
 namespace {
@@ -16,6 +17,7 @@ namespace {
   // The agent learns from these that the plugin's process is gone: it must be the only one to hold
   // them.
   for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, kHostSocket}) close(fd);
+  give_back_what_the_start_took();
   for (;;) {
     ExitReport report;
     rusage used{};

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/host/channel.hpp"
 #include "agent/host/declaration.hpp"
@@ -16,6 +17,7 @@
 #include "agent/host/library.hpp"
 #include "agent/utf8.hpp"
 #include "base/clock.hpp"
+#include "base/footprint.hpp"
 
 namespace tallyman::host {
 namespace {
@@ -42,6 +44,7 @@ Result<Declaration> load(const std::string& file) {
 Status serve(const Declaration& plugin, Channel& channel) {
   const RealClock clock;
   Instance instance(plugin, channel, clock);
+  bool polled = false;
   channel.send(plugin.described);
   channel.flush();
   while (!channel.hung_up()) {
@@ -55,6 +58,7 @@ Status serve(const Declaration& plugin, Channel& channel) {
     } else {
       if (!instance.exists()) return Error{"asked to poll before it was configured", "agent", {}};
       instance.poll(std::get<PollRequest>(**frame));
+      if (!std::exchange(polled, true)) give_back_what_the_start_took();
     }
   }
   return {};

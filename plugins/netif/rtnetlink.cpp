@@ -86,7 +86,7 @@ enum class Received { datagram, nothing, overflow };
 
 /// One datagram of the kernel; those of anybody else, and of the kernel's too long for us, count as
 /// an overflow: something is missing.
-Received receive(int fd, std::vector<std::uint8_t>& buffer, std::size_t& size) {
+Received receive(int fd, std::span<std::uint8_t> buffer, std::size_t& size) {
   while (true) {
     iovec part{buffer.data(), buffer.size()};
     sockaddr_nl from{};
@@ -119,7 +119,10 @@ Descriptor::~Descriptor() {
 }
 
 Rtnetlink::Rtnetlink()
-    : dumps_(open_socket(0)), events_(open_socket(RTMGRP_LINK)), buffer_(kDatagramBytes) {
+    : dumps_(open_socket(0)),
+      events_(open_socket(RTMGRP_LINK)),
+      memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kDatagramBytes)),
+      buffer_(memory_.get(), kDatagramBytes) {
   struct stat about {};
   if (::stat("/proc/self/ns/net", &about) != 0) fail("/proc/self/ns/net cannot be read", errno);
   inode_ = about.st_ino;
@@ -158,7 +161,7 @@ bool Rtnetlink::drain(std::int64_t deadline) {
     const Received received = receive(events_.get(), buffer_, size);
     if (received == Received::nothing) return whole;
     if (received == Received::datagram) {
-      auto parsed = parse_datagram(std::span(buffer_).first(size), std::nullopt);
+      auto parsed = parse_datagram(buffer_.first(size), std::nullopt);
       auto* datagram = std::get_if<Datagram>(&parsed);
       if (datagram != nullptr && pending_.size() + datagram->links.size() <= kMaxPending) {
         std::move(datagram->links.begin(), datagram->links.end(), std::back_inserter(pending_));
@@ -222,7 +225,7 @@ std::span<const std::uint8_t> Rtnetlink::receive_answer(std::int64_t deadline) {
     std::size_t size = 0;
     switch (receive(dumps_.get(), buffer_, size)) {
       case Received::datagram:
-        return std::span(buffer_).first(size);
+        return buffer_.first(size);
       case Received::overflow:
         throw RetryLater("a dump does not fit the socket's buffer");
       case Received::nothing:

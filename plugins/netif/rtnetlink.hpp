@@ -3,7 +3,9 @@
 // was opened. Owned by the plugin, used on its one thread. Failures are thrown as RetryLater.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,9 +57,10 @@ class Rtnetlink {
   Place place_;
   std::uint64_t inode_ = 0;
   std::uint32_t sequence_ = 0;
-  std::vector<std::uint8_t> buffer_;
-  std::vector<LinkEvent> pending_;  ///< since the last accepted observation
-  bool complete_ = false;           ///< pending_ lacks nothing
+  std::unique_ptr<std::uint8_t[]> memory_;  ///< only what datagrams were long is ever touched
+  std::span<std::uint8_t> buffer_;          ///< all of it
+  std::vector<LinkEvent> pending_;          ///< since the last accepted observation
+  bool complete_ = false;                   ///< pending_ lacks nothing
 };
 
 /// CLOCK_REALTIME at which this kernel began to run, and CLOCK_BOOTTIME now; nanoseconds.
