@@ -60,6 +60,7 @@ Agent::Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults)
       started_(loop.clock().boot()) {}
 
 Agent::~Agent() {
+  for (const auto& entry : retired_) loop_.cancel(entry.second.timer);
   loop_.cancel(stop_timer_);
   loop_.cancel(report_timer_);
 }
@@ -156,6 +157,11 @@ void Agent::find_known() {
 }
 
 void Agent::add(const InstanceConfig& config, wire::Cause since, const std::string& why) {
+  // It polls the instant itself after all.
+  if (auto found = retired_.find(config.name); found != retired_.end()) {
+    loop_.cancel(found->second.timer);
+    retired_.erase(found);
+  }
   InstancePast past;
   past.since = since;
   past.why = why;
@@ -194,6 +200,7 @@ Ns Agent::unaccounted() const {
   for (const auto& instance : leaving_) {
     if (instance->polling()) earliest = std::min(earliest, instance->unaccounted());
   }
+  for (const auto& entry : retired_) earliest = std::min(earliest, entry.second.gap.from);
   // A drop-in that was here before and is still to be looked at goes on where it was.
   for (const std::string& path : drop_ins_ ? drop_ins_->awaited() : std::set<std::string>{}) {
     auto found = covered_.find(plugin_name(path));

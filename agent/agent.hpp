@@ -61,6 +61,8 @@ class Agent {
   void renew_packages();
   void on_admitted(const std::string& path);
   void on_gone(const std::string& path, const DropIn& was);
+  void retire(const Instance& instance, const std::string& why);
+  void end_retired(const std::string& name);
   [[nodiscard]] std::string file_note(const Instance& instance) const;
   [[nodiscard]] std::vector<PluginStatus> plugin_statuses() const;
   void close_journal();
@@ -97,6 +99,12 @@ class Agent {
   std::unique_ptr<DropIns> drop_ins_;
   bool starting_ = true;
   std::set<std::string> late_;  ///< drop-ins that were not there when the agent started
+  /// The first instant that a drop-in does not poll any more: a gap that says why.
+  struct Retired {
+    wire::Gap gap;
+    app::TimerId timer = 0;
+  };
+  std::map<std::string, Retired> retired_;
   std::unique_ptr<InstanceContext> context_;
   std::map<std::string, Ns> covered_;               ///< of instances not running now
   std::map<std::string, wire::InstanceDef> known_;  ///< likewise

@@ -130,8 +130,36 @@ void Agent::on_gone(const std::string& path, const DropIn& was) {
   if (stopping_) return;
   event(was.name, path + " is gone");
   late_.insert(was.name);
+  const auto found = instances_.find(was.name);
+  if (found != instances_.end() && found->second->config().plugin == path &&
+      found->second->config().file.empty()) {
+    retire(*found->second, path + " was removed");
+  }
   drop_ins_->again();  // one of the same name may have stood in its shadow
   apply();
+}
+
+// What it metered does not end with its last poll, but is unknown from then on.
+void Agent::retire(const Instance& instance, const std::string& why) {
+  if (instance.covered() == 0) return;
+  const Ns next = instance.covered() + instance.config().interval;
+  const wire::DefNo number = spool_->dictionary().intern(instance.definition());
+  Retired& retired = retired_[instance.config().name];
+  loop_.cancel(retired.timer);
+  retired.gap = wire::Gap{number, 0, next, next, Cause::disabled, why};
+  retired.timer = loop_.after(0, [this, name = instance.config().name] { end_retired(name); });
+}
+
+void Agent::end_retired(const std::string& name) {
+  Retired& retired = retired_.at(name);
+  const Ns left = retired.gap.from - loop_.clock().wall();
+  if (left > 0) {
+    retired.timer = loop_.after(std::min(left, kMinute), [this, name] { end_retired(name); });
+    return;
+  }
+  if (!closing_) journal_->gap(retired.gap);
+  covered_[name] = std::max(covered_[name], retired.gap.to);
+  retired_.erase(name);
 }
 
 /// What is to be said of its file while it runs.

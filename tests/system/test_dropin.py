@@ -6,10 +6,11 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 
 import pytest
 
-from harness import BUILD, wait_for
+from harness import BUILD, PATIENCE, wait_for
 
 COUNTER = BUILD / "fault-plugins/counter.so"
 
@@ -244,6 +245,24 @@ def test_removed(dropping):
     os.kill(plugin["pid"], signal.SIGKILL)
     wait_for("it to run from its copy", lambda: (
         (p := runs(dropping, "meter", content())) and p["pid"] != plugin["pid"]))
+
+
+def test_retired_in_the_ledger(dropping):
+    """Given a drop-in that is removed, then the first instant that it does not poll is a gap that says why."""
+    file = place(dropping, "meter")
+    wait_runs(dropping, "meter", content())
+    file.unlink()
+    wait_absent(dropping, "meter")
+
+    def gaps():
+        dump = subprocess.run([BUILD / "bin/tallyman", "spool", "dump", dropping.directory / "state/spool"],
+                              capture_output=True, text=True, timeout=PATIENCE).stdout
+        lines = [json.loads(line) for line in dump.splitlines()]
+        return [line["gap"] for line in lines if line["instance"] == "meter" and "gap" in line]
+
+    # Its interval is a minute.
+    wait_for("the gap", gaps, 60 + PATIENCE)
+    assert gaps() == [f"disabled: {file} was removed"]
 
 
 def test_ignored_names(dropping):
