@@ -67,20 +67,30 @@ void Journal::flush() {
     written_definitions_ = spool_.dictionary().highest();
     pending_.committed();
     note_trouble("");
-    seal(false);
+    (void)seal(false);
     return;
   }
   lost_polls_ += pending_.lost("the spool could not take it: " + status.error().text());
   note_trouble(status.error().text());
 }
 
-void Journal::seal(bool now) {
+Status Journal::seal(bool now) {
   Ns wall = loop_.clock().wall();
   // Goes back with the wall clock: what was once claimed of a false future is no truth to keep.
   Ns watermark = pending_.earliest(std::min(wall, handlers_.unaccounted()));
-  if (Status status = spool_.seal_if_due(watermark, now); !status.ok()) {
-    note_trouble(status.error().text());
+  Status status = spool_.seal_if_due(watermark, now);
+  if (!status.ok()) note_trouble(status.error().text());
+  return status;
+}
+
+Status Journal::hand_over(bool now) {
+  flush();
+  if (!pending_.empty()) return Error{trouble_, "spool", "make room first"};
+  if (spool_.dictionary().highest() != written_definitions_) {
+    if (Status status = spool_.append({}, {}); !status.ok()) return status;
+    written_definitions_ = spool_.dictionary().highest();
   }
+  return now ? seal(true) : Status();
 }
 
 void Journal::write_out() {
@@ -112,7 +122,7 @@ void Journal::note_hung() {
 void Journal::tick() {
   tick_ = loop_.after(group_commit_, [this] { tick(); });
   flush();
-  seal(false);
+  (void)seal(false);
   write_out();
   note_shed();
   note_hung();
@@ -136,7 +146,7 @@ void Journal::close(std::function<void()> done) {
   closed_ = std::move(done);
   loop_.cancel(std::exchange(tick_, 0));
   flush();
-  seal(true);
+  (void)seal(true);
   write_out();
   if (!thread_->busy()) std::exchange(closed_, nullptr)();
 }

@@ -34,6 +34,13 @@ class Journal {
   void poll(RecordedPoll poll, Pending::Outcome outcome);
   void gap(const wire::Gap& gap);
 
+  /// Writes what waits, and every definition that is not in the spool yet; with `seal`, seals it.
+  /// An error when the spool does not take it: then some of it still waits.
+  [[nodiscard]] Status hand_over(bool seal);
+  /// Begins to write out what is in the spool by now, unless a write-out is under way.
+  void write_out();
+  [[nodiscard]] bool writes_out() const { return thread_->busy(); }
+
   /// Writes what waits, seals, and calls back once that is durable, or cannot be made so.
   void close(std::function<void()> done);
 
@@ -50,8 +57,7 @@ class Journal {
  private:
   Journal(app::EventLoop& loop, Spool& spool, Ns group_commit, Handlers handlers);
   void flush();
-  void seal(bool now);
-  void write_out();
+  Status seal(bool now);
   void tick();
   void synced(const SyncJob& job, const Status& result);
   void note_trouble(const std::string& trouble);

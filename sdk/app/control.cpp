@@ -13,8 +13,6 @@
 #include <set>
 #include <utility>
 
-#include "base/fd.hpp"
-
 namespace tallyman::app {
 namespace {
 
@@ -84,8 +82,13 @@ std::string error_line(const Error& error) {
 
 class Session final : public ControlSession, public std::enable_shared_from_this<Session> {
  public:
-  Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler)
-      : loop_(loop), fd_(std::move(fd)), handler_(handler), peer_(peer_of(fd_.get())) {}
+  /// `asked`: its request was taken already.
+  Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler, bool asked)
+      : loop_(loop),
+        fd_(std::move(fd)),
+        handler_(handler),
+        peer_(peer_of(fd_.get())),
+        asked_(asked) {}
   ~Session() override { shut(); }
 
   /// Registers with the loop, which then keeps the session alive.
@@ -118,6 +121,7 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   }
   [[nodiscard]] bool open() const override { return fd_.valid() && !closing_; }
   [[nodiscard]] const Peer& peer() const override { return peer_; }
+  [[nodiscard]] int descriptor() const override { return fd_.get(); }
 
   void shut() {
     if (!fd_.valid()) return;
@@ -179,7 +183,7 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   WatchId watch_ = 0;
   std::string in_, out_;
   std::size_t sent_ = 0;  ///< of out_
-  bool asked_ = false, answered_ = false, closing_ = false;
+  bool asked_, answered_ = false, closing_ = false;
 };
 
 }  // namespace
@@ -196,10 +200,15 @@ struct ControlServer::State {
     while (true) {
       Fd client(::accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!client.valid()) return;
-      auto session = std::make_shared<Session>(loop, std::move(client), handler);
-      sessions.insert(session.get());
-      session->begin([this](Session* ended) { sessions.erase(ended); });
+      serve(std::move(client), false);
     }
+  }
+
+  std::shared_ptr<Session> serve(Fd client, bool asked) {
+    auto session = std::make_shared<Session>(loop, std::move(client), handler, asked);
+    sessions.insert(session.get());
+    session->begin([this](Session* ended) { sessions.erase(ended); });
+    return session;
   }
 
   ~State() {
@@ -211,6 +220,12 @@ struct ControlServer::State {
 
 ControlServer::ControlServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ControlServer::~ControlServer() = default;
+
+std::shared_ptr<ControlSession> ControlServer::adopt(Fd client) {
+  return state_->serve(std::move(client), true);
+}
+
+int ControlServer::descriptor() const { return state_->fd.get(); }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::listen(EventLoop& loop,
                                                              const std::string& path, unsigned mode,
@@ -235,7 +250,19 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(EventLoop& loop,
   if (::listen(fd.get(), 64) != 0) {
     return errno_error("cannot listen on the control socket", path, errno);
   }
-  auto state = std::unique_ptr<State>(new State{loop, path, std::move(handler), std::move(fd)});
+  return adopt(loop, path, std::move(fd), std::move(handler));
+}
+
+Result<std::unique_ptr<ControlServer>> ControlServer::adopt(EventLoop& loop,
+                                                            const std::string& path, Fd listener,
+                                                            Handler handler) {
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (getsockopt(listener.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens) {
+    return Error{"the descriptor handed over does not listen", path, "restart the daemon"};
+  }
+  auto state =
+      std::unique_ptr<State>(new State{loop, path, std::move(handler), std::move(listener)});
   State* raw = state.get();
   state->watch = loop.watch(state->fd.get(), true, false, [raw](Ready) { raw->accept(); });
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/loop.hpp"
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 namespace tallyman::app {
@@ -34,6 +35,7 @@ class ControlSession {
   virtual void close() = 0;  ///< once what is queued is sent; without any line, an empty one is
   [[nodiscard]] virtual bool open() const = 0;  ///< false once the client or the answer has ended
   [[nodiscard]] virtual const Peer& peer() const = 0;
+  [[nodiscard]] virtual int descriptor() const = 0;  ///< stays the session's; −1 = it has ended
 };
 
 class ControlServer {
@@ -44,6 +46,12 @@ class ControlServer {
   /// an error. The request is one line of at most 1 MiB.
   static Result<std::unique_ptr<ControlServer>> listen(EventLoop& loop, const std::string& path,
                                                        unsigned mode, Handler handler);
+  /// Goes on with a socket that listens at `path` already: of this process's former program.
+  static Result<std::unique_ptr<ControlServer>> adopt(EventLoop& loop, const std::string& path,
+                                                      Fd listener, Handler handler);
+  /// Goes on with a client whose request was taken and is not answered yet.
+  std::shared_ptr<ControlSession> adopt(Fd client);
+  [[nodiscard]] int descriptor() const;  ///< of the listening socket, which stays the server's
   ~ControlServer();
 
  private:

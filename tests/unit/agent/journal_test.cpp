@@ -83,5 +83,28 @@ TEST_F(JournalTest, a_disk_that_does_not_answer_is_named) {
   EXPECT_EQ(journal_->hung(), "");
 }
 
+// Given polls that wait and definitions that no poll has used yet, when they are handed over, then
+// whoever opens the spool next finds all of them, under the same numbers.
+TEST_F(JournalTest, hands_over_what_waits_and_every_definition) {
+  RecordedPoll recorded;
+  recorded.poll = bench_.poll(1);
+  bool committed = false;
+  journal_->poll(std::move(recorded), [&](bool good) { committed = good; });
+  const wire::DefNo unused = bench_.epoch(77);
+  unaccounted_ = bench_.clock.wall();
+  ASSERT_TRUE(journal_->hand_over(false).ok());
+  EXPECT_TRUE(committed);
+  const wire::DefNo later = bench_.epoch(78);
+  ASSERT_TRUE(journal_->hand_over(true).ok());
+  const wire::DefNo highest = bench_.spool->dictionary().highest();
+  journal_.reset();
+  ASSERT_TRUE(bench_.open()) << bench_.error;
+  EXPECT_TRUE(bench_.spool->recovery().notes.empty());
+  EXPECT_EQ(bench_.spool->dictionary().highest(), highest);
+  EXPECT_EQ(bench_.epoch(77), unused);
+  EXPECT_EQ(bench_.epoch(78), later);
+  EXPECT_EQ(drain(*bench_.spool, 0, kNoHash).size(), 1U);
+}
+
 }  // namespace
 }  // namespace tallyman::agent

@@ -260,6 +260,44 @@ TEST(Control, an_answer_that_breaks_off_is_an_error) {
   }
 }
 
+// Given a client that asked one server, whose sockets are then another's, then the other answers
+// it; what does not listen is not taken.
+TEST(Control, goes_on_with_sockets_handed_over) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  const RealClock clock;
+  EventLoop before(clock);
+  Fd client;
+  auto first = ControlServer::listen(before, path, 0600, [&](const auto& session, auto) {
+    client = Fd(dup(session->descriptor()));
+    before.stop();
+  });
+  ASSERT_TRUE(first.ok());
+  std::vector<std::string> lines;
+  Status status = Error{};
+  std::thread asker([&] {
+    status = control_call(path, "who", [&](std::string_view line) {
+      lines.emplace_back(line);
+      return true;
+    });
+  });
+  before.run();
+  EventLoop after(clock);
+  const auto nothing = [](const auto&, std::string_view) {};
+  auto second = ControlServer::adopt(after, path, Fd(dup((*first)->descriptor())), nothing);
+  ASSERT_TRUE(second.ok()) << second.error().text();
+  const auto session = (*second)->adopt(std::move(client));
+  EXPECT_EQ(session->peer().uid, getuid());
+  session->send("the other one");
+  session->close();
+  first->reset();
+  asker.join();
+  EXPECT_TRUE(status.ok()) << status.error().text();
+  EXPECT_EQ(lines, std::vector<std::string>{"the other one"});
+  EXPECT_FALSE(ControlServer::adopt(after, path, Fd(dup(0)), nothing).ok());
+  EXPECT_FALSE(ControlServer::adopt(after, path, Fd(), nothing).ok());
+}
+
 // Given a live daemon, then a second one is refused; given the file of a dead one, then it is
 // replaced.
 TEST(Control, replaces_a_dead_socket_never_a_live_one) {
