@@ -47,9 +47,10 @@ Status make_directory(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::start(app::EventLoop& loop, AgentConfig config,
-                                            ConfigDefaults defaults) {
+                                            ConfigDefaults defaults,
+                                            std::optional<AgentState> former) {
   std::unique_ptr<Agent> agent(new Agent(loop, std::move(config), std::move(defaults)));
-  if (Status status = agent->open(); !status.ok()) return status.error();
+  if (Status status = agent->open(std::move(former)); !status.ok()) return status.error();
   return agent;
 }
 
@@ -65,13 +66,14 @@ Agent::~Agent() {
   loop_.cancel(report_timer_);
 }
 
-Status Agent::open() {
+Status Agent::open(std::optional<AgentState> former) {
   Status made = real_files().make_directories(config_.state_directory);
   if (made.ok())
     made = make_directory(std::filesystem::path(config_.socket).parent_path().string());
   if (!made.ok()) return made;
   Result<wire::BootId> boot = boot_id();
   if (!boot) return boot.error();
+  if (former) Fd(former->lock).reset();  // held until now: nobody else has been at the spool
   auto spool = Spool::open(config_.spool, config_.agent, *boot, loop_.clock());
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
@@ -87,7 +89,10 @@ Status Agent::open() {
   desk.steer = [this](const Request& request, const std::string& user, const Done& done) {
     steer(request, user, done);
   };
-  auto opened = Desk::open(loop_, config_.socket, std::move(desk));
+  desk.reexec = [this](const std::shared_ptr<app::ControlSession>& asker) { replace(asker); };
+  auto opened = former ? Desk::adopt(loop_, config_.socket, std::move(desk), Fd(former->listener),
+                                     Fd(former->asker))
+                       : Desk::open(loop_, config_.socket, std::move(desk));
   if (!opened) return opened.error();
   desk_ = std::move(*opened);
 
@@ -98,10 +103,9 @@ Status Agent::open() {
   auto started = Journal::start(loop_, *spool_, config_.group_commit, std::move(journal));
   if (!started) return started.error();
   journal_ = std::move(*started);
-  open_link();
 
   context_ = std::make_unique<InstanceContext>(InstanceContext{
-      loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}, {}});
+      loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}, {}, {}});
   fence_ = std::make_unique<Fence>(loop_, real_files(), config_.state_directory + "/hosts",
                                    to_hex(*boot), [this](const std::string& name) {
                                      auto found = instances_.find(name);
@@ -110,6 +114,9 @@ Status Agent::open() {
   context_->fence = fence_.get();
   context_->version_of = [this](const InstanceConfig& instance, const PluginVersion& had) {
     return version_of(instance, had);
+  };
+  context_->keep_version = [this](StoredPlugin stored) {
+    return plugins_->hold(std::move(stored));
   };
   context_->event = [this](const Instance& instance, const std::string& what) {
     event(instance.config().name, what);
@@ -126,7 +133,10 @@ Status Agent::open() {
     if (desk_->anybody_reads()) desk_->reading(instance.config().name, line);
   };
   context_->remembered = [this](const Instance& instance) { remember(instance); };
-  open_plugins();
+  open_reexec();
+  open_plugins(former ? &*former : nullptr);
+  open_link();
+  if (former) tell_reexec(*former);
   log::info("agent {} runs with {} plugin instances", config_.agent, instances_.size());
   return {};
 }
@@ -316,6 +326,7 @@ std::string Agent::status() const {
   status.time = loop_.clock().wall();
   status.uptime = loop_.clock().boot() - started_;
   status.plugins = plugin_statuses();
+  status.reexecs = reexecs_;
   status.spool_directory = config_.spool.directory;
   status.spool = spool_->stats();
   if (status.spool.trouble.empty()) status.spool.trouble = journal_->hung();

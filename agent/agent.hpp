@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "agent/instance/steering_file.hpp"
 #include "agent/journal.hpp"
 #include "agent/link/link.hpp"
+#include "agent/reexec/reexec.hpp"
 #include "agent/spool/spool.hpp"
 #include "app/notify.hpp"
 
@@ -24,9 +26,11 @@ namespace tallyman::agent {
 /// Owned by main; main thread.
 class Agent {
  public:
-  /// Opens spool and socket, starts hosts and link. An error leaves nothing running.
+  /// Opens spool and socket, starts hosts and link. An error leaves nothing running. `former`: what
+  /// the program before this one handed over, to go on with.
   static Result<std::unique_ptr<Agent>> start(app::EventLoop& loop, AgentConfig config,
-                                              ConfigDefaults defaults);
+                                              ConfigDefaults defaults,
+                                              std::optional<AgentState> former = std::nullopt);
   ~Agent();
 
   /// Reads the configuration anew: a good one comes into force, a bad one changes nothing but
@@ -38,10 +42,13 @@ class Agent {
   /// Ends polls and hosts, seals, writes out, sends what it can within a second; then stops the
   /// loop.
   void shut_down();
+  /// Replaces the program by the one that stands in its place by now, or says why not. `asker`, if
+  /// any, is answered.
+  void replace(std::shared_ptr<app::ControlSession> asker = nullptr);
 
  private:
   Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults);
-  Status open();
+  Status open(std::optional<AgentState> former);
   void open_link();
   void find_known();
   void open_steering();
@@ -49,7 +56,7 @@ class Agent {
   void remove(const std::string& name);
 
   // agent_plugins.cpp
-  void open_plugins();
+  void open_plugins(AgentState* former = nullptr);
   [[nodiscard]] Result<PluginVersion> version_of(const InstanceConfig& instance,
                                                  const PluginVersion& had);
   /// The instances that are to be there now: those configured, and the drop-ins that nobody
@@ -68,6 +75,17 @@ class Agent {
   void close_journal();
   void await_link(Ns until);
   [[nodiscard]] Ns unaccounted() const;
+
+  // agent_reexec.cpp
+  void open_reexec();
+  [[nodiscard]] std::string hindrance() const;
+  [[nodiscard]] bool calm() const;
+  [[nodiscard]] Result<AgentState> freeze(bool last);
+  void take_over(AgentState& former);
+  void tell_reexec(const AgentState& former);
+  void hold_others(const AgentState& former);
+  void adopt(InstanceState&& state);
+
   using Done = std::function<void(const Status&)>;
   void steer(const Request& request, const std::string& user, const Done& done);
   [[nodiscard]] Status check_steerable(const Request& request) const;
@@ -115,6 +133,9 @@ class Agent {
   app::Notifier* manager_ = nullptr;
   bool ready_ = false;  ///< told so, since the start or the last reload
   app::TimerId report_timer_ = 0;
+  std::unique_ptr<Reexec> reexec_;
+  std::shared_ptr<app::ControlSession> asker_;  ///< waits for the re-exec under way
+  std::uint64_t reexecs_ = 0;
   bool stopping_ = false;
   bool closing_ = false;     ///< the journal closes, once
   std::size_t running_ = 0;  ///< instances that have not stopped yet, while stopping

@@ -15,6 +15,11 @@ constexpr Ns kReportDelay = 50 * kMillisecond;
 
 void Agent::report_to(app::Notifier& manager) {
   manager_ = &manager;
+  if (reexecs_ > 0) {
+    // It was told by the program before this one, and waits for signs of life.
+    ready_ = true;
+    manager_->ready();
+  }
   report();
 }
 

@@ -11,7 +11,7 @@ namespace tallyman::agent {
 
 using wire::Cause;
 
-void Agent::open_plugins() {
+void Agent::open_plugins(AgentState* former) {
   if (!plugins_) {
     plugins_ = std::make_unique<PluginStore>(loop_, config_.state_directory + "/plugins");
   }
@@ -26,6 +26,7 @@ void Agent::open_plugins() {
   handlers.event = [this](const std::string& name, const std::string& what) { event(name, what); };
   drop_ins_ = std::make_unique<DropIns>(loop_, *plugins_, config_.plugin_host,
                                         config_.drop_in_directories, std::move(handlers));
+  if (former != nullptr) take_over(*former);
   apply();
   starting_ = false;
 }

@@ -226,6 +226,8 @@ class FrameCutter {
   /// The next whole body; nothing when more bytes are needed; an error for a length over kMaxFrame
   /// or of zero, after which the stream is beyond repair.
   [[nodiscard]] Result<std::optional<Bytes>> next();
+  /// What was fed and not taken yet.
+  [[nodiscard]] ByteView rest() const { return ByteView(buffer_).subspan(taken_); }
 
  private:
   Bytes buffer_;

@@ -5,10 +5,14 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "agent/agent.hpp"
 #include "agent/config.hpp"
+#include "agent/reexec/handover.hpp"
+#include "agent/reexec/rehearsal.hpp"
+#include "agent/reexec/state.hpp"
 #include "app/exit.hpp"
 #include "app/log.hpp"
 #include "app/loop.hpp"
@@ -22,10 +26,23 @@ namespace {
 // After the start of its plugins, and before it has been idle for long.
 constexpr Ns kUnderWay = 5 * kSecond;
 
-int run(const AgentConfig& config, const ConfigDefaults& defaults) {
+/// What the program before this one handed over; nothing for a start from nothing.
+std::optional<AgentState> former_state(int descriptor) {
+  if (descriptor < 0) return std::nullopt;
+  Result<AgentState> state = load_state(descriptor);
+  Fd(descriptor).reset();
+  if (state) return std::move(*state);
+  const std::size_t ended = end_former_hosts();
+  log::error("{}: the agent starts anew, and {} plugin processes with it", state.error().text(),
+             ended);
+  return std::nullopt;
+}
+
+int run(const AgentConfig& config, const ConfigDefaults& defaults, int handed_over) {
   // Its few threads allocate little: an arena for each costs more than waiting for one another.
   mallopt(M_ARENA_MAX, 1);
   log::start(config.log_level);
+  std::optional<AgentState> former = former_state(handed_over);
   RealClock clock;
   app::EventLoop loop(clock);
   app::Notifier manager(loop, app::NotifySettings::of_environment());
@@ -39,8 +56,11 @@ int run(const AgentConfig& config, const ConfigDefaults& defaults) {
   loop.on_signal(SIGHUP, [&] {
     if (agent) agent->reload();
   });
+  loop.on_signal(SIGUSR2, [&] {
+    if (agent) agent->replace();
+  });
   std::signal(SIGPIPE, SIG_IGN);
-  auto started = Agent::start(loop, config, defaults);
+  auto started = Agent::start(loop, config, defaults, std::move(former));
   if (!started) {
     app::complain("tallyman-agent", started.error());
     return app::kFound;
@@ -52,9 +72,19 @@ int run(const AgentConfig& config, const ConfigDefaults& defaults) {
   return app::kDone;
 }
 
+int try_out(const AgentConfig& config) {
+  Status status = rehearse(config, kRehearsalState);
+  if (status.ok()) status = say_ready(kRehearsalReady);
+  if (status.ok()) return app::kDone;
+  app::complain("tallyman-agent", status.error());
+  return app::kFound;
+}
+
 int main_of(int argc, char** argv) {
   std::string file = "/etc/tallyman/agent.toml";
   bool check = false;
+  bool rehearsal = false;
+  int handed_over = -1;
   ConfigDefaults defaults = ConfigDefaults::of_this_process();
   CLI::App cli{"Supervises collector plugins, keeps their readings, sends them to the rater."};
   cli.set_version_flag("--version", "tallyman-agent " TALLYMAN_VERSION);
@@ -62,6 +92,9 @@ int main_of(int argc, char** argv) {
   cli.add_option("--socket", defaults.socket, "The control socket, instead of the configured one")
       ->type_name("PATH");
   cli.add_flag("--check", check, "Check the configuration and everything it names, and exit");
+  // Between one program of this process and the next: not for people.
+  cli.add_flag("--rehearse", rehearsal)->group("");
+  cli.add_option("--resume", handed_over)->group("");
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -76,7 +109,8 @@ int main_of(int argc, char** argv) {
     return app::kUsage;
   }
   if (check) return app::kDone;
-  return run(config, defaults);
+  if (rehearsal) return try_out(config);
+  return run(config, defaults, handed_over);
 }
 
 }  // namespace

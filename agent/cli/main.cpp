@@ -211,6 +211,15 @@ void declare_plugin(CLI::App& cli, Options& options, int& code) {
       *plugin, [&] { return config_of(options); }, code);
 }
 
+int reexec(const Options& options) {
+  agent::Request request;
+  request.command = agent::Request::Command::reexec;
+  return call(options, agent::request_line(request), [&](std::string_view line) {
+    print(options.json ? std::string(line) + "\n" : reexec_text(line));
+    return true;
+  });
+}
+
 int check_config(const Options& options) {
   std::string file = options.file.empty() ? options.config : options.file;
   if (file.empty()) file = kDefaultConfig;
@@ -340,6 +349,13 @@ int run(int argc, char** argv) {
 
   declare_plugin(cli, options, code);
   declare_spool(cli, options, code);
+
+  auto* replace = cli.add_subcommand(
+      "reexec",
+      "Replace the running agent by the program that is installed now: tried first, without a "
+      "missed poll, with the same plugin processes");
+  replace->add_flag("--json", options.json, "One JSON document");
+  replace->callback([&] { code = reexec(options); });
 
   auto* config = cli.add_subcommand("config", "See to the configuration");
   config->require_subcommand(1);

@@ -176,6 +176,14 @@ std::string event_line(std::string_view line, bool colour) {
          text_of(event, "plugin", "agent") + " " + text_of(event, "what", "");
 }
 
+std::string reexec_text(std::string_view line) {
+  const json reexec = part(parse(line), "reexec");
+  return "re-executed: version " + text_of(reexec, "version") +
+         " (before: " + text_of(reexec, "before") + "), " +
+         std::to_string(number_of(reexec, "plugins")) + " plugin processes kept, took " +
+         std::to_string(number_of(reexec, "took_ms")) + " ms\n";
+}
+
 Health health_of(std::string_view line) {
   const json status = parse(line);
   std::vector<std::string> wrong;

@@ -15,6 +15,9 @@ namespace tallyman::cli {
 /// {"event":…} as one line: "2026-…Z netif restarted: crash: killed by signal 6".
 [[nodiscard]] std::string event_line(std::string_view json, bool colour);
 
+/// The answer to "reexec", as a line.
+[[nodiscard]] std::string reexec_text(std::string_view json);
+
 /// For Icinga and its kind: one line, and whether all is well: every plugin runs, the spool takes
 /// pages, the rater acknowledges.
 struct Health {

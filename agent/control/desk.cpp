@@ -16,14 +16,33 @@ constexpr std::size_t kMaxFollowers = 64;
 Result<std::unique_ptr<Desk>> Desk::open(app::EventLoop& loop, const std::string& path,
                                          Handlers handlers) {
   std::unique_ptr<Desk> desk(new Desk(loop, std::move(handlers)));
-  Desk* raw = desk.get();
-  auto server =
-      app::ControlServer::listen(loop, path, 0660,
-                                 [raw](const std::shared_ptr<app::ControlSession>& session,
-                                       std::string_view line) { raw->handle(session, line); });
+  auto server = app::ControlServer::listen(loop, path, 0660, desk->handler());
   if (!server) return server.error();
   desk->server_ = std::move(*server);
   return desk;
+}
+
+Result<std::unique_ptr<Desk>> Desk::adopt(app::EventLoop& loop, const std::string& path,
+                                          Handlers handlers, Fd listener, Fd asker) {
+  std::unique_ptr<Desk> desk(new Desk(loop, std::move(handlers)));
+  auto server = app::ControlServer::adopt(loop, path, std::move(listener), desk->handler());
+  if (!server) return open(loop, path, std::move(desk->handlers_));
+  desk->server_ = std::move(*server);
+  if (asker.valid()) desk->asker_ = desk->server_->adopt(std::move(asker));
+  return desk;
+}
+
+app::ControlServer::Handler Desk::handler() {
+  return [this](const std::shared_ptr<app::ControlSession>& session, std::string_view line) {
+    handle(session, line);
+  };
+}
+
+void Desk::answer_asker(const std::string& line) {
+  const auto asker = std::exchange(asker_, nullptr);
+  if (!asker) return;
+  asker->send(line);
+  asker->close();
 }
 
 Desk::Desk(app::EventLoop& loop, Handlers handlers) : loop_(loop), handlers_(std::move(handlers)) {}
@@ -67,6 +86,11 @@ void Desk::handle(const std::shared_ptr<app::ControlSession>& session, std::stri
         if (!done.ok()) return session->fail(done.error());
         session->close();
       });
+    }
+    case Request::Command::reexec: {
+      const Status may = may_steer(session->peer(), ::geteuid(), command_name(request->command));
+      if (!may.ok()) return session->fail(may.error());
+      return handlers_.reexec(session);
     }
   }
 }

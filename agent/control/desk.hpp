@@ -24,10 +24,21 @@ class Desk {
     std::function<void(const Request&, const std::string& user,
                        std::function<void(const Status&)> done)>
         steer;
+    /// Has the agent replace itself by its new program. This client, who may, is answered by it, or
+    /// told why not.
+    std::function<void(const std::shared_ptr<app::ControlSession>&)> reexec;
   };
   static Result<std::unique_ptr<Desk>> open(app::EventLoop& loop, const std::string& path,
                                             Handlers handlers);
+  /// Goes on at a socket that listens there already, with the client who asked for the re-exec, if
+  /// any. Where that cannot be, as open().
+  static Result<std::unique_ptr<Desk>> adopt(app::EventLoop& loop, const std::string& path,
+                                             Handlers handlers, Fd listener, Fd asker);
   ~Desk();
+
+  [[nodiscard]] int listener() const { return server_->descriptor(); }
+  /// Tells the client who came over, if any, what the re-exec came to.
+  void answer_asker(const std::string& line);
 
   /// To everybody who follows status.
   void event(const std::string& line);
@@ -37,6 +48,7 @@ class Desk {
 
  private:
   Desk(app::EventLoop& loop, Handlers handlers);
+  app::ControlServer::Handler handler();
   void handle(const std::shared_ptr<app::ControlSession>& session, std::string_view line);
   void tick();
 
@@ -47,6 +59,7 @@ class Desk {
     std::shared_ptr<app::ControlSession> session;
     std::string plugin;
   };
+  std::shared_ptr<app::ControlSession> asker_;
   std::vector<Follower> watchers_;
   std::vector<Follower> readers_;
   app::TimerId tick_ = 0;

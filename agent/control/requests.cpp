@@ -13,17 +13,18 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kCommands =
-    "the commands are status, readings and plugin list, disable, enable, restart and reset";
-constexpr std::array<const char*, 7> kNames{"status",         "readings",      "plugin list",
+    "the commands are status, readings, plugin list, disable, enable, restart and reset, and "
+    "reexec";
+constexpr std::array<const char*, 8> kNames{"status",         "readings",      "plugin list",
                                             "plugin disable", "plugin enable", "plugin restart",
-                                            "plugin reset"};
+                                            "plugin reset",   "reexec"};
 
 Error bad(const std::string& what, const std::string& todo = kCommands) {
   return {what, "request", todo};
 }
 
 Status check(const Request& request) {
-  if (request.steers() && request.plugin.empty()) {
+  if (request.steers_plugin() && request.plugin.empty()) {
     return bad("the request names no plugin instance", "`tallyman plugin list` shows them");
   }
   const bool disable = request.command == Request::Command::plugin_disable;

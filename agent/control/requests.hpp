@@ -16,7 +16,8 @@ struct Request {
     plugin_disable,
     plugin_enable,
     plugin_restart,
-    plugin_reset
+    plugin_reset,
+    reexec
   };
   Command command = Command::status;
   bool follow = false;
@@ -25,6 +26,8 @@ struct Request {
 
   /// Whether it changes something: root and the agent's own user may ask for it, nobody else.
   [[nodiscard]] bool steers() const { return command >= Command::plugin_disable; }
+  /// Whether it does so to one plugin instance, which it must name.
+  [[nodiscard]] bool steers_plugin() const { return steers() && command != Command::reexec; }
 };
 
 /// "status", "plugin disable" …

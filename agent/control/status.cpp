@@ -110,11 +110,28 @@ std::string to_json(const AgentStatus& status) {
       {"pid", status.pid},
       {"time", to_rfc3339(status.time)},
       {"uptime_seconds", status.uptime / kSecond},
+      {"reexecs", status.reexecs},
       {"configuration", std::move(configuration)},
       {"plugins", std::move(plugins)},
       {"spool", spool_json(status)},
       {"link", link_json(status)},
   });
+}
+
+std::string to_json(const ReexecOutcome& outcome) {
+  ordered_json reexec{
+      {"version", outcome.version},
+      {"before", outcome.before},
+      {"plugins", outcome.plugins},
+      {"took_ms", milliseconds(outcome.took)},
+  };
+  return line({{"reexec", std::move(reexec)}});
+}
+
+std::string words_of(const ReexecOutcome& outcome) {
+  return "re-executed: version " + outcome.version + " (before: " + outcome.before + "), " +
+         std::to_string(outcome.plugins) + " plugin processes kept, took " +
+         to_duration_text(outcome.took / kMillisecond * kMillisecond);
 }
 
 std::string event_json(Ns time, const std::string& plugin, const std::string& what) {

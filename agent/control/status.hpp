@@ -52,6 +52,7 @@ struct AgentStatus {
   pid_t pid = 0;
   Ns time = 0;
   Ns uptime = 0;
+  std::uint64_t reexecs = 0;  ///< programs of this process before this one
   std::vector<PluginStatus> plugins;
   std::string spool_directory;
   SpoolStats spool;
@@ -62,6 +63,18 @@ struct AgentStatus {
 [[nodiscard]] std::string to_json(const AgentStatus& status);
 /// {"event":{"time","plugin","what"}}; an empty plugin is the agent itself.
 [[nodiscard]] std::string event_json(Ns time, const std::string& plugin, const std::string& what);
+
+/// What a re-exec came to, as the new program says it.
+struct ReexecOutcome {
+  std::string version;
+  std::string before;       ///< version of the program before it
+  std::size_t plugins = 0;  ///< processes that were taken over
+  Ns took = 0;              ///< during which nobody polled
+};
+/// {"reexec":{"version","before","plugins","took_ms"}}
+[[nodiscard]] std::string to_json(const ReexecOutcome& outcome);
+/// The same in words.
+[[nodiscard]] std::string words_of(const ReexecOutcome& outcome);
 
 /// A row of `tallyman plugin list`.
 struct PluginRow {

@@ -70,6 +70,12 @@ DropIns::DropIns(app::EventLoop& loop, PluginStore& store, const std::string& pl
 
 DropIns::~DropIns() { loop_.cancel(timer_); }
 
+void DropIns::keep(const std::string& path, const PluginVersion& version) {
+  struct stat look {};
+  if (lstat(path.c_str(), &look) != 0) return;
+  files_[path] = {plugin_of(fs::path(path).filename().string()), version, ""};
+}
+
 void DropIns::again() {
   settling_.again();
   look_soon();

@@ -45,6 +45,10 @@ class DropIns {
   DropIns(const DropIns&) = delete;
   DropIns& operator=(const DropIns&) = delete;
 
+  /// Takes as admitted what was before an exec of the agent's program, if it is still there.
+  void keep(const std::string& path, const PluginVersion& version);
+  /// Nothing is being examined.
+  [[nodiscard]] bool idle() const { return under_way_.empty(); }
   /// Looks at everything again: what is wanted may have changed. What is admitted stays so.
   void again();
 

@@ -121,6 +121,12 @@ void Fence::hold(const std::string& instance, pid_t pid) {
   watch(**found);
 }
 
+std::vector<Fence::Entry> Fence::hosts() const {
+  std::vector<Entry> out;
+  for (const auto& host : hosts_) out.push_back({host->instance, host->pid});
+  return out;
+}
+
 pid_t Fence::in_the_way(const std::string& instance) const {
   for (const auto& host : hosts_) {
     if (host->instance == instance && host->watch != 0) return host->pid;

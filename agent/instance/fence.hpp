@@ -48,6 +48,12 @@ class Fence {
   void ended(pid_t pid) { forget(pid); }
   /// It was killed: until it has ended it is in its instance's way.
   void hold(const std::string& instance, pid_t pid);
+  struct Entry {
+    std::string instance;
+    pid_t pid = 0;
+  };
+  /// All that are there, held or not.
+  [[nodiscard]] std::vector<Entry> hosts() const;
   /// Who is in the instance's way; 0 = nobody.
   [[nodiscard]] pid_t in_the_way(const std::string& instance) const;
 

@@ -33,6 +33,19 @@ class HandleTable {
   void clear();
   [[nodiscard]] std::size_t size() const { return size_; }
 
+  /// The whole table as values, and again as a table.
+  struct Entry {
+    Handle handle = 0;
+    Slot slot;
+  };
+  struct Saved {
+    std::vector<Entry> entries;  ///< ascending
+    Handle next = 0;             ///< above every handle ever given
+  };
+  [[nodiscard]] Saved save() const;
+  /// False, and empty, for what no table saves.
+  [[nodiscard]] bool restore(const Saved& saved);
+
  private:
   static constexpr std::size_t kPage = 256;
   static constexpr Handle kFar = 1U << 16U;  ///< bounds what a hostile handle can cost

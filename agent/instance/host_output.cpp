@@ -42,7 +42,8 @@ std::vector<std::string> OutputLines::finish() {
 
 HostOutput::HostOutput(app::EventLoop& loop, Fd pipe, std::function<void(const std::string&)> line)
     : loop_(loop), pipe_(std::move(pipe)), line_(std::move(line)) {
-  watch_ = loop_.watch(pipe_.get(), true, false, [this](app::Ready) { take(kTakePerTurn); });
+  if (pipe_.valid())
+    watch_ = loop_.watch(pipe_.get(), true, false, [this](app::Ready) { take(kTakePerTurn); });
 }
 
 HostOutput::~HostOutput() { hang_up(); }

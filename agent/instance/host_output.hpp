@@ -30,6 +30,17 @@ class OutputLines {
   /// Bytes that were printed and are in no line.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
+  /// As values, but for what is left of this second; and again.
+  struct Saved {
+    std::string line;
+    std::uint64_t dropped = 0;
+  };
+  [[nodiscard]] Saved save() const { return {line_, dropped_}; }
+  void restore(const Saved& saved) {
+    line_ = saved.line.substr(0, kLongestLine);
+    dropped_ = saved.dropped;
+  }
+
  private:
   std::string line_;
   Ns second_ = -1;
@@ -49,6 +60,11 @@ class HostOutput {
   /// Takes what is left, and closes it. The process has ended.
   void close();
   [[nodiscard]] std::uint64_t dropped() const { return lines_.dropped(); }
+
+  /// The pipe, which stays this object's; −1 = it is closed.
+  [[nodiscard]] int descriptor() const { return pipe_.get(); }
+  [[nodiscard]] OutputLines::Saved save() const { return lines_.save(); }
+  void restore(const OutputLines::Saved& saved) { lines_.restore(saved); }
 
  private:
   void take(std::size_t limit);

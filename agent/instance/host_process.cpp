@@ -34,8 +34,10 @@ HostProcess::HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handler
       spawned_(std::move(spawned)),
       handlers_(std::move(handlers)),
       output_(loop, std::move(spawned_.output), handlers_.printed) {
-  socket_watch_ = loop_.watch(spawned_.socket.get(), true, false,
-                              [this](app::Ready ready) { on_socket(ready); });
+  if (spawned_.socket.valid()) {
+    socket_watch_ = loop_.watch(spawned_.socket.get(), true, false,
+                                [this](app::Ready ready) { on_socket(ready); });
+  }
   exit_watch_ =
       loop_.watch(spawned_.exit_notice.get(), true, false, [this](app::Ready) { on_exit(); });
 }

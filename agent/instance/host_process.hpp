@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/host_protocol.hpp"
 #include "agent/instance/host_output.hpp"
@@ -12,6 +13,21 @@
 #include "app/loop.hpp"
 
 namespace tallyman::agent {
+
+/// A running host as values, for this process after it executed itself anew. Descriptors are
+/// numbers, −1 = closed.
+struct HostState {
+  pid_t pid = -1;
+  bool pid_namespace = false;
+  int exit_notice = -1, socket = -1, output = -1, report = -1;
+  Bytes partial;  ///< of frames: read, and not whole yet
+  Bytes unsent;
+  bool garbled = false;
+  bool killed = false;
+  OutputLines::Saved printed;
+
+  [[nodiscard]] std::vector<int> descriptors() const;
+};
 
 /// Owned by an Instance; main thread. Destroying it kills the process group and waits for nothing:
 /// the loop reaps it whenever it ends.
@@ -32,6 +48,11 @@ class HostProcess {
                                                     const std::string& program,
                                                     const std::vector<std::string>& arguments,
                                                     const Limits& limits, Handlers handlers);
+  /// Takes over a host of this process's former program, with its descriptors.
+  static std::unique_ptr<HostProcess> adopt(app::EventLoop& loop, const HostState& state,
+                                            Handlers handlers);
+  /// Changes nothing: the descriptors stay this object's. Only while alive().
+  [[nodiscard]] HostState save() const;
   ~HostProcess();
   HostProcess(const HostProcess&) = delete;
   HostProcess& operator=(const HostProcess&) = delete;

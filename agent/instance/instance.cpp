@@ -99,6 +99,10 @@ Ns Instance::unaccounted() const {
   return covered_ != 0 ? next_instant(covered_, config_.interval) : std::numeric_limits<Ns>::max();
 }
 
+Ns Instance::next_due() const {
+  return schedule_ ? schedule_->next() : std::numeric_limits<Ns>::max();
+}
+
 // ---- polls --------------------------------------------------------------------------------------
 
 void Instance::look() {
@@ -122,7 +126,7 @@ void Instance::look() {
 void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
   if (recycling_) {
     if (held_) gap(held_->scheduled, held_->scheduled, Cause::starting, "being started anew");
-    held_ = Held{instant, stepped};
+    held_ = HeldPoll{instant, stepped};
     return;
   }
   if (supervisor_.phase() != PluginPhase::running) {

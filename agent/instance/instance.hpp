@@ -11,6 +11,7 @@
 #include "agent/control/status.hpp"
 #include "agent/instance/fence.hpp"
 #include "agent/instance/host_process.hpp"
+#include "agent/instance/instance_state.hpp"
 #include "agent/instance/plugin_store.hpp"
 #include "agent/instance/recorder.hpp"
 #include "agent/instance/schedule.hpp"
@@ -36,6 +37,8 @@ struct InstanceContext {
   /// What of its plugin is to be run now; `had` is what the instance ran last, null when it ran
   /// nothing or that was refused. An error says why there is none.
   std::function<Result<PluginVersion>(const InstanceConfig&, const PluginVersion& had)> version_of;
+  /// Of a version that the agent's former program ran: again.
+  std::function<PluginVersion(StoredPlugin)> keep_version;
   std::function<void(const Instance&, const std::string& what)> event;
   std::function<void(const Instance&, const wire::Poll&)> polled;
   std::function<void(const Instance&, const wire::Gap&)> gapped;
@@ -101,7 +104,16 @@ class Instance {
     return schedule_ ? schedule_->next() - config_.interval : covered_;
   }
   [[nodiscard]] PluginPhase phase() const { return supervisor_.phase(); }
+  /// When it is polled next, a wall instant; the end of time when that is not known.
+  [[nodiscard]] Ns next_due() const;
   [[nodiscard]] bool polling() const { return flight_.has_value(); }
+
+  // instance_reexec.cpp: for a program that is executed in place of this one.
+  /// All of it as values, and changes nothing. No poll may wait for the journal.
+  [[nodiscard]] InstanceState freeze() const;
+  /// In place of start(), of an instance made with the frozen one's configuration: goes on with it,
+  /// its process and its polls. A process that cannot be gone on with is killed, a failure.
+  void thaw(InstanceState&& state);
 
   [[nodiscard]] PluginStatus status() const;
   [[nodiscard]] const InstanceConfig& config() const { return config_; }
@@ -110,14 +122,6 @@ class Instance {
   [[nodiscard]] const std::optional<wire::Poll>& latest() const { return latest_; }
 
  private:
-  struct Flight {
-    std::uint64_t number = 0;
-    Ns scheduled = 0;
-    Ns boot = 0;  ///< when it was sent
-    Ns late = 0;  ///< how long after its instant
-    bool stepped = false;
-  };
-
   void begin();
   void look();
   void begin_poll(Ns instant, Ns wall, bool stepped);
@@ -167,6 +171,8 @@ class Instance {
   void go_over();
   [[nodiscard]] bool told_to_stop() const;
   void spawn();
+  [[nodiscard]] HostProcess::Handlers host_handlers();
+  void thaw_host(const InstanceState& state);
   void arm(Ns delay, PluginEvent event);
   void end_flight();
   void gap(Ns from, Ns to, wire::Cause cause, const std::string& why);
@@ -198,19 +204,16 @@ class Instance {
   app::TimerId look_timer_ = 0;
   app::TimerId poll_timer_ = 0;
   app::TimerId phase_timer_ = 0;
+  Ns phase_due_ = 0;  ///< boot instant of the phase timer, while it runs
+  PluginEvent phase_event_ = PluginEvent::timer;  ///< which that timer becomes
   app::TimerId usage_timer_ = 0;
 
-  /// A poll that waits for the process that takes over.
-  struct Held {
-    Ns scheduled = 0;
-    bool stepped = false;
-  };
-  bool recycling_ = false;  ///< starting, but not for a failure
-  bool waiting_ = false;    ///< starting, once what runs has ended
-  Ns stuck_since_ = 0;      ///< wall instant, while unkillable
-  std::string stuck_;       ///< where it waits, as it was then
-  std::optional<Held> held_;
-  pid_t plugin_pid_ = 0;  ///< once measured
+  bool recycling_ = false;        ///< starting, but not for a failure
+  bool waiting_ = false;          ///< starting, once what runs has ended
+  Ns stuck_since_ = 0;            ///< wall instant, while unkillable
+  std::string stuck_;             ///< where it waits, as it was then
+  std::optional<HeldPoll> held_;  ///< waits for the process that takes over
+  pid_t plugin_pid_ = 0;          ///< once measured
   std::uint64_t recycled_ = 0;
   std::string recycled_why_;
   std::optional<Usage> first_usage_;  ///< of this process, after its first good poll

@@ -188,7 +188,9 @@ void Instance::take(PluginEvent event, bool clean) {
 
 void Instance::arm(Ns delay, PluginEvent event) {
   context_.loop.cancel(phase_timer_);
-  phase_timer_ = context_.loop.after(delay, [this, event] {
+  phase_due_ = context_.loop.clock().boot() + delay;
+  phase_event_ = event;
+  phase_timer_ = context_.loop.at(phase_due_, [this, event] {
     phase_timer_ = 0;
     if (event == PluginEvent::timer && supervisor_.phase() == PluginPhase::starting) {
       return condemn({Cause::hang, "not ready within " + to_duration_text(context_.start_deadline)},
@@ -198,13 +200,7 @@ void Instance::arm(Ns delay, PluginEvent event) {
   });
 }
 
-void Instance::spawn() {
-  if (must_wait()) return;
-  described_.reset();
-  Result<PluginVersion> version = next_version();
-  if (!version) return refuse(version.error().text());
-  version_ = *version;
-  spawned_ = context_.loop.clock().boot();
+HostProcess::Handlers Instance::host_handlers() {
   HostProcess::Handlers handlers;
   handlers.frame = [this](FromHost& frame) { on_frame(frame); };
   handlers.garbage = [this](const Error& error) {
@@ -212,8 +208,18 @@ void Instance::spawn() {
   };
   handlers.printed = [this](const std::string& line) { on_printed(line); };
   handlers.ended = [this](const Ended& ended) { on_ended(ended); };
+  return handlers;
+}
+
+void Instance::spawn() {
+  if (must_wait()) return;
+  described_.reset();
+  Result<PluginVersion> version = next_version();
+  if (!version) return refuse(version.error().text());
+  version_ = *version;
+  spawned_ = context_.loop.clock().boot();
   auto process = HostProcess::start(context_.loop, context_.plugin_host, {version_->path},
-                                    config_.limits, std::move(handlers));
+                                    config_.limits, host_handlers());
   if (!process) {
     note_failure(Cause::crash, process.error().text());
     return take(PluginEvent::exit);

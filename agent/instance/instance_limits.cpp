@@ -72,13 +72,13 @@ Fault Instance::blame(Fault fault) const {
 
 void Instance::give_up_held() {
   recycling_ = false;
-  const std::optional<Held> held = std::exchange(held_, std::nullopt);
+  const std::optional<HeldPoll> held = std::exchange(held_, std::nullopt);
   if (held) gap_for_phase(held->scheduled);
 }
 
 void Instance::poll_held() {
   recycling_ = false;
-  const std::optional<Held> held = std::exchange(held_, std::nullopt);
+  const std::optional<HeldPoll> held = std::exchange(held_, std::nullopt);
   if (held) begin_poll(held->scheduled, context_.loop.clock().wall(), held->stepped);
 }
 

@@ -67,6 +67,11 @@ class PluginStore {
   /// checked; null when there is none.
   [[nodiscard]] PluginVersion before(const StoredPlugin& version);
 
+  /// A version that is known from elsewhere: what this agent ran before an exec of its program.
+  [[nodiscard]] PluginVersion hold(StoredPlugin stored);
+  /// Nothing is being copied.
+  [[nodiscard]] bool idle() const { return tasks_.empty(); }
+
   /// Why there can be no copies at all; may be empty.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
@@ -75,7 +80,6 @@ class PluginStore {
     std::function<Status()> run;  ///< on the thread
     std::function<void()> done;
   };
-  [[nodiscard]] PluginVersion hold(StoredPlugin stored);
   [[nodiscard]] bool in_use(const std::string& path) const;
   void tidy(const std::string& name);
   void submit(Task task);

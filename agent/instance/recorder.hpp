@@ -75,6 +75,24 @@ class Recorder {
   void committed();
   void lost();
 
+  /// As values while no poll is given out, for a dictionary that holds the same numbers.
+  struct Saved {
+    wire::InstanceDef definition;
+    HandleTable::Saved handles;
+    std::map<Handle, wire::LabelValues> fresh_info;
+    std::vector<wire::DefNo> sources;
+    std::vector<wire::Value> values;
+    std::vector<Handle> fresh;
+    std::vector<PartGap> parts;
+    std::optional<PluginState> state;
+    std::size_t defined = 0;
+    std::vector<wire::DefNo> present;
+  };
+  [[nodiscard]] Saved save() const;
+  /// Goes on as if it had not been interrupted; `declaration`: of the host that runs, if it has
+  /// declared anything. A fault, after which a host may declare anew, when that cannot be.
+  [[nodiscard]] Verdict restore(const Saved& saved, const std::optional<Described>& declaration);
+
   [[nodiscard]] wire::DefNo instance() const { return instance_; }
   [[nodiscard]] const wire::InstanceDef& definition() const { return definition_; }
   /// Under what gaps are written before a host has declared anything.
@@ -93,6 +111,7 @@ class Recorder {
   [[nodiscard]] std::map<Part, std::vector<wire::DefNo>> present_series() const;
   void record_info(Ns scheduled);
   [[nodiscard]] std::string epoch_name(wire::DefNo epoch) const;
+  [[nodiscard]] bool resolves(const Saved& saved) const;
 
   Dictionary& dictionary_;
   std::string agent_;

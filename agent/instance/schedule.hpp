@@ -39,6 +39,21 @@ class Schedule {
   /// `covered`: the last instant already accounted for (in an earlier life), 0 = none.
   Schedule(Ns interval, Ns wall, Ns boot, Ns covered);
 
+  /// The beat as values, and again as a beat: it goes on as if it had not been interrupted.
+  struct Saved {
+    Ns next = 0;
+    Ns highest = 0;
+    Ns offset = 0;
+    bool stepped = false;
+  };
+  [[nodiscard]] Saved save() const { return {next_, highest_, offset_, stepped_}; }
+  Schedule(Ns interval, const Saved& saved)
+      : interval_(interval),
+        next_(saved.next),
+        highest_(saved.highest),
+        offset_(saved.offset),
+        stepped_(saved.stepped) {}
+
   /// A look at the clocks, at any time.
   Due look(Ns wall, Ns boot);
 

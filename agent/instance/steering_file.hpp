@@ -32,6 +32,8 @@ class SteeringFile {
   /// an error the file holds what it held, or this. Saves that wait for the disk become one.
   using Done = std::function<void(const Status&)>;
   void save(Done done);
+  /// Whether all that was to be saved has been called back.
+  [[nodiscard]] bool idle() const { return waiting_.empty() && writing_.empty(); }
 
  private:
   void write();

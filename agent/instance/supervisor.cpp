@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <sstream>
 
 namespace tallyman::agent {
 namespace {
@@ -159,6 +160,29 @@ SupervisorMemory Supervisor::memory(Ns wall, Ns boot) const {
   for (const Ns end : ends_) memory.ends.push_back(std::max<Ns>(wall - (boot - end), 0));
   if (phase_ == P::failed || phase_ == P::backoff) memory.next_try = wall + (due_ - boot);
   return memory;
+}
+
+Supervisor::Saved Supervisor::save() const {
+  std::ostringstream random;
+  random << random_;
+  return {phase_,      delay_,    due_,        held_,
+          spawns_,     failures_, good_polls_, {ends_.begin(), ends_.end()},
+          random.str()};
+}
+
+void Supervisor::restore(const Saved& saved) {
+  phase_ = saved.phase;
+  delay_ = saved.delay;
+  due_ = saved.due;
+  held_ = saved.held;
+  spawns_ = saved.spawns;
+  failures_ = saved.failures;
+  good_polls_ = saved.good_polls;
+  ends_.assign(saved.ends.begin(), saved.ends.end());
+  while (ends_.size() > options_.max_restarts + 1) ends_.pop_front();
+  std::istringstream random(saved.random);
+  std::minstd_rand restored;
+  if (random >> restored) random_ = restored;
 }
 
 void Supervisor::count_failure(Ns boot) {

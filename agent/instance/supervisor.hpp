@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -121,6 +122,22 @@ class Supervisor {
   /// is longer than it would be now.
   void recall(const SupervisorMemory& memory, Ns wall, Ns boot);
   [[nodiscard]] SupervisorMemory memory(Ns wall, Ns boot) const;
+
+  /// All of it as values, within one boot, and again as a supervisor: it goes on as if it had not
+  /// been interrupted.
+  struct Saved {
+    PluginPhase phase = PluginPhase::disabled;
+    Ns delay = 0;
+    Ns due = 0;
+    std::optional<PluginEvent> held;
+    std::uint64_t spawns = 0;
+    unsigned failures = 0;
+    unsigned good_polls = 0;
+    std::vector<Ns> ends;
+    std::string random;  ///< the generator, as its operator<< writes it
+  };
+  [[nodiscard]] Saved save() const;
+  void restore(const Saved& saved);
 
   /// Takes the event (`exit` becomes `exit_often` or `exit_final` by itself) and says what to do.
   /// `boot` is now; `clean`, of an exit: by itself with status 0.

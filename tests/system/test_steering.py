@@ -222,7 +222,10 @@ def test_others_may_look_only(steered):
         for verb in ("disable", "enable", "restart", "reset"):
             answer = ask({"command": f"plugin {verb}", "plugin": "netif", "why": "mischief"})
             assert "may not" in answer and "ask root" in answer, answer
+        answer = ask({"command": "reexec"})
+        assert "may not reexec" in answer and "ask root" in answer, answer
         netif = steered.plugin_status("netif")
         assert (netif["state"], netif["restarts"]) == ("running", 0), netif
+        assert steered.status()["reexecs"] == 0
     finally:
         shutil.rmtree(folder)

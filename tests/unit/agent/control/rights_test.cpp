@@ -19,6 +19,17 @@ TEST(Rights, root_and_the_own_user_steer) {
   EXPECT_FALSE(may_steer({~0U, {}, "unknown"}, 900, "plugin disable").ok());
 }
 
+// Given a request for a re-exec, then it steers, and names no plugin.
+TEST(Rights, a_reexec_steers_without_a_plugin) {
+  Request request;
+  request.command = Request::Command::reexec;
+  const auto read = parse_request(request_line(request));
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_EQ(read->command, Request::Command::reexec);
+  EXPECT_TRUE(read->steers());
+  EXPECT_FALSE(read->steers_plugin());
+}
+
 // Given steering requests, then what the command line writes is what the agent reads, and one
 // without an instance or without a plain reason is refused.
 TEST(Rights, steering_requests) {

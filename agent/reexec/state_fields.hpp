@@ -1,0 +1,214 @@
+#pragma once
+// The fields of everything in an AgentState, in the order in which they are written. A change here
+// is a change of kStateVersion.
+
+#include "agent/reexec/fields.hpp"
+#include "agent/reexec/state.hpp"
+
+// Above every value of each enum.
+namespace tallyman::wire {
+
+constexpr std::int64_t end_of(Cause) { return static_cast<int>(Cause::clock) + 1; }
+constexpr std::int64_t end_of(Kind) { return static_cast<int>(Kind::gauge) + 1; }
+constexpr std::int64_t end_of(Scope) { return static_cast<int>(Scope::shared) + 1; }
+
+}  // namespace tallyman::wire
+
+namespace tallyman::agent {
+
+constexpr std::int64_t end_of(PluginPhase) { return kPluginPhases; }
+constexpr std::int64_t end_of(PluginEvent) { return kPluginEvents; }
+constexpr std::int64_t end_of(Strategy) { return 3; }
+
+// ---- configuration ------------------------------------------------------------------------------
+
+template <typename Archive>
+void fields(Archive& archive, HostOption& option) {
+  auto& [key, values] = option;
+  archive(key, values);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Limits& limits) {
+  auto& [memory, descriptors, processes, cpu] = limits;
+  archive(memory, descriptors, processes, cpu);
+}
+
+template <typename Archive>
+void fields(Archive& archive, InstanceConfig& config) {
+  auto& [name, file, plugin, enabled, interval, deadline, limits, restart, options] = config;
+  archive(name, file, plugin, enabled, interval, deadline, limits, restart, options);
+}
+
+// ---- what a host said ---------------------------------------------------------------------------
+
+template <typename Archive>
+void fields(Archive& archive, wire::MetricDef& metric) {
+  auto& [name, unit, help, kind, resolution, identity, info] = metric;
+  archive(name, unit, help, kind, resolution, identity, info);
+}
+
+template <typename Archive>
+void fields(Archive& archive, OptionDef& option) {
+  auto& [key, fallback, help] = option;
+  archive(key, fallback, help);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Needs& needs) {
+  auto& [user, capabilities, paths, network] = needs;
+  archive(user, capabilities, paths, network);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Described& described) {
+  auto& [name, version, abi_minor, state_version, metrics, options, needs] = described;
+  archive(name, version, abi_minor, state_version, metrics, options, needs);
+}
+
+template <typename Archive>
+void fields(Archive& archive, PartGap& part) {
+  auto& [all_metrics, metric, source, scope, all_series, identity, why] = part;
+  archive(all_metrics, metric, source, scope, all_series, identity, why);
+}
+
+// ---- polls --------------------------------------------------------------------------------------
+
+template <typename Archive>
+void fields(Archive& archive, wire::InstanceDef& definition) {
+  auto& [instance, plugin, version, digest, interval] = definition;
+  archive(instance, plugin, version, digest, interval);
+}
+
+template <typename Archive>
+void fields(Archive& archive, wire::Value& value) {
+  auto& [epoch, number, time] = value;
+  archive(epoch, number, time);
+}
+
+template <typename Archive>
+void fields(Archive& archive, wire::Poll& poll) {
+  auto& [instance, scheduled, wall, boot, in_time, stepped, values, ended] = poll;
+  archive(instance, scheduled, wall, boot, in_time, stepped, values, ended);
+}
+
+template <typename Archive>
+void fields(Archive& archive, PluginState& state) {
+  auto& [instance, version, bytes, scheduled] = state;
+  archive(instance, version, bytes, scheduled);
+}
+
+template <typename Archive>
+void fields(Archive& archive, HandleTable::Slot& slot) {
+  auto& [epoch, series, fresh] = slot;
+  archive(epoch, series, fresh);
+}
+
+template <typename Archive>
+void fields(Archive& archive, HandleTable::Entry& entry) {
+  auto& [handle, slot] = entry;
+  archive(handle, slot);
+}
+
+template <typename Archive>
+void fields(Archive& archive, HandleTable::Saved& saved) {
+  auto& [entries, next] = saved;
+  archive(entries, next);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Recorder::Saved& saved) {
+  auto& [definition, handles, fresh_info, sources, values, fresh, parts, state, defined, present] =
+      saved;
+  archive(definition, handles, fresh_info, sources, values, fresh, parts, state, defined, present);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Flight& flight) {
+  auto& [number, scheduled, boot, late, stepped] = flight;
+  archive(number, scheduled, boot, late, stepped);
+}
+
+template <typename Archive>
+void fields(Archive& archive, HeldPoll& held) {
+  auto& [scheduled, stepped] = held;
+  archive(scheduled, stepped);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Schedule::Saved& saved) {
+  auto& [next, highest, offset, stepped] = saved;
+  archive(next, highest, offset, stepped);
+}
+
+// ---- processes ----------------------------------------------------------------------------------
+
+template <typename Archive>
+void fields(Archive& archive, OutputLines::Saved& saved) {
+  auto& [line, dropped] = saved;
+  archive(line, dropped);
+}
+
+template <typename Archive>
+void fields(Archive& archive, HostState& host) {
+  auto& [pid, pid_namespace, exit_notice, socket, output, report, partial, unsent, garbled, killed,
+         printed] = host;
+  archive(pid, pid_namespace, exit_notice, socket, output, report, partial, unsent, garbled, killed,
+          printed);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Usage& usage) {
+  auto& [memory, descriptors, processes, cpu, plugin] = usage;
+  archive(memory, descriptors, processes, cpu, plugin);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Supervisor::Saved& saved) {
+  auto& [phase, delay, due, held, spawns, failures, good_polls, ends, random] = saved;
+  archive(phase, delay, due, held, spawns, failures, good_polls, ends, random);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Disabled& disabled) {
+  auto& [who, why, when] = disabled;
+  archive(who, why, when);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Fault& fault) {
+  auto& [cause, why] = fault;
+  archive(cause, why);
+}
+
+// ---- the whole ----------------------------------------------------------------------------------
+
+template <typename Archive>
+void fields(Archive& archive, StoredPlugin& plugin) {
+  auto& [file, path, digest, note] = plugin;
+  archive(file, path, digest, note);
+}
+
+template <typename Archive>
+void fields(Archive& archive, InstanceState& state) {
+  auto& [config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
+         version, next, refused, described, flight, polls_sent, plugin_pid, phase_due, phase_event,
+         waiting, stuck_since, stuck, host_pid, recycling, held, recycled, recycled_why,
+         first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned, latest,
+         last_took, readings, gaps] = state;
+  archive(config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
+          version, next, refused, described, flight, polls_sent, plugin_pid, phase_due, phase_event,
+          waiting, stuck_since, stuck, host_pid, recycling, held, recycled, recycled_why,
+          first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned, latest,
+          last_took, readings, gaps);
+}
+
+template <typename Archive>
+void fields(Archive& archive, AgentState& state) {
+  auto& [program, agent, spool_directory, socket, incarnation, started, frozen, reexecs, lock,
+         listener, asker, instances] = state;
+  archive(program, agent, spool_directory, socket, incarnation, started, frozen, reexecs, lock,
+          listener, asker, instances);
+}
+
+}  // namespace tallyman::agent
