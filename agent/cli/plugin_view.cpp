@@ -28,7 +28,8 @@ bool good(const std::vector<Finding>& findings) {
 }
 
 std::string poll_text(const std::string& head, const TrialPoll& poll) {
-  std::string out = head + ": " + std::to_string(poll.readings.size()) + " readings in " +
+  std::string out = head + ": " + std::to_string(poll.readings.size()) +
+                    (poll.readings.size() == 1 ? " reading in " : " readings in ") +
                     milliseconds(poll.took) + ", memory " + app::human_bytes(poll.usage.memory);
   if (poll.state_bytes > 0) out += ", state " + std::to_string(poll.state_bytes) + " bytes";
   out += "\n";

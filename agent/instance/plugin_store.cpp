@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kDigits = 16;  ///< of the digest, in a copy's name
 constexpr std::string_view kEnding = ".so";
 constexpr std::size_t kKept = 2;  ///< copies of a name
+constexpr Ns kSyncAfter = kSecond;
 constexpr std::uint64_t kMostBytes = 256U << 20U;
 
 /// A name that fits into a file name, whatever the plugin's file is called.
@@ -68,6 +69,7 @@ Status write_all(const Fd& file, const Bytes& bytes, const std::string& path) {
 
 Status sync_copy(const std::string& path) {
   const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.valid() && errno == ENOENT) return {};  // not needed any more
   if (!file.valid()) return errno_error("cannot open the copy", path, errno);
   if (fsync(file.get()) != 0) return errno_error("cannot make the copy durable", path, errno);
   return real_files().sync_directory(directory_of(path));
@@ -170,6 +172,7 @@ PluginStore::PluginStore(app::EventLoop& loop, std::string directory)
 PluginStore::~PluginStore() {
   thread_.reset();
   loop_.cancel(here_);
+  loop_.cancel(sync_timer_);
 }
 
 Result<PluginVersion> PluginStore::admit(const std::string& file, Trust trust) {
@@ -177,11 +180,6 @@ Result<PluginVersion> PluginStore::admit(const std::string& file, Trust trust) {
   if (!bytes) return bytes.error();
   StoredPlugin stored =
       copy_in(directory_, trouble_, file, *bytes, loop_.clock().wall(), ".now.tmp");
-  if (stored.path != file) {
-    submit({[path = stored.path] { return sync_copy(path); }, nullptr});
-  } else if (trouble_.empty()) {
-    log::warning("{}: {}", file, stored.note);
-  }
   return hold(std::move(stored));
 }
 
@@ -193,7 +191,7 @@ void PluginStore::admit_later(const std::string& file, Trust trust, Admitted don
             if (!bytes) *stored = bytes.error();
             if (!bytes) return {};
             *stored = copy_in(directory, trouble, file, *bytes, wall, ".later.tmp");
-            return (*stored)->path == file ? Status{} : sync_copy((*stored)->path);
+            return {};
           },
           [this, stored, done = std::move(done)] {
             if (!*stored) return done(stored->error());
@@ -219,6 +217,11 @@ PluginVersion PluginStore::hold(StoredPlugin stored) {
   PluginVersion version = std::make_shared<const StoredPlugin>(std::move(stored));
   std::erase_if(out_, [](const auto& held) { return held.expired(); });
   out_.push_back(version);
+  if (version->path != version->file) {
+    sync_soon(version->path);
+  } else if (trouble_.empty()) {
+    log::warning("{}: {}", version->file, version->note);
+  }
   tidy(name_of(version->file));
   return version;
 }
@@ -240,6 +243,16 @@ void PluginStore::tidy(const std::string& name) {
       if (::unlink(copy.path.c_str()) == 0) bytes -= copy.bytes;
     }
   }
+}
+
+void PluginStore::sync_soon(const std::string& path) {
+  unsynced_.insert(path);
+  loop_.cancel(sync_timer_);
+  sync_timer_ = loop_.after(kSyncAfter, [this] {
+    for (const std::string& copy : std::exchange(unsynced_, {})) {
+      submit({[copy] { return sync_copy(copy); }, nullptr});
+    }
+  });
 }
 
 void PluginStore::submit(Task task) {

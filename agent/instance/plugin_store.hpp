@@ -16,13 +16,15 @@
 // Where there can be no copy (a full disk, a file system mounted noexec) the file itself is loaded,
 // and the version says why: a plugin that might be overwritten under way meters better than none.
 //
-// Rejected: hard links, because overwriting in place would change them too; memfds, because neither
-// the version before nor the one in force would outlive the agent; waiting for the disk before the
-// plugin is started, because a slow disk would then cost polls, and no copy is believed unchecked.
+// Copies are synced once a second has passed without another. Rejected: waiting for that before the
+// plugin is started, because a slow disk would then cost polls, and no copy is believed unchecked;
+// hard links, because overwriting in place would change them too; memfds, because neither the
+// version before nor the one in force would outlive the agent.
 
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,12 +56,12 @@ class PluginStore {
   PluginStore(const PluginStore&) = delete;
   PluginStore& operator=(const PluginStore&) = delete;
 
-  /// Reads `file` (see read_plugin) and gives its version, at once; the copy becomes durable later.
+  /// Reads `file` (see read_plugin) and gives its version, at once; the copy becomes durable soon.
   /// An error when the file is not fit; what stands in the way of a copy is no error, but a note.
   [[nodiscard]] Result<PluginVersion> admit(const std::string& file, Trust trust);
 
-  /// The same off the main thread, for what may wait: the copy is durable when it calls back, in a
-  /// later turn of the loop; not at all once this is destroyed.
+  /// The same off the main thread, for what may wait: calls back in a later turn of the loop; not
+  /// at all once this is destroyed.
   using Admitted = std::function<void(const Result<PluginVersion>&)>;
   void admit_later(const std::string& file, Trust trust, Admitted done);
 
@@ -82,6 +84,7 @@ class PluginStore {
   };
   [[nodiscard]] bool in_use(const std::string& path) const;
   void tidy(const std::string& name);
+  void sync_soon(const std::string& path);
   void submit(Task task);
   void next();
   void run_here(const Error& why);
@@ -94,6 +97,8 @@ class PluginStore {
   std::deque<Task> tasks_;              ///< the first of them runs
   std::unique_ptr<SyncThread> thread_;  ///< from the first task on
   app::TimerId here_ = 0;
+  std::set<std::string> unsynced_;
+  app::TimerId sync_timer_ = 0;
 };
 
 }  // namespace tallyman::agent

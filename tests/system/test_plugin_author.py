@@ -37,7 +37,7 @@ def test_a_good_one():
     assert document["polls"][0]["memory_bytes"] > 0
     shown = tallyman("plugin", "check", BUILD / "fault-plugins/counter.so")
     assert shown.returncode == 0, shown
-    for part in ("counter 1.0", "counter_bytes_total", "poll 3: 1 readings", "state 24 bytes",
+    for part in ("counter 1.0", "counter_bytes_total", "poll 3: 1 reading in", "state 24 bytes",
                  "restored by another process", ": good"):
         assert part in shown.stdout, shown.stdout
 
