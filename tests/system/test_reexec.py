@@ -15,7 +15,9 @@ from harness import BUILD, Daemon, PATIENCE, ROOT, SANITIZED, begin_of_period, s
 
 FULL = os.environ.get("TALLYMAN_FULL") == "1"
 ROUNDS = 100 if FULL else 10
-BEAT = 1000 if SANITIZED else 100  # milliseconds between two polls
+# Milliseconds between two polls. An exec takes 10 of them, and many times that where others want the
+# processors too: the campaign is for a machine that is quiet.
+BEAT = 1000 if SANITIZED else 100 if FULL else 200
 STEP = 1000  # what `counter` adds at every poll
 
 
