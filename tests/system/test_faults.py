@@ -120,7 +120,10 @@ def test_all_of_them_beside_netif(metered, mark, frozen):
     print a gigabyte, emit far too much or what they did not declare, ignore signals and sleep in the
     kernel, all at once and again and again, then netif has no gap, each of them is named with its cause,
     the agent does not grow, and a clean end leaves no process behind."""
-    naughty = [(name, cause) for name, cause in NAUGHTY if not (SANITIZED and name == "eater")]
+    left_out = {"eater"} if SANITIZED else set()
+    if os.getuid() != 0:
+        left_out |= {"daemoniser", "forker"}  # what leaves its session survives where there is no namespace
+    naughty = [(name, cause) for name, cause in NAUGHTY if name not in left_out]
     # Slower than elsewhere: so many that crash at every beat would be a test of the machine.
     metered.plugin("netif", interval="1s", exclude=[])
     for name, _ in naughty:
