@@ -147,6 +147,25 @@ def test_decisions_while_unkillable(held):
     assert held.plugin_status("netif")["gaps"] == 0
 
 
+def test_the_agent_replaces_itself_beside_it(held):
+    """Given a plugin stuck in the kernel, then the agent's next program knows it as this one does, starts no
+    second copy, and goes on with it once it has ended; netif misses nothing."""
+    held.start()
+    held.wait_running("netif")
+    pid, plugin = hold(held)
+    before = hosts(held)
+    held.tallyman("reexec", check=True)
+    after = wait_for("the next program to say how it is", lambda: sleeper(held))
+    assert (after["state"], after["why"]) == ("unkillable", plugin["why"]), after
+    netif_goes_on(held)
+    assert hosts(held) == before, "a second copy runs"
+    held.way.thaw()
+    wait_for("it to run", lambda: (p := sleeper(held)).get("state") == "running" and p["pid"] != pid)
+    assert state_of(pid) == ""
+    netif_goes_on(held)
+    assert held.plugin_status("netif")["gaps"] == 0
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_the_next_agent_starts_no_second_copy(held, end):
     """Given a plugin stuck in the kernel, then the agent can be stopped, and killed, at once; the next one
