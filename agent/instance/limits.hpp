@@ -46,14 +46,8 @@ struct Usage {
 [[nodiscard]] std::string allocation_refused(const Limits& limits);
 
 /// Whether memory can be limited: sanitizers reserve too much of it for themselves.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TALLYMAN_SANITIZED
 constexpr bool kMemoryIsLimited = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kMemoryIsLimited = false;
-#else
-constexpr bool kMemoryIsLimited = true;
-#endif
 #else
 constexpr bool kMemoryIsLimited = true;
 #endif

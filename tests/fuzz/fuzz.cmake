@@ -1,9 +1,9 @@
 # Every fuzz_NAME.cpp here becomes a libFuzzer executable. In its first lines a file may say
 #   // sources: plugins/netif/tracker.cpp …   compiled in as well, paths from the repository root
 #   // libraries: rater_core …                linked; else what its includes tell, and sdk_wire, sdk_base
-# Configured by tests/fuzz/run, which compiles everything with clang's coverage and sanitizers.
+# Part of the asan preset: what the sanitizers and the fuzzers look at is compiled once.
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  message(FATAL_ERROR "TALLYMAN_FUZZ needs clang++; tests/fuzz/run configures it")
+  message(FATAL_ERROR "TALLYMAN_FUZZ needs clang++: use the asan preset")
 endif()
 
 # The words behind "// KEY:" in the head of a fuzz target.

@@ -46,7 +46,7 @@ void check_report(WholeSpool& whole, SpoolBench& bench, const std::string& path,
   }
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TALLYMAN_SANITIZED
 constexpr std::size_t kSlower = 10;
 #else
 constexpr std::size_t kSlower = 1;
