@@ -31,7 +31,6 @@ struct Outcome {
   std::vector<std::tuple<Name, Ns, bool>> presence;
   std::map<Name, std::vector<std::pair<Ns, Ns>>> seen;
   std::map<std::pair<std::string, Ns>, Ns> runs;
-  friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
 Outcome derive(const std::vector<Delivered>& delivered, Ns slot) {

@@ -100,7 +100,7 @@ TEST_F(DaemonTest, AnswersTheCommandLine) {
 // watermark.
 TEST_F(DaemonTest, StatusFollowsAnAgent) {
   start();
-  auto client = std::move(*app::MessageSocket::dealer(daemon->endpoint(), {}));
+  auto client = *app::MessageSocket::dealer(daemon->endpoint(), {});
   StreamMaker maker;
   wire::Token token = 0;
   std::uint64_t mark = 0;

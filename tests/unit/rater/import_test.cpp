@@ -39,9 +39,9 @@ wire::ReadingLine line(Ns time, std::uint64_t value) {
 class Import : public ::testing::Test {
  protected:
   void SetUp() override {
-    ledger_ = std::move(*Ledger::open(":memory:", clock_));
-    intake_ = std::move(*Intake::open(*ledger_, clock_));
-    store_ = std::move(*UsageStore::open(*ledger_, *intake_, 5 * kMinute));
+    ledger_ = *Ledger::open(":memory:", clock_);
+    intake_ = *Intake::open(*ledger_, clock_);
+    store_ = *UsageStore::open(*ledger_, *intake_, 5 * kMinute);
   }
   Imported import(const std::string& text, const std::string& agent = "") {
     std::ofstream(folder_.file("readings.jsonl"), std::ios::binary) << text;
@@ -126,9 +126,9 @@ TEST_F(Import, OverlappingFilesCountOnce) {
   // The later file's first reading was a baseline: what came before it stays unknown.
   EXPECT_TRUE(total() == 99 * 99 - 31 * 31);
 
-  ledger_ = std::move(*Ledger::open(":memory:", clock_));
-  intake_ = std::move(*Intake::open(*ledger_, clock_));
-  store_ = std::move(*UsageStore::open(*ledger_, *intake_, 5 * kMinute));
+  ledger_ = *Ledger::open(":memory:", clock_);
+  intake_ = *Intake::open(*ledger_, clock_);
+  store_ = *UsageStore::open(*ledger_, *intake_, 5 * kMinute);
   import(early);
   total();
   import(late);

@@ -108,7 +108,8 @@ TEST_F(PluginStoreTest, keeps_two_and_what_is_in_use) {
     std::erase(history, text);
     history.push_back(text);
     if (random() % 3 == 0) held.push_back(last);
-    if (!held.empty() && random() % 3 == 0) held.erase(held.begin() + random() % held.size());
+    if (!held.empty() && random() % 3 == 0)
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(random() % held.size()));
     if (random() % 50 == 0) {
       // The next life holds nothing yet; what was held is as any other copy.
       held.clear();

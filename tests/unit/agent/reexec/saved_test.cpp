@@ -73,10 +73,10 @@ TEST(Saved, handle_table_refuses) {
 TEST(Saved, schedule) {
   std::mt19937 random(2);
   for (int round = 0; round < 300; round++) {
-    const Ns interval = (1 + random() % 20) * 100 * kMillisecond;
-    FakeClock clock(1'000'000 * kSecond + random(), 77);
+    const Ns interval = static_cast<Ns>(1 + random() % 20) * 100 * kMillisecond;
+    FakeClock clock(1'000'000 * kSecond + static_cast<Ns>(random()), 77);
     Schedule live(interval, clock.wall(), clock.boot(),
-                  random() % 2 == 0 ? 0 : clock.wall() - random() % (2 * kSecond));
+                  random() % 2 == 0 ? 0 : clock.wall() - static_cast<Ns>(random() % (2 * kSecond)));
     const auto turn = [&] {
       clock.advance(static_cast<Ns>(random() % static_cast<std::uint64_t>(2 * interval)));
       if (random() % 8 == 0)

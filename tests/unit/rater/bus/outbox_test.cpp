@@ -128,8 +128,7 @@ TEST(Outbox, EveryMessageGoesOutOnceWhereverTheRaterDies) {
     {
       auto ledger = Ledger::open(folder.file("ledger"), clock);
       ASSERT_TRUE(ledger) << ledger.error().text();
-      auto outbox = Outbox::open(
-          **ledger, std::make_unique<DyingBus>(std::move(*FileBus::open(path)), steps));
+      auto outbox = Outbox::open(**ledger, std::make_unique<DyingBus>(*FileBus::open(path), steps));
       ASSERT_TRUE(outbox) << outbox.error().text();
       for (int i = 0; i < 10; ++i) {
         const std::string id = "id" + std::to_string(i);
@@ -142,7 +141,7 @@ TEST(Outbox, EveryMessageGoesOutOnceWhereverTheRaterDies) {
     if (steps % 3 == 0) std::ofstream(path, std::ios::app) << R"({"specversion":"1.0","id":"id)";
     auto ledger = Ledger::open(folder.file("ledger"), clock);
     ASSERT_TRUE(ledger) << ledger.error().text();
-    auto outbox = Outbox::open(**ledger, std::move(*FileBus::open(path)));
+    auto outbox = Outbox::open(**ledger, *FileBus::open(path));
     ASSERT_TRUE(outbox);
     do ASSERT_TRUE((*outbox)->publish(4));
     while (*(*outbox)->waiting() > 0);
@@ -158,7 +157,7 @@ TEST(PeriodStore, ADraftIsReplacedAndAReleasedPeriodStays) {
   ASSERT_TRUE(ledger);
   auto store = PeriodStore::open(**ledger);
   ASSERT_TRUE(store) << store.error().text();
-  auto outbox = Outbox::open(**ledger, std::move(*FileBus::open(folder.file("r"))));
+  auto outbox = Outbox::open(**ledger, *FileBus::open(folder.file("r")));
   ASSERT_TRUE(outbox);
   Drafts drafts;
   drafts.period = {"2026-11", 10, 20};

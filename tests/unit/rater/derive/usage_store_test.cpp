@@ -50,9 +50,9 @@ std::vector<std::string> lines(const std::vector<ViewUsage>& usage, bool all = t
 /// A ledger with intake and usage store that can be closed and opened again.
 struct Rater {
   Rater(const std::string& path, const Clock& clock, Ns slot)
-      : ledger(std::move(*Ledger::open(path, clock))),
-        intake(std::move(*Intake::open(*ledger, clock))),
-        store(std::move(*UsageStore::open(*ledger, *intake, slot))) {}
+      : ledger(*Ledger::open(path, clock)),
+        intake(*Intake::open(*ledger, clock)),
+        store(*UsageStore::open(*ledger, *intake, slot)) {}
   std::unique_ptr<Ledger> ledger;
   std::unique_ptr<Intake> intake;
   std::unique_ptr<UsageStore> store;
@@ -139,8 +139,8 @@ TEST(UsageStore, StepByStepIsFromScratch) {
     const auto marks = *rater->store->marks();
     const auto stepped = lines(*rater->store->slots(kMetrics, 0, wire::kMaxTime));
 
-    const auto scratch = std::move(*Ledger::open(":memory:", clock));
-    const auto again = std::move(*UsageStore::open(*scratch, *rater->intake, kSlot));
+    const auto scratch = *Ledger::open(":memory:", clock);
+    const auto again = *UsageStore::open(*scratch, *rater->intake, kSlot);
     while (again->advance_to(marks, 1000)->more) {
     }
     EXPECT_EQ(stepped, lines(*again->slots(kMetrics, 0, wire::kMaxTime))) << "seed " << seed;

@@ -65,8 +65,8 @@ void store_first(Ledger& ledger, std::int64_t stream, const testing::Made& made,
 // one's content is the hash of its own bytes.
 TEST(IntakeTables, ArrivalAndContentOfEveryBatch) {
   FakeClock clock(kNoon + kHour, kHour);
-  auto ledger = std::move(*Ledger::open(":memory:", clock));
-  auto intake = std::move(*Intake::open(*ledger, clock));
+  auto ledger = *Ledger::open(":memory:", clock);
+  auto intake = *Intake::open(*ledger, clock);
   std::mt19937_64 random(7);
   std::vector<StreamMaker> makers{StreamMaker("a"), StreamMaker("a", 2), StreamMaker("b")};
   std::map<std::string, std::uint64_t> expected;
@@ -98,8 +98,8 @@ TEST(IntakeTables, ArrivalAndContentOfEveryBatch) {
 // hello alone makes a stream without batches.
 TEST(IntakeTables, StreamsSayWhoFillsThem) {
   FakeClock clock(kNoon + kHour, kHour);
-  auto ledger = std::move(*Ledger::open(":memory:", clock));
-  auto intake = std::move(*Intake::open(*ledger, clock));
+  auto ledger = *Ledger::open(":memory:", clock);
+  auto intake = *Intake::open(*ledger, clock);
   StreamMaker live("h", 1);
   StreamMaker file("h", 2);
   ASSERT_TRUE(intake->open_stream("h", live.life()).ok());
@@ -117,7 +117,7 @@ TEST(IntakeTables, StreamsSayWhoFillsThem) {
 // there, and the next batch follows.
 TEST(IntakeTables, TheFirstVersionIsBroughtUp) {
   FakeClock clock(kNoon + kHour, kHour);
-  auto ledger = std::move(*Ledger::open(":memory:", clock));
+  auto ledger = *Ledger::open(":memory:", clock);
   ASSERT_TRUE(ledger->prepare_part("intake", 1, kFirstVersion).ok());
   StreamMaker maker("h", 1);
   const auto first = maker.next(1);
@@ -141,7 +141,7 @@ TEST(IntakeTables, TheFirstVersionIsBroughtUp) {
 
   auto opened = Intake::open(*ledger, clock);
   ASSERT_TRUE(opened.ok()) << opened.error().text();
-  const auto fresh = std::move(*Ledger::open(":memory:", clock));
+  const auto fresh = *Ledger::open(":memory:", clock);
   ASSERT_TRUE(prepare_intake(*fresh).ok());
   EXPECT_EQ(columns(*ledger), columns(*fresh));
   const auto next = (*opened)->commit_batch("h", maker.life(), maker.next(2).bytes);

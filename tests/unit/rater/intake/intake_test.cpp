@@ -21,8 +21,8 @@ using Outcome = Accepted::Outcome;
 struct Desk {
   explicit Desk(const std::string& path = ":memory:")
       : clock(kNoon + kHour, kHour),
-        ledger(std::move(*Ledger::open(path, clock))),
-        intake(std::move(*Intake::open(*ledger, clock))) {}
+        ledger(*Ledger::open(path, clock)),
+        intake(*Intake::open(*ledger, clock)) {}
 
   Accepted commit(const StreamMaker& maker, const Bytes& bytes) {
     auto out = intake->commit_batch(maker.agent(), maker.life(), bytes);

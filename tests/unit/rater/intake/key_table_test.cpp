@@ -22,9 +22,9 @@ class Keys : public ::testing::Test {
     keys.reset();
     intake.reset();
     ledger.reset();
-    ledger = std::move(*Ledger::open(folder.file("ledger.db"), clock));
-    intake = std::move(*Intake::open(*ledger, clock));
-    keys = std::move(*KeyTable::open(*ledger, *intake, clock));
+    ledger = *Ledger::open(folder.file("ledger.db"), clock);
+    intake = *Intake::open(*ledger, clock);
+    keys = *KeyTable::open(*ledger, *intake, clock);
   }
   void SetUp() override { open(); }
   static std::string fresh() { return app::new_key_pair().public_key; }

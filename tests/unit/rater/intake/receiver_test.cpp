@@ -72,9 +72,9 @@ class ReceiverTest : public ::testing::Test {
   const RealClock clock{};
   const testing::TempFolder folder;
   app::EventLoop loop{clock};
-  std::unique_ptr<Ledger> ledger = std::move(*Ledger::open(folder.file("ledger.db"), clock));
-  std::unique_ptr<Intake> intake = std::move(*Intake::open(*ledger, clock));
-  std::unique_ptr<KeyTable> keys = std::move(*KeyTable::open(*ledger, *intake, clock));
+  std::unique_ptr<Ledger> ledger = *Ledger::open(folder.file("ledger.db"), clock);
+  std::unique_ptr<Intake> intake = *Intake::open(*ledger, clock);
+  std::unique_ptr<KeyTable> keys = *KeyTable::open(*ledger, *intake, clock);
   std::unique_ptr<Receiver> receiver;
   app::TimerId pusher = 0;
   int commits = 0;

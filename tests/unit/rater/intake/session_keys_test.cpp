@@ -53,9 +53,9 @@ class KeyedSessions : public ::testing::Test {
   }
 
   FakeClock clock{kNoon + kHour, kHour};
-  std::unique_ptr<Ledger> ledger = std::move(*Ledger::open(":memory:", clock));
-  std::unique_ptr<Intake> intake = std::move(*Intake::open(*ledger, clock));
-  std::unique_ptr<KeyTable> keys = std::move(*KeyTable::open(*ledger, *intake, clock));
+  std::unique_ptr<Ledger> ledger = *Ledger::open(":memory:", clock);
+  std::unique_ptr<Intake> intake = *Intake::open(*ledger, clock);
+  std::unique_ptr<KeyTable> keys = *KeyTable::open(*ledger, *intake, clock);
   SessionTable table{*ledger, *intake, *keys, 10 * kSecond, {.need_key = true}, clock};
   const std::string mine = app::new_key_pair().public_key, yours = app::new_key_pair().public_key;
   StreamMaker maker;

@@ -65,9 +65,9 @@ class Sessions : public ::testing::Test {
   }
 
   FakeClock clock{kNoon + kHour, kHour};
-  std::unique_ptr<Ledger> ledger = std::move(*Ledger::open(":memory:", clock));
-  std::unique_ptr<Intake> intake = std::move(*Intake::open(*ledger, clock));
-  std::unique_ptr<KeyTable> keys = std::move(*KeyTable::open(*ledger, *intake, clock));
+  std::unique_ptr<Ledger> ledger = *Ledger::open(":memory:", clock);
+  std::unique_ptr<Intake> intake = *Intake::open(*ledger, clock);
+  std::unique_ptr<KeyTable> keys = *KeyTable::open(*ledger, *intake, clock);
   SessionTable table{*ledger, *intake, *keys, 10 * kSecond, {}, clock};
   std::vector<Bytes> to;
 };

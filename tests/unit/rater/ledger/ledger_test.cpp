@@ -66,7 +66,7 @@ TEST(Ledger, RefusesOtherFiles) {
 // it is refused.
 TEST(Ledger, PartsHaveVersions) {
   const FakeClock clock;
-  auto ledger = std::move(*Ledger::open(":memory:", clock));
+  auto ledger = *Ledger::open(":memory:", clock);
   ASSERT_TRUE(ledger->prepare_part("one", 1, "CREATE TABLE one(a)").ok());
   ASSERT_TRUE(ledger->database().run("INSERT INTO one VALUES (1)").ok());
   ASSERT_TRUE(ledger->prepare_part("one", 1, "CREATE TABLE one(a)").ok());
@@ -82,7 +82,7 @@ TEST(Ledger, PartsHaveVersions) {
 // that fails, a newer part and one too old leave the file as it was and say what to do.
 TEST(Ledger, PartsAreBroughtUp) {
   const FakeClock clock;
-  auto ledger = std::move(*Ledger::open(":memory:", clock));
+  auto ledger = *Ledger::open(":memory:", clock);
   const auto add = [](const char* column) {
     return [sql = std::string("ALTER TABLE one ADD COLUMN ") + column](Database& database) {
       return database.run(sql);

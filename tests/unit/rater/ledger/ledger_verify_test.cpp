@@ -21,8 +21,8 @@ using testing::StreamMaker;
 class LedgerVerify : public ::testing::Test {
  protected:
   void SetUp() override {
-    ledger_ = std::move(*Ledger::open(path_, clock_));
-    intake_ = std::move(*Intake::open(*ledger_, clock_));
+    ledger_ = *Ledger::open(path_, clock_);
+    intake_ = *Intake::open(*ledger_, clock_);
     for (std::uint64_t i = 1; i <= 4; ++i) commit(one_, one_.next(i * 10));
     commit(one_, one_.range(3));
     clock_.advance(kDay);

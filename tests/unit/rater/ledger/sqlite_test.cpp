@@ -7,7 +7,7 @@
 namespace tallyman::rater {
 namespace {
 
-std::unique_ptr<Database> memory() { return std::move(*Database::open(":memory:")); }
+std::unique_ptr<Database> memory() { return *Database::open(":memory:"); }
 
 // Given values at the edges of every type, then they come back bit for bit.
 TEST(Sqlite, KeepsEveryValueExactly) {

@@ -53,7 +53,7 @@ class Curve : public testing::Test {
     return heard;
   }
 
-  const RealClock clock_;
+  const RealClock clock_{};
   EventLoop loop_{clock_};
   const KeyPair server_ = new_key_pair(), mine_ = new_key_pair(), yours_ = new_key_pair();
 };
