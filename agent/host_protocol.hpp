@@ -18,8 +18,8 @@
 //   agent → host                 host → agent
 //   (start)                      Described; or, when the file is no plugin that can be loaded,
 //                                Created{bad_config, why}, and it exits 1
-//   Configure                    Created; when not ok another Configure may follow. A refused state
-//                                leaves an instance without it: ok, restored false, why
+//   Configure                    Created. Until the first poll another may follow: it is made anew.
+//                                A refused state leaves one without it: ok, restored false, why
 //   Poll                         Define* Readings* PartGap* [State] PollDone
 //   Stop, or end of file         (exits 0)
 // LogLine may come at any time. Within a poll, Define, Readings and PartGap come in any order, but

@@ -54,6 +54,7 @@ Created Instance::configure(const Configure& request) {
   if (!options) {
     return {CallStatus::bad_config, plain_text(options.error().text(), wire::kMaxTextBytes), false};
   }
+  destroy();
   HostApi::Outcome outcome = create(*options);
   if (outcome.status != CallStatus::ok) return {outcome.status, outcome.why, false};
   if (request.state_version == 0) return {};
@@ -81,6 +82,7 @@ HostApi::Outcome Instance::save() {
 }
 
 void Instance::poll(const PollRequest& request) {
+  polled_ = true;
   const tm_poll poll{sizeof(tm_poll), 0, request.scheduled, request.deadline};
   HostApi::Outcome outcome = call(Call::poll, [&] { return plugin_.calls.poll(self_, &poll); });
   const bool stateful = plugin_.described.state_version != 0;

@@ -19,9 +19,11 @@ class Instance {
   Instance& operator=(const Instance&) = delete;
 
   [[nodiscard]] bool exists() const { return created_; }
+  [[nodiscard]] bool polled() const { return polled_; }
 
-  /// Creates and, when there is a state, restores. Only while it does not exist; does not exist
-  /// afterwards when the answer is not ok. A refused state leaves a fresh instance.
+  /// Creates and, when there is a state, restores; what exists is destroyed first. Not after a
+  /// poll. Does not exist afterwards when the answer is not ok. A refused state leaves a fresh
+  /// instance.
   [[nodiscard]] Created configure(const Configure& request);
 
   /// Only while it exists. Sends everything of the poll, PollDone last.
@@ -40,6 +42,7 @@ class Instance {
   std::unique_ptr<HostApi> api_;
   void* self_ = nullptr;
   bool created_ = false;
+  bool polled_ = false;
 };
 
 }  // namespace tallyman::host

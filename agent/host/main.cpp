@@ -52,7 +52,7 @@ Status serve(const Declaration& plugin, Channel& channel) {
     if (!frame) return frame.error();
     if (!*frame || std::holds_alternative<Stop>(**frame)) break;
     if (const auto* configure = std::get_if<Configure>(&**frame)) {
-      if (instance.exists()) return Error{"configured twice", "agent", {}};
+      if (instance.polled()) return Error{"configured after a poll", "agent", {}};
       channel.send(instance.configure(*configure));
       channel.flush();
     } else {

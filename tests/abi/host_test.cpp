@@ -242,6 +242,19 @@ TEST_F(ProbeHost, RestoresState) {
   }
 }
 
+// Given configurations one after the other, with other states, then until the first poll each makes
+// the instance anew, also after one that was refused, and the poll goes on from the last state.
+TEST_F(ProbeHost, IsMadeAnewUntilItsFirstPoll) {
+  start({});
+  for (const std::uint8_t n : {std::uint8_t{7}, std::uint8_t{9}}) {
+    const State state{2, {n, 0, 0, 0, 0, 0, 0, 0}};
+    EXPECT_EQ(host_->configure(with({}), state), (Created{CallStatus::ok, "", true}));
+    EXPECT_FALSE(host_->configure(with({}), State{2, {1, 2, 3}}).restored);
+    EXPECT_EQ(host_->configure(with({}), state), (Created{CallStatus::ok, "", true}));
+  }
+  EXPECT_EQ(host_->poll().readings.at(0).value, 10U);
+}
+
 // Given a state over its limit, then the poll it belongs to does not count.
 TEST_F(ProbeHost, RefusesAStateOverItsLimit) {
   const SeenPoll poll = start({"bigstate"}).poll();
@@ -303,7 +316,8 @@ TEST_F(ProbeHost, EndsWithTheAgent) {
   EXPECT_EQ(host_->wait(), 1);
   start({}).send_bytes({1, 0, 0, 0, 99});
   EXPECT_EQ(host_->wait(), 1);
-  start({}).send(Configure{});
+  EXPECT_EQ(start({}).poll().done.status, CallStatus::ok);
+  host_->send(Configure{});
   EXPECT_EQ(host_->wait(), 1);
   host_.emplace(test_plugin(std::string("probe-") + FIRST_COMPILER));
   host_->send(PollRequest{1, 0, 0});
