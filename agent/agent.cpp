@@ -104,8 +104,19 @@ Status Agent::open(std::optional<AgentState> former) {
   if (!started) return started.error();
   journal_ = std::move(*started);
 
-  context_ = std::make_unique<InstanceContext>(InstanceContext{
-      loop_, *spool_, *journal_, config_.agent, config_.plugin_host, {}, {}, {}, {}, {}, {}, {}});
+  context_ = std::make_unique<InstanceContext>(InstanceContext{loop_,
+                                                               *spool_,
+                                                               *journal_,
+                                                               config_.agent,
+                                                               config_.plugin_host,
+                                                               {},
+                                                               {},
+                                                               {},
+                                                               {},
+                                                               {},
+                                                               {},
+                                                               {},
+                                                               {}});
   fence_ = std::make_unique<Fence>(loop_, real_files(), config_.state_directory + "/hosts",
                                    to_hex(*boot), [this](const std::string& name) {
                                      auto found = instances_.find(name);
@@ -117,6 +128,10 @@ Status Agent::open(std::optional<AgentState> former) {
   };
   context_->keep_version = [this](StoredPlugin stored) {
     return plugins_->hold(std::move(stored));
+  };
+  context_->kept = [this](const InstanceConfig& instance, const Hash& digest) {
+    const std::string file = find_plugin(config_, instance.plugin);
+    return plugins_->find(file.empty() ? instance.plugin : file, digest);
   };
   context_->event = [this](const Instance& instance, const std::string& what) {
     event(instance.config().name, what);
@@ -196,7 +211,9 @@ void Agent::remove(const std::string& name) {
   leaving_.push_back(std::move(found->second));
   instances_.erase(found);
   // What failed under another configuration says nothing of the next one.
-  steering_->of(name).record.reset();
+  Steering& steering = steering_->of(name);
+  steering.record.reset();
+  if (steering.pin && steering.pin->refused) steering.pin.reset();
   leaving->stop([this, leaving] {
     std::erase_if(leaving_, [&](const auto& instance) { return instance.get() == leaving; });
   });

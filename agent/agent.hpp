@@ -92,6 +92,8 @@ class Agent {
   [[nodiscard]] Status check_room(const std::string& name) const;
   void decide(const std::string& name, std::optional<Disabled> decision, const Done& done);
   void heed(const std::string& name);
+  void roll_back(const Instance& instance, const std::string& user, const std::string& why,
+                 const Done& done);
   void remember(const Instance& instance);
   void event(const std::string& plugin, const std::string& what);
   // agent_notify.cpp

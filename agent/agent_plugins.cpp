@@ -101,17 +101,17 @@ void Agent::apply() {
   }
 }
 
-// What packages brought meanwhile.
+// What packages brought meanwhile. Read off the main thread: nobody's poll is to wait for it.
 void Agent::renew_packages() {
   for (const auto& [name, instance] : instances_) {
     const std::string file = find_plugin(config_, instance->config().plugin);
     if (file.empty() || is_drop_in(config_, file)) continue;
-    const Result<PluginVersion> version = plugins_->admit(file, Trust::any);
-    if (version) {
-      instance->replace(*version);
-    } else {
+    plugins_->admit_later(file, Trust::any, [this, name](const Result<PluginVersion>& version) {
+      const auto found = instances_.find(name);
+      if (found == instances_.end() || stopping_) return;
+      if (version) return found->second->replace(*version);
       event(name, "goes on with what it has: " + version.error().text());
-    }
+    });
   }
 }
 

@@ -52,6 +52,9 @@ std::string Agent::hindrance() const {
   if (stopping_) return "the agent is stopping";
   if (!leaving_.empty()) return "`" + leaving_.front()->config().name + "` is still being ended";
   if (!deciding_.empty() || !steering_->idle()) return "a decision is being made durable";
+  for (const auto& [name, instance] : instances_) {
+    if (instance->changes_over()) return "another version of `" + name + "` is taking over";
+  }
   if (!drop_ins_->idle() || !plugins_->idle()) return "a plugin is being examined";
   // An exec ends the thread that waits for the disk, and would wait with it.
   if (journal_->writes_out()) return "what was read is still being written to the disk";
@@ -83,7 +86,10 @@ Result<AgentState> Agent::freeze(bool last) {
   state.lock = descriptor_of(config_.spool.directory + "/lock");
   state.listener = desk_->listener();
   state.asker = asker_ ? asker_->descriptor() : -1;
-  for (const auto& [name, instance] : instances_) state.instances.push_back(instance->freeze());
+  for (const auto& [name, instance] : instances_) {
+    if (last) instance->put_off_change();
+    state.instances.push_back(instance->freeze());
+  }
   return state;
 }
 
@@ -139,6 +145,11 @@ void Agent::adopt(InstanceState&& state) {
   past.since = state.since;
   past.why = state.since_why;
   past.known = state.recorder.definition;
+  const SteeringTable& steered = steering_->table();
+  if (auto found = steered.find(state.config.name); found != steered.end()) {
+    past.steering.before = found->second.before;
+    past.steering.pin = found->second.pin;
+  }
   past.steering.disabled = state.disabled;
   auto instance = std::make_unique<Instance>(*context_, state.config, std::move(past));
   Instance& adopted = *instance;

@@ -25,7 +25,8 @@ Status Agent::check_steerable(const Request& request) const {
   if (auto found = instances_.find(name); found != instances_.end()) {
     const auto& disabled = found->second->disabled();
     const bool to_run = request.command == Request::Command::plugin_restart ||
-                        request.command == Request::Command::plugin_reset;
+                        request.command == Request::Command::plugin_reset ||
+                        request.command == Request::Command::plugin_rollback;
     if (!disabled || !to_run) return {};
     return Error{"`" + name + "` is disabled by " + disabled->who + ": " + disabled->why, "agent",
                  "`tallyman plugin enable " + name + "` first"};
@@ -45,7 +46,7 @@ Status Agent::check_steerable(const Request& request) const {
 Status Agent::check_room(const std::string& name) const {
   std::size_t others = 0;
   for (const auto& [other, steering] : steering_->table()) {
-    if (other != name && (steering.disabled || steering.record)) others++;
+    if (other != name && !steering.empty()) others++;
   }
   if (others < kMaxSteered) return {};
   return Error{"decisions about too many instances are kept already", "agent",
@@ -68,6 +69,9 @@ void Agent::steer(const Request& request, const std::string& user, const Done& d
     if (!instance.disabled()) return done({});
     event(name, "enabled by " + user);
     return decide(name, std::nullopt, done);
+  }
+  if (request.command == Request::Command::plugin_rollback) {
+    return roll_back(instance, user, request.why, done);
   }
   const bool restart = request.command == Request::Command::plugin_restart;
   event(name, std::string(restart ? "restart" : "reset") + " asked for by " + user);
@@ -105,14 +109,41 @@ void Agent::heed(const std::string& name) {
   instance.disable(*decision);
 }
 
+void Agent::roll_back(const Instance& instance, const std::string& user, const std::string& why,
+                      const Done& done) {
+  const std::string& name = instance.config().name;
+  if (!instance.before()) {
+    return done(Error{"there is no version of `" + name + "` before this one", "agent",
+                      "place the file of the one that is to run"});
+  }
+  if (Status fit = check_room(name); !fit.ok()) return done(fit);
+  const std::string reason = why.empty() ? "no reason given" : why;
+  std::optional<Pin> pin = instance.pin_for_rollback(user, reason, loop_.clock().wall());
+  event(name, "rollback asked for by " + user + ": " + reason);
+  deciding_.insert(name);
+  auto before = std::exchange(steering_->of(name).pin, pin);
+  steering_->save([this, name, pin, before = std::move(before), done](const Status& saved) {
+    deciding_.erase(name);
+    auto found = instances_.find(name);
+    if (!saved.ok()) {
+      steering_->of(name).pin = before;
+      steering_->save([](const Status&) {});
+    } else if (found != instances_.end() && found->second->before() && !stopping_) {
+      found->second->roll_back(pin);
+    }
+    done(saved);
+  });
+}
+
 void Agent::remember(const Instance& instance) {
   auto found = instances_.find(instance.config().name);
   if (found == instances_.end() || found->second.get() != &instance) return;
   if (!check_room(found->first).ok()) return;  // decisions go first
-  steering_->of(instance.config().name).record = instance.record();
-  steering_->save([name = instance.config().name](const Status& saved) {
+  instance.remember(steering_->of(found->first));
+  steering_->save([name = found->first](const Status& saved) {
     if (!saved.ok())
-      log::warning("plugin {}: its failures are not kept: {}", name, saved.error().text());
+      log::warning("plugin {}: its failures and versions are not kept: {}", name,
+                   saved.error().text());
   });
 }
 

@@ -202,11 +202,20 @@ void declare_plugin(CLI::App& cli, Options& options, int& code) {
       ->type_name("TEXT")
       ->required();
   add("enable", "Run it again", Command::plugin_enable, "is enabled");
-  add("restart", "End its process and start it again, between two polls where it can be done",
+  add("restart",
+      "End its process and start it again, between two polls where it can be done; or try a "
+      "version "
+      "again that was refused",
       Command::plugin_restart, "is being restarted");
   add("reset",
       "Forget its failures, and try at once one that is in back-off, failed or quarantined",
       Command::plugin_reset, "is reset");
+  add("rollback",
+      "Let the version before take over again, until the plugin's file changes; once more to go "
+      "forward",
+      Command::plugin_rollback, "is being rolled back: `tallyman status` tells how it goes")
+      ->add_option("--why", options.why, "The reason, for status")
+      ->type_name("TEXT");
   declare_plugin_author(
       *plugin, [&] { return config_of(options); }, code);
 }

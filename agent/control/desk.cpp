@@ -79,7 +79,8 @@ void Desk::handle(const std::shared_ptr<app::ControlSession>& session, std::stri
     case Request::Command::plugin_disable:
     case Request::Command::plugin_enable:
     case Request::Command::plugin_restart:
-    case Request::Command::plugin_reset: {
+    case Request::Command::plugin_reset:
+    case Request::Command::plugin_rollback: {
       const Status may = may_steer(session->peer(), ::geteuid(), command_name(request->command));
       if (!may.ok()) return session->fail(may.error());
       return handlers_.steer(*request, session->peer().user, [session](const Status& done) {

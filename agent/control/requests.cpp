@@ -13,11 +13,12 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kCommands =
-    "the commands are status, readings, plugin list, disable, enable, restart and reset, and "
-    "reexec";
-constexpr std::array<const char*, 8> kNames{"status",         "readings",      "plugin list",
-                                            "plugin disable", "plugin enable", "plugin restart",
-                                            "plugin reset",   "reexec"};
+    "the commands are status, readings, plugin list, disable, enable, restart, reset and rollback, "
+    "and reexec";
+constexpr std::array<const char*, 9> kNames{
+    "status",         "readings",     "plugin list",     "plugin disable", "plugin enable",
+    "plugin restart", "plugin reset", "plugin rollback", "reexec",
+};
 
 Error bad(const std::string& what, const std::string& todo = kCommands) {
   return {what, "request", todo};
@@ -27,10 +28,10 @@ Status check(const Request& request) {
   if (request.steers_plugin() && request.plugin.empty()) {
     return bad("the request names no plugin instance", "`tallyman plugin list` shows them");
   }
+  const bool fit = request.why.size() <= kMaxReasonBytes && is_plain_text(request.why);
   const bool disable = request.command == Request::Command::plugin_disable;
-  if (disable && (request.why.empty() || request.why.size() > kMaxReasonBytes ||
-                  !is_plain_text(request.why))) {
-    return bad("a plugin is disabled for a reason",
+  if (!fit || (disable && request.why.empty())) {
+    return bad(disable ? "a plugin is disabled for a reason" : "the reason is no plain text",
                "say --why in 1 to " + std::to_string(kMaxReasonBytes) + " bytes of plain text");
   }
   return {};

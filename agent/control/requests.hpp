@@ -17,12 +17,13 @@ struct Request {
     plugin_enable,
     plugin_restart,
     plugin_reset,
+    plugin_rollback,
     reexec
   };
   Command command = Command::status;
   bool follow = false;
   std::string plugin;  ///< of this instance only; empty = all
-  std::string why;     ///< an operator's reason, of plugin disable
+  std::string why;     ///< an operator's reason, of plugin disable and rollback
 
   /// Whether it changes something: root and the agent's own user may ask for it, nobody else.
   [[nodiscard]] bool steers() const { return command >= Command::plugin_disable; }

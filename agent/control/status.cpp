@@ -36,6 +36,8 @@ ordered_json plugin_json(const PluginStatus& plugin) {
       {"plugin", plugin.plugin},
       {"version", plugin.version},
       {"file", plugin.file},
+      {"digest", plugin.digest},
+      {"before", plugin.before},
       {"state", plugin.state},
       {"why", plugin.why},
       {"disabled", disabled_json(plugin.disabled)},

@@ -31,6 +31,8 @@ struct PluginStatus {
   std::uint64_t series = 0;    ///< in the last good poll
   std::uint64_t gaps = 0;      ///< instants without a reading since the agent started
   std::string notes;           ///< what befell it that is no failure; may be empty
+  std::string digest;          ///< of the version that runs, or is started next; may be empty
+  std::string before;          ///< of the one that ran before; may be empty
   std::string isolation;       ///< what is in force; empty while no process runs
 };
 

@@ -33,7 +33,8 @@ HostProcess::HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handler
     : loop_(loop),
       spawned_(std::move(spawned)),
       handlers_(std::move(handlers)),
-      output_(loop, std::move(spawned_.output), handlers_.printed) {
+      output_(loop, std::move(spawned_.output),
+              [this](const std::string& line) { handlers_.printed(line); }) {
   if (spawned_.socket.valid()) {
     socket_watch_ = loop_.watch(spawned_.socket.get(), true, false,
                                 [this](app::Ready ready) { on_socket(ready); });
@@ -113,11 +114,14 @@ void HostProcess::read_some(std::size_t limit) {
       Result<std::optional<Bytes>> body = cutter_.next();
       if (body && !body->has_value()) break;
       Result<FromHost> frame = body ? decode_from_host(**body) : Result<FromHost>(body.error());
+      // Copies: a handler may hand the process over to others.
       if (!frame) {
         garbled_ = true;
-        handlers_.garbage(frame.error());
+        const auto garbage = handlers_.garbage;
+        garbage(frame.error());
       } else {
-        handlers_.frame(*frame);
+        const auto handle = handlers_.frame;
+        handle(*frame);
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/host_protocol.hpp"
@@ -57,6 +58,8 @@ class HostProcess {
   HostProcess(const HostProcess&) = delete;
   HostProcess& operator=(const HostProcess&) = delete;
 
+  /// Another owner goes on with it; a handler may do that, and is not called again.
+  void hand_over(Handlers handlers) { handlers_ = std::move(handlers); }
   /// Queues a frame; a host that does not read is cut off by its deadlines.
   void send(const ToHost& frame);
   /// Gives the frames that wait unread, now.

@@ -40,11 +40,15 @@ Instance::Instance(InstanceContext& context, InstanceConfig config, InstancePast
       since_(past.since),
       since_why_(std::move(past.why)),
       disabled_(std::move(past.steering.disabled)),
-      recorder_(context.spool.dictionary(), context.agent, config_.name) {
+      recorder_(context.spool.dictionary(), context.agent, config_.name),
+      retired_(context.loop, retired_handlers()),
+      successor_(context.loop, context.spool.dictionary(), context.agent, config_, retired_,
+                 context.start_deadline, successor_handlers()) {
   wire::InstanceDef definition = past.known.value_or(
       wire::InstanceDef{config_.name, plugin_name(config_.plugin), "", kNoHash, 0});
   definition.interval = config_.interval;
   recorder_.adopt(definition);
+  recall_versions(past);
   if (!past.steering.record) return;
   const Clock& clock = context_.loop.clock();
   supervisor_.recall(past.steering.record->counts, clock.wall(), clock.boot());
@@ -129,6 +133,7 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
     held_ = HeldPoll{instant, stepped};
     return;
   }
+  if (flight_ && flight_->trial) end_trial_unpolled();
   if (supervisor_.phase() != PluginPhase::running) {
     gap_for_phase(instant);
     return;
@@ -139,12 +144,18 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
     gap_for_phase(instant);
     return;
   }
-  Ns boot = context_.loop.clock().boot();
-  flight_ = Flight{++polls_sent_, instant, boot, std::max<Ns>(wall - instant, 0), stepped};
-  process_->send(PollRequest{flight_->number, instant, boot + config_.deadline});
+  const Ns late = std::max<Ns>(wall - instant, 0);
+  if (begin_trial(instant, late, stepped)) return;
+  const Ns boot = context_.loop.clock().boot();
+  begin_flight({++polls_sent_, instant, boot, late, stepped, false}, boot + config_.deadline);
+}
+
+void Instance::begin_flight(const Flight& flight, Ns deadline) {
+  flight_ = flight;
+  process_->send(PollRequest{flight.number, flight.scheduled, deadline});
   cpu_before_ = cpu_;
   watch_usage(kBusyLook);
-  poll_timer_ = context_.loop.after(config_.deadline, [this] {
+  poll_timer_ = context_.loop.at(deadline, [this] {
     poll_timer_ = 0;
     over_deadline();
   });
@@ -152,6 +163,7 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
 
 void Instance::over_deadline() {
   if (!flight_) return;
+  if (flight_->trial) return trial_over_deadline();
   // The answer may wait unread: then it was the agent that was late.
   process_->take_in();
   if (!flight_) return;
@@ -160,7 +172,7 @@ void Instance::over_deadline() {
 }
 
 Verdict Instance::on(PollDone& done) {
-  if (!flight_ || done.number != flight_->number) {
+  if (!polls_itself() || done.number != flight_->number) {
     return Fault{Cause::protocol, "the end of a poll that was not asked for"};
   }
   if (done.status == CallStatus::ok) return good_poll(done);
@@ -174,27 +186,39 @@ Verdict Instance::on(PollDone& done) {
   return {};
 }
 
-Verdict Instance::good_poll(const PollDone& done) {
+PollTimes Instance::times_of_flight() const {
   const Clock& clock = context_.loop.clock();
   PollTimes times;
   times.scheduled = flight_->scheduled;
   times.wall = clock.wall();
   times.boot = clock.boot();
-  Ns took = times.boot - flight_->boot;
-  times.in_time = flight_->late + took <= config_.deadline;
+  times.in_time = flight_->late + times.boot - flight_->boot <= config_.deadline;
   times.stepped = flight_->stepped;
+  return times;
+}
+
+Verdict Instance::good_poll(const PollDone& done) {
   RecordedPoll recorded;
-  if (Verdict fault = recorder_.finish(times, done.forgotten, recorded)) {
+  if (Verdict fault = recorder_.finish(times_of_flight(), done.forgotten, recorded)) {
     note_failure(fault->cause, fault->why);
     gap(flight_->scheduled, flight_->scheduled, fault->cause, fault->why);
     end_flight();
     return {};
   }
-  last_took_ = took;
+  hand_in(std::move(recorded));
+  return {};
+}
+
+// What the flight gave is good: into the journal with it, whoever polled.
+void Instance::hand_in(RecordedPoll recorded) {
+  last_took_ = recorded.poll.boot - flight_->boot;
   written_ = recorded.poll;
   for (const wire::Gap& part : recorded.gaps) context_.gapped(*this, part);
+  forget_foreign_state(recorded);
   state_ = recorded.state;
-  auto outcome = [this, alive = std::weak_ptr<bool>(alive_), at = times.scheduled](bool committed) {
+  const bool saved = recorded.state.has_value();
+  auto outcome = [this, alive = std::weak_ptr<bool>(alive_),
+                  at = recorded.poll.scheduled](bool committed) {
     if (alive.expired()) return;
     if (state_ && state_->scheduled <= at) state_.reset();
     if (!committed) {
@@ -203,6 +227,7 @@ Verdict Instance::good_poll(const PollDone& done) {
       return;
     }
     recorder_.committed();
+    foreign_state_ = false;
     readings_ += written_->values.size();
     latest_ = std::exchange(written_, std::nullopt);
     context_.polled(*this, *latest_);
@@ -212,14 +237,15 @@ Verdict Instance::good_poll(const PollDone& done) {
   supervisor_.good_poll();
   if (blemished && !supervisor_.blemished()) context_.remembered(*this);
   watch_usage(0);
+  if (saved) successor_.outdated();
   end_flight();
-  return {};
 }
 
 void Instance::end_flight() {
   context_.loop.cancel(std::exchange(poll_timer_, 0));
   flight_.reset();
   settle();
+  settle_versions();
 }
 
 // ---- gaps ---------------------------------------------------------------------------------------
@@ -302,6 +328,8 @@ PluginStatus Instance::status() const {
   status.readings = readings_;
   status.series = latest_ ? latest_->values.size() : 0;
   status.gaps = gaps_;
+  status.digest = version_ ? to_hex(version_->digest) : "";
+  status.before = before_ ? to_hex(before_->digest) : "";
   status.notes = notes();
   const bool pid_namespace = process_ && process_->pid_namespace();
   status.isolation = process_ ? isolation_text(config_.limits, pid_namespace) : "";

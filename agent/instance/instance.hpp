@@ -14,8 +14,10 @@
 #include "agent/instance/instance_state.hpp"
 #include "agent/instance/plugin_store.hpp"
 #include "agent/instance/recorder.hpp"
+#include "agent/instance/retired_hosts.hpp"
 #include "agent/instance/schedule.hpp"
 #include "agent/instance/steering.hpp"
+#include "agent/instance/successor.hpp"
 #include "agent/instance/supervisor.hpp"
 #include "agent/journal.hpp"
 #include "app/loop.hpp"
@@ -39,10 +41,12 @@ struct InstanceContext {
   std::function<Result<PluginVersion>(const InstanceConfig&, const PluginVersion& had)> version_of;
   /// Of a version that the agent's former program ran: again.
   std::function<PluginVersion(StoredPlugin)> keep_version;
+  /// Of its plugin, the version of this digest; null when it is not kept.
+  std::function<PluginVersion(const InstanceConfig&, const Hash&)> kept;
   std::function<void(const Instance&, const std::string& what)> event;
   std::function<void(const Instance&, const wire::Poll&)> polled;
   std::function<void(const Instance&, const wire::Gap&)> gapped;
-  std::function<void(const Instance&)> remembered;  ///< what record() gives has changed
+  std::function<void(const Instance&)> remembered;  ///< what remember() gives has changed
   SupervisorOptions supervisor;
   Ns start_deadline = 10 * kSecond;  ///< from the process's start to the plugin's creation
   Ns stop_deadline = kSecond;        ///< from Stop to the process's end
@@ -86,15 +90,28 @@ class Instance {
   [[nodiscard]] const std::optional<Disabled>& disabled() const { return disabled_; }
   /// What the fence held for this instance has ended.
   void way_cleared();
+  /// Writes what is to outlive the agent, but for what an operator decided about its running.
+  void remember(Steering& steering) const;
 
-  /// Goes over to this version of its plugin, without a gap where the running one can be left
-  /// between two polls; what waits to be tried again tries it at once. Nothing when it is what
-  /// runs.
-  void replace(PluginVersion version);
+  // Versions of its plugin.
+  /// This is the plugin's file now. What neither runs nor was refused or rolled back takes over
+  /// from the version that runs, or is started if none does.
+  void replace(const PluginVersion& version);
   /// Null before the first start.
   [[nodiscard]] const PluginVersion& version() const { return version_; }
-  /// What is to outlive the agent; nothing when there was no failure that still counts.
-  [[nodiscard]] std::optional<Record> record() const;
+  /// What ran before what runs; null when there is nothing, or no copy of it.
+  [[nodiscard]] const PluginVersion& before() const { return before_; }
+  /// What is to be kept when before() is to run instead of what runs: nothing when that is the
+  /// plugin's file. Only where there is one before.
+  [[nodiscard]] std::optional<Pin> pin_for_rollback(std::string who, std::string why,
+                                                    Ns when) const;
+  /// Lets before() take over, and be what runs until the plugin's file changes.
+  void roll_back(std::optional<Pin> pin);
+  /// Whether another version polls first just now, or a former one has not ended.
+  [[nodiscard]] bool changes_over() const;
+  /// Ends what is to take over; it is begun with anew when the loop turns on, here or in the next
+  /// program.
+  void put_off_change();
 
   /// The earliest scheduled instant that was neither recorded nor given up as a gap; the end of
   /// time when there is none, because nothing was ever expected of it.
@@ -125,6 +142,7 @@ class Instance {
   void begin();
   void look();
   void begin_poll(Ns instant, Ns wall, bool stepped);
+  void begin_flight(const Flight& flight, Ns deadline);
   void over_deadline();
   void on_frame(FromHost& frame);
   [[nodiscard]] Verdict on(Described& described);
@@ -136,7 +154,40 @@ class Instance {
   [[nodiscard]] Verdict on(State& state);
   [[nodiscard]] Verdict on(PollDone& done);
   [[nodiscard]] Verdict good_poll(const PollDone& done);
+  [[nodiscard]] PollTimes times_of_flight() const;
+  void hand_in(RecordedPoll recorded);
+  [[nodiscard]] std::optional<Flight> end_own_flight();
+  [[nodiscard]] bool polls_itself() const { return flight_ && !flight_->trial; }
+  [[nodiscard]] Configure configuration(const Described& described) const;
   void on_ended(const Ended& ended);
+
+  // instance_swap.cpp
+  [[nodiscard]] Successor::Handlers successor_handlers();
+  [[nodiscard]] RetiredHosts::Handlers retired_handlers();
+  void recall_versions(const InstancePast& past);
+  [[nodiscard]] Result<PluginVersion> choose_version();
+  void run_version(PluginVersion version);
+  void unpin();
+  void consider(const PluginVersion& version);
+  void take_next();
+  /// Whether a restart is to be another try of a version that was refused, or is under way as one.
+  [[nodiscard]] bool try_refused_again();
+  void settle_versions();
+  [[nodiscard]] Verdict fit(const Described& described) const;
+  [[nodiscard]] bool begin_trial(Ns instant, Ns late, bool stepped);
+  void trial_over_deadline();
+  void end_trial_unpolled();
+  [[nodiscard]] Verdict good_trial(const PollDone& done);
+  void take_over(Heir heir);
+  void adopt(Heir heir);
+  void refused_version(const Fault& fault);
+  void fall_back();
+  void go_on_with_successor();
+  void start_heir(Heir heir);
+  void drop_successor();
+  void note_foreign_state();
+  void forget_foreign_state(RecordedPoll& recorded) const;
+  [[nodiscard]] std::string swap_words() const;
 
   // instance_limits.cpp
   void watch_usage(Ns delay);
@@ -167,18 +218,20 @@ class Instance {
   void take(PluginEvent event, bool clean = false);
   void ask(PluginEvent event);
   void settle();
-  [[nodiscard]] Result<PluginVersion> next_version();
-  void go_over();
   [[nodiscard]] bool told_to_stop() const;
   void spawn();
+  [[nodiscard]] Result<std::unique_ptr<HostProcess>> start_host(const StoredPlugin& version,
+                                                                HostProcess::Handlers handlers);
   [[nodiscard]] HostProcess::Handlers host_handlers();
+  void begin_process();
   void thaw_host(const InstanceState& state);
   void arm(Ns delay, PluginEvent event);
   void end_flight();
   void gap(Ns from, Ns to, wire::Cause cause, const std::string& why);
   void gap_for_phase(Ns instant);
   void note_failure(wire::Cause cause, const std::string& why);
-  [[nodiscard]] wire::InstanceDef definition_for(const Described& described) const;
+  [[nodiscard]] wire::InstanceDef definition_for(const Described& described,
+                                                 const StoredPlugin& version) const;
 
   InstanceContext& context_;
   InstanceConfig config_;
@@ -193,9 +246,25 @@ class Instance {
   std::unique_ptr<HostProcess> process_;
   pid_t host_pid_ = 0;     ///< of process_, also once that has ended
   PluginVersion version_;  ///< what the process was started with, or was last to be
-  PluginVersion next_;     ///< what the next process is to be started with, if it is another
   bool refused_ = false;   ///< version_ was
   std::optional<Described> described_;
+  RetiredHosts retired_;
+  Successor successor_;
+  PluginVersion ran_;       ///< what ran when the agent last ended
+  PluginVersion before_;    ///< what ran before version_
+  PluginVersion next_;      ///< what the next process is to be, if it is another and cannot be yet
+  std::optional<Pin> pin_;  ///< why what runs is not the plugin's file
+  PluginVersion pinned_;    ///< what runs then
+  std::optional<Heir> heir_;  ///< to be started
+  /// One that was asked for and has not come about, and what stood there before it.
+  struct Rollback {
+    PluginVersion to;
+    std::optional<Pin> pin;
+    PluginVersion pinned;
+  };
+  std::optional<Rollback> rollback_;
+  std::string rollback_refused_;
+  bool foreign_state_ = false;  ///< the spool keeps a state that this version has no use for
   std::optional<Flight> flight_;
   std::uint64_t polls_sent_ = 0;
   bool stopping_ = false;

@@ -24,33 +24,39 @@ Verdict Instance::on(Described& described) {
   if (described_ || supervisor_.phase() != PluginPhase::starting) {
     return Fault{Cause::protocol, "a second declaration"};
   }
-  if (Verdict fault = recorder_.described(described, definition_for(described))) {
+  if (Verdict fault = recorder_.described(described, definition_for(described, *version_))) {
     refuse(fault->why);
     return {};
   }
-  if (Status fit = check_admission(described, config_); !fit.ok()) {
-    refuse(fit.error().text());
+  if (Verdict fault = fit(described)) {
+    refuse(fault->why);
     return {};
   }
+  process_->send(configuration(described));
+  described_ = std::move(described);
+  return {};
+}
+
+Configure Instance::configuration(const Described& described) const {
   Configure configure;
   configure.options = config_.options;
+  if (described.state_version == 0) return configure;
   for (PluginState& state : context_.spool.states()) {
-    if (state.instance != config_.name || described.state_version == 0) continue;
+    if (state.instance != config_.name) continue;
     configure.state_version = state.version;
     configure.state = std::move(state.bytes);
   }
   // What waits to be written is newer: what the plugin read then will be in the spool with it.
-  if (state_ && described.state_version != 0) {
+  if (state_) {
     configure.state_version = state_->version;
     configure.state = state_->bytes;
   }
-  described_ = std::move(described);
-  process_->send(configure);
-  return {};
+  return configure;
 }
 
-wire::InstanceDef Instance::definition_for(const Described& described) const {
-  return {config_.name, described.name, described.version, version_->digest, config_.interval};
+wire::InstanceDef Instance::definition_for(const Described& described,
+                                           const StoredPlugin& version) const {
+  return {config_.name, described.name, described.version, version.digest, config_.interval};
 }
 
 Verdict Instance::on(Created& created) {
@@ -60,8 +66,8 @@ Verdict Instance::on(Created& created) {
   }
   if (created.status == CallStatus::ok && described_) {
     if (!created.why.empty()) log::warning("plugin {}: {}", config_.name, created.why);
+    note_foreign_state();
     take(PluginEvent::ready);
-    if (!flight_) settle();
     return {};
   }
   std::string why = created.why.empty() ? "the plugin gave no reason" : created.why;
@@ -73,22 +79,22 @@ Verdict Instance::on(Created& created) {
 }
 
 Verdict Instance::on(Define& define) {
-  if (!flight_) return Fault{Cause::protocol, "a definition outside a poll"};
+  if (!polls_itself()) return Fault{Cause::protocol, "a definition outside a poll"};
   return recorder_.define(define);
 }
 
 Verdict Instance::on(Readings& readings) {
-  if (!flight_) return Fault{Cause::protocol, "readings outside a poll"};
+  if (!polls_itself()) return Fault{Cause::protocol, "readings outside a poll"};
   return recorder_.readings(readings);
 }
 
 Verdict Instance::on(PartGap& part) {
-  if (!flight_) return Fault{Cause::protocol, "a gap outside a poll"};
+  if (!polls_itself()) return Fault{Cause::protocol, "a gap outside a poll"};
   return recorder_.part(std::move(part));
 }
 
 Verdict Instance::on(State& state) {
-  if (!flight_) return Fault{Cause::protocol, "a state outside a poll"};
+  if (!polls_itself()) return Fault{Cause::protocol, "a state outside a poll"};
   return recorder_.state(std::move(state));
 }
 
@@ -97,8 +103,7 @@ Verdict Instance::on(State& state) {
 void Instance::condemn(const Fault& fault, PluginEvent event) {
   note_failure(fault.cause, fault.why);
   recorder_.abandon();
-  std::optional<Flight> flight = std::exchange(flight_, std::nullopt);
-  context_.loop.cancel(std::exchange(poll_timer_, 0));
+  const std::optional<Flight> flight = end_own_flight();
   if (flight) gap(flight->scheduled, flight->scheduled, fault.cause, fault.why);
   take(event);
   settle();
@@ -117,8 +122,7 @@ void Instance::on_ended(const Ended& ended) {
   }
   PluginPhase phase = supervisor_.phase();
   bool unasked = phase == PluginPhase::starting || phase == PluginPhase::running;
-  std::optional<Flight> flight = std::exchange(flight_, std::nullopt);
-  context_.loop.cancel(std::exchange(poll_timer_, 0));
+  const std::optional<Flight> flight = end_own_flight();
   recorder_.abandon();
   forget_host();
   if (unasked) {
@@ -129,6 +133,14 @@ void Instance::on_ended(const Ended& ended) {
   if (flight) gap(flight->scheduled, flight->scheduled, failure_.cause, failure_.why);
   take(PluginEvent::exit, ended.clean);
   settle();
+  go_on_with_successor();
+}
+
+// That of a successor goes on.
+std::optional<Flight> Instance::end_own_flight() {
+  if (!polls_itself()) return std::nullopt;
+  context_.loop.cancel(std::exchange(poll_timer_, 0));
+  return std::exchange(flight_, std::nullopt);
 }
 
 void Instance::take(PluginEvent event, bool clean) {
@@ -152,6 +164,10 @@ void Instance::take(PluginEvent event, bool clean) {
   }
   if (before == PluginPhase::starting && after != PluginPhase::running) give_up_held();
   if (after != PluginPhase::starting) waiting_ = false;
+  const bool stays = after == PluginPhase::stopping || after == PluginPhase::restarting ||
+                     after == PluginPhase::quarantined || after == PluginPhase::disabled ||
+                     (after == PluginPhase::ended && !(flight_ && flight_->trial));
+  if (before != after && stays) drop_successor();
   auto cancel = [this] { context_.loop.cancel(std::exchange(phase_timer_, 0)); };
   switch (action) {
     case PluginAction::none:
@@ -162,7 +178,8 @@ void Instance::take(PluginEvent event, bool clean) {
       cancel();
       watch_usage(0);
       begin();
-      return poll_held();
+      poll_held();
+      return settle_versions();
     case PluginAction::kill:
       kill_host();
       return arm(context_.kill_deadline, PluginEvent::stuck);
@@ -178,8 +195,7 @@ void Instance::take(PluginEvent event, bool clean) {
     case PluginAction::rest:
       cancel();
       process_.reset();
-      if (stopped_) context_.loop.after(0, std::exchange(stopped_, nullptr));
-      return;
+      return settle_versions();
     case PluginAction::fence:
       cancel();
       return fenced();
@@ -200,6 +216,32 @@ void Instance::arm(Ns delay, PluginEvent event) {
   });
 }
 
+void Instance::spawn() {
+  if (must_wait()) return;
+  described_.reset();
+  if (heir_) return start_heir(*std::exchange(heir_, std::nullopt));
+  Result<PluginVersion> version = choose_version();
+  if (!version) return refuse(version.error().text());
+  run_version(*version);
+  spawned_ = context_.loop.clock().boot();
+  auto process = start_host(*version_, host_handlers());
+  if (!process) {
+    note_failure(Cause::crash, process.error().text());
+    return take(PluginEvent::exit);
+  }
+  process_ = std::move(*process);
+  begin_process();
+  arm(context_.start_deadline, PluginEvent::timer);
+}
+
+Result<std::unique_ptr<HostProcess>> Instance::start_host(const StoredPlugin& version,
+                                                          HostProcess::Handlers handlers) {
+  auto process = HostProcess::start(context_.loop, context_.plugin_host, {version.path},
+                                    config_.limits, std::move(handlers));
+  if (process) context_.fence->started(config_.name, (*process)->pid());
+  return process;
+}
+
 HostProcess::Handlers Instance::host_handlers() {
   HostProcess::Handlers handlers;
   handlers.frame = [this](FromHost& frame) { on_frame(frame); };
@@ -211,27 +253,13 @@ HostProcess::Handlers Instance::host_handlers() {
   return handlers;
 }
 
-void Instance::spawn() {
-  if (must_wait()) return;
-  described_.reset();
-  Result<PluginVersion> version = next_version();
-  if (!version) return refuse(version.error().text());
-  version_ = *version;
-  spawned_ = context_.loop.clock().boot();
-  auto process = HostProcess::start(context_.loop, context_.plugin_host, {version_->path},
-                                    config_.limits, host_handlers());
-  if (!process) {
-    note_failure(Cause::crash, process.error().text());
-    return take(PluginEvent::exit);
-  }
-  process_ = std::move(*process);
+// What was measured was another process's.
+void Instance::begin_process() {
   host_pid_ = process_->pid();
-  context_.fence->started(config_.name, host_pid_);
   first_usage_.reset();
   cpu_ = cpu_before_ = 0;
   plugin_pid_ = 0;
   watch_usage(kBusyLook);
-  arm(context_.start_deadline, PluginEvent::timer);
 }
 
 }  // namespace tallyman::agent

@@ -44,7 +44,7 @@ void Instance::check_usage() {
     cpu_before_ = cpu_;
     if (!first_usage_) first_usage_ = usage;
     const std::string words = grown(config_.limits, *first_usage_, *usage);
-    if (!words.empty() && !stopping_) return recycle(words);
+    if (!words.empty() && !stopping_ && !successor_.alive()) return recycle(words);
   }
   watch_usage(busy ? kBusyLook : kIdleLook);
 }
@@ -91,6 +91,9 @@ std::string Instance::notes() const {
   const std::uint64_t dropped = output_dropped_ + (process_ ? process_->output_dropped() : 0);
   if (dropped > 0) {
     out += (out.empty() ? "" : "; ") + app::human_bytes(dropped) + " of what it printed is dropped";
+  }
+  if (const std::string words = swap_words(); !words.empty()) {
+    out += (out.empty() ? "" : "; ") + words;
   }
   if (version_ && !version_->note.empty()) out += (out.empty() ? "" : "; ") + version_->note;
   return out;

@@ -86,9 +86,9 @@ void Instance::thaw(InstanceState&& state) {
   const Verdict fault = recorder_.restore(state.recorder, described_);
   if (state.host) thaw_host(state);
   if (state.host && fault) condemn(*fault, PluginEvent::overrun);
-  // It may have been about to, in a turn of the loop that never came.
+  note_foreign_state();
   context_.loop.after(0, [this, alive = std::weak_ptr<bool>(alive_)] {
-    if (!alive.expired()) go_over();
+    if (!alive.expired()) settle_versions();
   });
   if (schedule_) look();
 }

@@ -22,6 +22,7 @@ struct Flight {
   Ns boot = 0;  ///< when it was sent
   Ns late = 0;  ///< how long after its instant
   bool stepped = false;
+  bool trial = false;  ///< by the successor
 };
 
 /// A poll that waits for the process that takes over.

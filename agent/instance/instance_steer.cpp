@@ -27,6 +27,7 @@ void Instance::enable() {
 }
 
 void Instance::restart() {
+  if (try_refused_again()) return;
   const Ns room = std::min(kRestartRoom, config_.interval / 2);
   const bool soon = schedule_ && schedule_->next() - context_.loop.clock().wall() < room;
   if (supervisor_.phase() == PluginPhase::running && soon) {
@@ -38,10 +39,14 @@ void Instance::restart() {
 
 void Instance::reset() { take(PluginEvent::reset); }
 
-std::optional<Record> Instance::record() const {
-  if (!supervisor_.blemished()) return std::nullopt;
+void Instance::remember(Steering& steering) const {
+  steering.record.reset();
   const Clock& clock = context_.loop.clock();
-  return Record{supervisor_.memory(clock.wall(), clock.boot()), failure_};
+  if (supervisor_.blemished()) {
+    steering.record = Record{supervisor_.memory(clock.wall(), clock.boot()), failure_};
+  }
+  steering.before = before_ ? before_->digest : kNoHash;
+  steering.pin = pin_;
 }
 
 void Instance::ask(PluginEvent event) {
@@ -50,13 +55,7 @@ void Instance::ask(PluginEvent event) {
 }
 
 void Instance::settle() {
-  if (!asked_) return;
-  const PluginEvent event = *std::exchange(asked_, std::nullopt);
-  if (event != PluginEvent::recycle) return take(event);
-  // In a turn of its own: what ended the poll may be a frame of the process that is to go.
-  context_.loop.after(0, [this, alive = std::weak_ptr<bool>(alive_)] {
-    if (!alive.expired()) go_over();
-  });
+  if (asked_) take(*std::exchange(asked_, std::nullopt));
 }
 
 bool Instance::told_to_stop() const {

@@ -199,18 +199,11 @@ void PluginStore::admit_later(const std::string& file, Trust trust, Admitted don
           }});
 }
 
-PluginVersion PluginStore::before(const StoredPlugin& version) {
-  const std::string name = name_of(version.file);
-  const std::string own = copy_name(name, version.digest);
-  for (const Copy& copy : copies_in(directory_)) {
-    const std::string base = fs::path(copy.path).filename();
-    if (copy.name != name || base == own) continue;
-    const Result<Bytes> bytes = read_plugin(copy.path, Trust::owner);
-    if (!bytes) continue;
-    StoredPlugin found{version.file, copy.path, hash_of(*bytes), ""};
-    if (copy_name(name, found.digest) == base) return hold(std::move(found));
-  }
-  return nullptr;
+PluginVersion PluginStore::find(const std::string& file, const Hash& digest) {
+  const std::string path = directory_ + "/" + copy_name(name_of(file), digest);
+  const Result<Bytes> bytes = read_plugin(path, Trust::owner);
+  if (!bytes || hash_of(*bytes) != digest) return nullptr;
+  return hold({file, path, digest, ""});
 }
 
 PluginVersion PluginStore::hold(StoredPlugin stored) {

@@ -65,9 +65,8 @@ class PluginStore {
   using Admitted = std::function<void(const Result<PluginVersion>&)>;
   void admit_later(const std::string& file, Trust trust, Admitted done);
 
-  /// The version of the same name that was admitted last before others than this one, its bytes
-  /// checked; null when there is none.
-  [[nodiscard]] PluginVersion before(const StoredPlugin& version);
+  /// The copy of `file` with this digest, its bytes checked; null when there is none.
+  [[nodiscard]] PluginVersion find(const std::string& file, const Hash& digest);
 
   /// A version that is known from elsewhere: what this agent ran before an exec of its program.
   [[nodiscard]] PluginVersion hold(StoredPlugin stored);

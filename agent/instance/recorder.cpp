@@ -71,6 +71,13 @@ void Recorder::adopt(const wire::InstanceDef& definition) {
 }
 
 Verdict Recorder::described(const Described& declaration, const wire::InstanceDef& definition) {
+  if (Verdict fault = declared(declaration)) return fault;
+  adopt(definition);
+  if (instance_ == 0) return protocol("a name or version that cannot be recorded");
+  return {};
+}
+
+Verdict Recorder::declared(const Described& declaration) {
   abandon();
   handles_.clear();
   fresh_info_.clear();
@@ -85,8 +92,6 @@ Verdict Recorder::described(const Described& declaration, const wire::InstanceDe
   for (const wire::MetricDef& metric : declaration.metrics) {
     if (Verdict fault = check_metric(metric)) return fault;
   }
-  adopt(definition);
-  if (instance_ == 0) return protocol("a name or version that cannot be recorded");
   for (const wire::MetricDef& metric : declaration.metrics) {
     metrics_.push_back({dictionary_.intern(metric), metric.kind, metric.name,
                         metric.identity.size(), metric.info.size()});
@@ -329,6 +334,17 @@ void Recorder::record_info(Ns scheduled) {
     slot->fresh = false;
     fresh_info_.erase(values);
   }
+}
+
+void Recorder::take_over(Recorder&& host) {
+  abandon();
+  definition_ = std::move(host.definition_);
+  instance_ = host.instance_;
+  metrics_ = std::move(host.metrics_);
+  handles_ = std::move(host.handles_);
+  fresh_info_ = std::move(host.fresh_info_);
+  sources_ = std::move(host.sources_);
+  candidate_ = std::move(host.candidate_);
 }
 
 void Recorder::committed() { present_.swap(candidate_); }

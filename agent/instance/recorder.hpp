@@ -58,6 +58,8 @@ class Recorder {
   /// polls and gaps are written under from now on.
   [[nodiscard]] Verdict described(const Described& declaration,
                                   const wire::InstanceDef& definition);
+  /// The same of a host that has to prove itself: adopt() before finish().
+  [[nodiscard]] Verdict declared(const Described& declaration);
 
   [[nodiscard]] Verdict define(const Define& define);
   [[nodiscard]] Verdict readings(const Readings& readings);
@@ -70,6 +72,12 @@ class Recorder {
                                RecordedPoll& out);
   /// The poll's end, when it is not OK.
   void abandon();
+
+  /// What was read last, by whichever version, is known here too: before finish().
+  void inherit(const Recorder& before) { present_ = before.present_; }
+  /// The host whose recorder, of the same instance, this was is the instance's own from now on:
+  /// what it defined, and what finish() gave, goes on here.
+  void take_over(Recorder&& host);
 
   /// What finish() gave is in the spool; or it could not be taken, and never was.
   void committed();
@@ -95,7 +103,7 @@ class Recorder {
 
   [[nodiscard]] wire::DefNo instance() const { return instance_; }
   [[nodiscard]] const wire::InstanceDef& definition() const { return definition_; }
-  /// Under what gaps are written before a host has declared anything.
+  /// Under what polls and gaps are written from now on.
   void adopt(const wire::InstanceDef& definition);
 
  private:

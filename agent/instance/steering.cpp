@@ -12,7 +12,35 @@ namespace {
 constexpr std::string_view kMagic = "TMPS";
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kCrcBytes = 4;
-enum Flag : std::uint8_t { kDisabled = 1, kRecord = 2, kFailed = 4 };
+enum Flag : std::uint8_t {
+  kDisabled = 1,
+  kRecord = 2,
+  kFailed = 4,
+  kBefore = 8,
+  kPin = 16,
+  kRefused = 32,
+};
+constexpr std::uint8_t kAllFlags = 63;
+
+std::uint8_t flags_of(const Steering& steering) {
+  unsigned flags = 0;
+  if (steering.disabled) flags |= kDisabled;
+  if (steering.record) flags |= kRecord;
+  if (steering.record && steering.record->counts.failed) flags |= kFailed;
+  if (steering.before != kNoHash) flags |= kBefore;
+  if (steering.pin) flags |= kPin;
+  if (steering.pin && steering.pin->refused) flags |= kRefused;
+  return static_cast<std::uint8_t>(flags);
+}
+
+void write_pin(ByteWriter& out, const Pin& pin) {
+  out.raw(pin.file);
+  out.raw(pin.runs);
+  out.text(plain_text(pin.version, wire::kMaxTextBytes));
+  out.text(plain_text(pin.who, wire::kMaxNameBytes));
+  out.text(plain_text(pin.why, kMaxRefusalBytes));
+  out.i64(pin.when);
+}
 
 void write_record(ByteWriter& out, const Record& record) {
   out.varint(record.counts.failures);
@@ -53,20 +81,44 @@ bool read_record(ByteReader& in, Record& out) {
          cause <= static_cast<std::uint8_t>(wire::Cause::clock) && is_plain_text(out.last.why);
 }
 
+void read_hash(ByteReader& in, Hash& out) {
+  const ByteView bytes = in.raw(out.size());
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+}
+
+bool read_pin(ByteReader& in, Pin& out) {
+  read_hash(in, out.file);
+  read_hash(in, out.runs);
+  out.version = in.text(wire::kMaxTextBytes);
+  out.who = in.text(wire::kMaxNameBytes);
+  out.why = in.text(kMaxRefusalBytes);
+  out.when = in.i64();
+  return out.file != out.runs && is_plain_text(out.version) && is_plain_text(out.who) &&
+         is_plain_text(out.why) && is_instant(out.when);
+}
+
+bool read_versions(ByteReader& in, std::uint8_t flags, Steering& out) {
+  if ((flags & kBefore) != 0) read_hash(in, out.before);
+  if ((flags & kBefore) != 0 && out.before == kNoHash) return false;
+  if ((flags & kPin) == 0) return (flags & kRefused) == 0;
+  out.pin.emplace().refused = (flags & kRefused) != 0;
+  return read_pin(in, *out.pin);
+}
+
 bool read_instance(ByteReader& in, SteeringTable& table) {
   const std::string name = in.text(wire::kMaxNameBytes);
   const std::uint8_t flags = in.u8();
   const bool ascending = table.empty() || table.rbegin()->first < name;
-  if (!is_name(name) || !ascending || flags == 0 || flags > (kDisabled | kRecord | kFailed) ||
-      flags == kFailed) {
-    return false;
-  }
+  if (!is_name(name) || !ascending || flags == 0 || flags > kAllFlags) return false;
   Steering& steering = table[name];
   if ((flags & kDisabled) != 0 && !read_disabled(in, steering.disabled.emplace())) return false;
-  if ((flags & kRecord) == 0) return (flags & kFailed) == 0;
-  Record& record = steering.record.emplace();
-  record.counts.failed = (flags & kFailed) != 0;
-  return read_record(in, record);
+  if ((flags & (kRecord | kFailed)) == kFailed) return false;
+  if ((flags & kRecord) != 0) {
+    Record& record = steering.record.emplace();
+    record.counts.failed = (flags & kFailed) != 0;
+    if (!read_record(in, record)) return false;
+  }
+  return read_versions(in, flags, steering);
 }
 
 }  // namespace
@@ -76,18 +128,18 @@ Bytes encode_steering(const SteeringTable& table) {
   ByteWriter out(body);
   std::size_t count = 0;
   for (const auto& [name, steering] : table) {
-    if ((!steering.disabled && !steering.record) || count == kMaxSteered) continue;
+    if (steering.empty() || count == kMaxSteered) continue;
     count++;
-    const bool failed = steering.record && steering.record->counts.failed;
     out.text(name);
-    out.u8(static_cast<std::uint8_t>((steering.disabled ? kDisabled : 0) |
-                                     (steering.record ? kRecord : 0) | (failed ? kFailed : 0)));
+    out.u8(flags_of(steering));
     if (steering.disabled) {
       out.text(plain_text(steering.disabled->who, wire::kMaxNameBytes));
       out.text(plain_text(steering.disabled->why, kMaxReasonBytes));
       out.i64(steering.disabled->when);
     }
     if (steering.record) write_record(out, *steering.record);
+    if (steering.before != kNoHash) out.raw(steering.before);
+    if (steering.pin) write_pin(out, *steering.pin);
   }
   Bytes bytes;
   ByteWriter all(bytes);

@@ -15,7 +15,8 @@ using Cell = std::optional<Transition>;  // nothing = the event means nothing he
 
 struct Row {
   Cell enable{}, hold{}, hold_often{}, ready{}, refuse{}, overrun{}, garbage{}, exit{},
-      exit_often{}, exit_final{}, timer{}, disable{}, recycle{}, restart{}, reset{}, stuck{};
+      exit_often{}, exit_final{}, timer{}, disable{}, recycle{}, restart{}, reset{}, stuck{},
+      replace{};
 };
 
 constexpr Row kDisabled{.enable = {{P::starting, A::spawn}},
@@ -33,7 +34,8 @@ constexpr Row kStarting{.ready = {{P::running, A::admit}},
                         .disable = {{P::stopping, A::ask}},
                         .restart = {{P::restarting, A::ask}},
                         // The process before it, which it waits for.
-                        .stuck = {{P::unkillable_restarting, A::fence}}};
+                        .stuck = {{P::unkillable_restarting, A::fence}},
+                        .replace = {{P::running, A::admit}}};
 constexpr Row kRunning{.refuse = {{P::quarantined, A::drop}},
                        .overrun = {{P::overdue, A::kill}},
                        .garbage = {{P::overdue, A::kill}},
@@ -42,13 +44,15 @@ constexpr Row kRunning{.refuse = {{P::quarantined, A::drop}},
                        .exit_final = {{P::ended, A::rest}},
                        .disable = {{P::stopping, A::ask}},
                        .recycle = {{P::starting, A::spawn}},
-                       .restart = {{P::restarting, A::ask}}};
+                       .restart = {{P::restarting, A::ask}},
+                       .replace = {{P::running, A::admit}}};
 constexpr Row kOverdue{.exit = {{P::backoff, A::wait}},
                        .exit_often = {{P::failed, A::probe}},
                        .exit_final = {{P::ended, A::rest}},
                        .disable = {{P::stopping, A::kill}},
                        .restart = {{P::restarting, A::kill}},
-                       .stuck = {{P::unkillable, A::fence}}};
+                       .stuck = {{P::unkillable, A::fence}},
+                       .replace = {{P::running, A::admit}}};
 constexpr Row kStopping{.enable = {{P::restarting, A::none}},
                         .overrun = {{P::stopping, A::kill}},
                         .garbage = {{P::stopping, A::kill}},
@@ -68,12 +72,17 @@ constexpr Row kRestarting{.overrun = {{P::restarting, A::kill}},
 constexpr Row kBackoff{.timer = {{P::starting, A::spawn}},
                        .disable = {{P::disabled, A::rest}},
                        .restart = {{P::starting, A::spawn}},
-                       .reset = {{P::starting, A::spawn}}};
+                       .reset = {{P::starting, A::spawn}},
+                       .replace = {{P::running, A::admit}}};
 constexpr Row kFailed = kBackoff;
-constexpr Row kQuarantined = kBackoff;
+constexpr Row kQuarantined{.timer = {{P::starting, A::spawn}},
+                           .disable = {{P::disabled, A::rest}},
+                           .restart = {{P::starting, A::spawn}},
+                           .reset = {{P::starting, A::spawn}}};
 constexpr Row kEnded{.disable = {{P::disabled, A::rest}},
                      .restart = {{P::starting, A::spawn}},
-                     .reset = {{P::starting, A::spawn}}};
+                     .reset = {{P::starting, A::spawn}},
+                     .replace = {{P::running, A::admit}}};
 constexpr Row kUnkillable{.exit = {{P::backoff, A::wait}},
                           .exit_often = {{P::failed, A::probe}},
                           .exit_final = {{P::ended, A::rest}},
@@ -106,9 +115,10 @@ constexpr std::array<const Row*, kPluginPhases> kTable{
 
 Cell Row::*column(PluginEvent event) {
   static constexpr std::array<Cell Row::*, kPluginEvents> kColumns{
-      &Row::enable,  &Row::hold,    &Row::hold_often, &Row::ready,      &Row::refuse, &Row::overrun,
-      &Row::garbage, &Row::exit,    &Row::exit_often, &Row::exit_final, &Row::timer,  &Row::disable,
-      &Row::recycle, &Row::restart, &Row::reset,      &Row::stuck,
+      &Row::enable,  &Row::hold,    &Row::hold_often, &Row::ready,      &Row::refuse,
+      &Row::overrun, &Row::garbage, &Row::exit,       &Row::exit_often, &Row::exit_final,
+      &Row::timer,   &Row::disable, &Row::recycle,    &Row::restart,    &Row::reset,
+      &Row::stuck,   &Row::replace,
   };
   return kColumns[static_cast<std::size_t>(event)];
 }

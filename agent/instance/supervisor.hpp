@@ -48,8 +48,9 @@ enum class PluginEvent : std::uint8_t {
   restart,     ///< it is to be ended and started again, by an operator's wish
   reset,       ///< what happened is forgiven; try at once
   stuck,       ///< killed a while ago, and still there
+  replace,     ///< another process, proven by a poll, is there in place of the one that was
 };
-constexpr std::size_t kPluginEvents = 16;
+constexpr std::size_t kPluginEvents = 17;
 
 enum class PluginAction : std::uint8_t {
   none,

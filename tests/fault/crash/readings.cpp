@@ -1,7 +1,7 @@
 // Prints what batches hold, for the crash campaign's own reckoning. Standard input: batches of one
 // stream in order, each after its length (u32, little-endian). Standard output, a line each:
 //
-//   poll SEQUENCE INSTANCE SCHEDULED
+//   poll SEQUENCE INSTANCE SCHEDULED DIGEST  of the plugin's version that made it
 //   value SEQUENCE METRIC LABEL VALUE        of a series whose first label is an argument
 //   gap SEQUENCE INSTANCE FROM TO WHY        of a whole instance
 //   kind SEQUENCE LAST                       a batch that is not a normal one
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/hash.hpp"
 #include "wire/batch.hpp"
 
 namespace {
@@ -35,8 +36,10 @@ class Printer {
       if (const auto* definition = std::get_if<wire::Definition>(&entry)) {
         definitions_.insert_or_assign(definition->number, definition->body);
       } else if (const auto* poll = std::get_if<wire::Poll>(&entry)) {
-        std::printf("poll %llu %s %lld\n", sequence, instance(poll->instance).c_str(),
-                    static_cast<long long>(poll->scheduled));
+        const auto* made = find<wire::InstanceDef>(poll->instance);
+        std::printf("poll %llu %s %lld %s\n", sequence, instance(poll->instance).c_str(),
+                    static_cast<long long>(poll->scheduled),
+                    made == nullptr ? "-" : to_hex(made->digest).c_str());
         for (const auto& value : poll->values) print(sequence, value);
       } else if (const auto& gap = std::get<wire::Gap>(entry); gap.subject == 0) {
         std::printf("gap %llu %s %lld %lld %s\n", sequence, instance(gap.instance).c_str(),

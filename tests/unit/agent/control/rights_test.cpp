@@ -35,7 +35,7 @@ TEST(Rights, a_reexec_steers_without_a_plugin) {
 TEST(Rights, steering_requests) {
   using Command = Request::Command;
   for (Command command : {Command::plugin_disable, Command::plugin_enable, Command::plugin_restart,
-                          Command::plugin_reset}) {
+                          Command::plugin_reset, Command::plugin_rollback}) {
     Request request;
     request.command = command;
     request.plugin = "netif";

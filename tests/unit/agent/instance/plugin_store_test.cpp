@@ -32,6 +32,9 @@ class PluginStoreTest : public ::testing::Test {
     EXPECT_TRUE(version.ok()) << version.error().text();
     return version.ok() ? *version : nullptr;
   }
+  PluginVersion find(const std::string& file, const std::string& text) {
+    return store_->find(file, hash_of(as_bytes(text)));
+  }
   std::set<std::string> copies() const {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(folder_.file("state/plugins")))
@@ -89,14 +92,14 @@ TEST_F(PluginStoreTest, a_damaged_copy_is_not_believed) {
   }
   folder_.write("netif.so", "version two");
   const PluginVersion second = admit(file);
-  EXPECT_EQ(store_->before(*second)->path, path);
+  EXPECT_EQ(find(file, "version one")->path, path);
   chmod(path.c_str(), 0644);
   std::ofstream(path, std::ios::trunc) << "version 0ne";
-  EXPECT_EQ(store_->before(*second), nullptr);
+  EXPECT_EQ(find(file, "version one"), nullptr);
 }
 
 // Given any history of versions and holders, then the two admitted last and all that is held are
-// there, nothing else is, and the version before is the last that was another one; across restarts.
+// there, nothing else is, and the version before is found by its digest; across restarts.
 TEST_F(PluginStoreTest, keeps_two_and_what_is_in_use) {
   std::mt19937 random(20261122);
   std::vector<std::string> history;  // of texts, the latest last, each once
@@ -117,11 +120,11 @@ TEST_F(PluginStoreTest, keeps_two_and_what_is_in_use) {
       open();
       last = admit(folder_.file("a-b.so"));
     }
-    const PluginVersion before = store_->before(*last);
-    ASSERT_EQ(before != nullptr, history.size() > 1);
-    if (before) {
-      ASSERT_EQ(text_of(before->path), history[history.size() - 2]);
-      ASSERT_EQ(before->digest, hash_of(as_bytes(text_of(before->path))));
+    ASSERT_EQ(find(last->file, "version 8"), nullptr);
+    if (history.size() > 1) {
+      const std::string& before = history[history.size() - 2];
+      ASSERT_NE(find(last->file, before), nullptr);
+      ASSERT_EQ(text_of(find(last->file, before)->path), before);
     }
     for (const PluginVersion& version : held) ASSERT_TRUE(std::filesystem::exists(version->path));
     std::set<std::string> allowed{last->path};
@@ -142,7 +145,8 @@ TEST_F(PluginStoreTest, names_are_apart) {
   EXPECT_TRUE(std::filesystem::exists(other));
   EXPECT_EQ(copies().size(), 3U);
   const PluginVersion version = admit(folder_.write("net.so", "another"));
-  EXPECT_EQ(store_->before(*version)->path, other);
+  EXPECT_EQ(find(version->file, "other")->path, other);
+  EXPECT_EQ(find("net-0123456789abcdef.so", "other"), nullptr);
 }
 
 // Given no room for a copy, then the file itself is what runs, and the version says why.

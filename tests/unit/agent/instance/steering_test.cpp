@@ -21,6 +21,19 @@ SteeringTable sample() {
   table["both"].disabled = Disabled{"0", "x", 1};
   table["both"].record = record;
   table["both"].record->counts.failed = false;
+  table["swapped"].before = hash_of(as_bytes("1.0"));
+  table["refused"].pin = Pin{hash_of(as_bytes("1.1")),
+                             hash_of(as_bytes("1.0")),
+                             true,
+                             "1.1 (3f29c01a)",
+                             "",
+                             "crash: exited with status 0",
+                             5 * kSecond};
+  table["back"].before = hash_of(as_bytes("1.1"));
+  table["back"].pin = table["refused"].pin;
+  table["back"].pin->refused = false;
+  table["back"].pin->who = "ann";
+  table["back"].record = record;
   return table;
 }
 
@@ -30,6 +43,8 @@ void expect_equal(const SteeringTable& a, const SteeringTable& b) {
     ASSERT_TRUE(b.contains(name));
     const Steering& other = b.at(name);
     EXPECT_EQ(one.disabled, other.disabled);
+    EXPECT_EQ(one.before, other.before);
+    EXPECT_EQ(one.pin, other.pin);
     ASSERT_EQ(one.record.has_value(), other.record.has_value());
     if (!one.record) continue;
     EXPECT_EQ(one.record->counts, other.record->counts);

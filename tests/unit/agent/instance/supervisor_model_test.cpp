@@ -81,6 +81,13 @@ class World {
   void recycle() {
     if (serves() && created_) created_ = false;
   }
+  void replace() {
+    const bool there = process_ || rest_ != Rest::none;
+    if (!there || wish_ != Wish::run || unkillable_ || rest_ == Rest::quarantined) return;
+    rest_ = Rest::none;
+    gone();
+    process_ = created_ = true;
+  }
   void exit(Ns now, bool clean) {
     if (dropped_) {
       process_ = dropped_ = false;
@@ -196,6 +203,8 @@ void happen(World& world, E event, Ns now, bool clean) {
       return world.reset();
     case E::stuck:
       return world.stuck();
+    case E::replace:
+      return world.replace();
     case E::hold:
     case E::hold_often:
     case E::exit_often:
@@ -204,9 +213,10 @@ void happen(World& world, E event, Ns now, bool clean) {
   }
 }
 
-constexpr std::array kWorldly{E::enable,  E::ready,   E::ready,   E::ready,   E::refuse, E::overrun,
-                              E::garbage, E::exit,    E::exit,    E::exit,    E::timer,  E::timer,
-                              E::timer,   E::disable, E::recycle, E::restart, E::reset,  E::stuck};
+constexpr std::array kWorldly{E::enable,  E::ready,   E::ready, E::ready,   E::refuse,
+                              E::overrun, E::garbage, E::exit,  E::exit,    E::exit,
+                              E::timer,   E::timer,   E::timer, E::disable, E::recycle,
+                              E::restart, E::reset,   E::stuck, E::replace};
 
 /// The limits of a small world, so that all of them are met.
 SupervisorOptions drawn(std::mt19937_64& random) {
@@ -275,6 +285,7 @@ TEST(SupervisorModel, starts_only_what_is_not_there) {
       if (event == E::exit) there = false;
       const A action = supervisor.take(event, step * kSecond);
       if (action == A::drop) there = false;
+      if (event == E::replace && action == A::admit) there = true;
       if (action != A::spawn) continue;
       ASSERT_TRUE(!there || event == E::recycle)
           << phase_name(before) << " × " << static_cast<int>(event);

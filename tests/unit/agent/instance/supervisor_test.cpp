@@ -25,10 +25,10 @@ constexpr std::array kPhases{P::disabled,
                              P::unkillable,
                              P::unkillable_stopping,
                              P::unkillable_restarting};
-constexpr std::array kEvents{E::enable,     E::hold,       E::hold_often, E::ready,
-                             E::refuse,     E::overrun,    E::garbage,    E::exit,
-                             E::exit_often, E::exit_final, E::timer,      E::disable,
-                             E::recycle,    E::restart,    E::reset,      E::stuck};
+constexpr std::array kEvents{E::enable,  E::hold,    E::hold_often, E::ready,      E::refuse,
+                             E::overrun, E::garbage, E::exit,       E::exit_often, E::exit_final,
+                             E::timer,   E::disable, E::recycle,    E::restart,    E::reset,
+                             E::stuck,   E::replace};
 static_assert(kPhases.size() == kPluginPhases && kEvents.size() == kPluginEvents);
 
 // Given every state and every event, then the table is as listed here, and whatever is not listed
@@ -89,6 +89,12 @@ TEST(Supervisor, table_is_as_designed) {
       {{P::quarantined, E::disable}, {P::disabled, A::rest}},
       {{P::quarantined, E::restart}, {P::starting, A::spawn}},
       {{P::quarantined, E::reset}, {P::starting, A::spawn}},
+      {{P::starting, E::replace}, {P::running, A::admit}},
+      {{P::running, E::replace}, {P::running, A::admit}},
+      {{P::overdue, E::replace}, {P::running, A::admit}},
+      {{P::backoff, E::replace}, {P::running, A::admit}},
+      {{P::failed, E::replace}, {P::running, A::admit}},
+      {{P::ended, E::replace}, {P::running, A::admit}},
       {{P::ended, E::disable}, {P::disabled, A::rest}},
       {{P::ended, E::restart}, {P::starting, A::spawn}},
       {{P::ended, E::reset}, {P::starting, A::spawn}},
@@ -201,6 +207,21 @@ TEST(Supervisor, an_end_after_a_kill_counts_once) {
   EXPECT_EQ(supervisor.take(E::exit, kHour), A::wait);
   EXPECT_EQ(supervisor.memory(kHour, kHour).failures, 1U);
   EXPECT_LE(supervisor.delay(), SupervisorOptions{}.backoff_min);
+}
+
+// Given a host that is replaced a hundred times by one that is proven, also while it starts anew,
+// then that runs at once, and none of it counts as a failure or a restart.
+TEST(Supervisor, being_replaced_is_no_failure) {
+  Supervisor supervisor({}, Strategy::permanent, 42);
+  supervisor.take(E::enable, 0);
+  supervisor.take(E::ready, 0);
+  for (int i = 1; i < 100; i++) {
+    if (i % 3 == 0) supervisor.take(E::recycle, i);
+    EXPECT_EQ(supervisor.take(E::replace, i), A::admit);
+    EXPECT_EQ(supervisor.phase(), P::running);
+  }
+  EXPECT_FALSE(supervisor.blemished());
+  EXPECT_EQ(supervisor.restarts(), 0U);
 }
 
 // Given a host that dies at once again and again, then each wait doubles up to its limit within its
