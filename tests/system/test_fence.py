@@ -194,22 +194,3 @@ def test_the_next_agent_starts_no_second_copy(held, end):
         (p := sleeper(held)) and p["state"] == "running" and p["readings"] > 0 and p))
     assert after["pid"] != pid and state_of(pid) == ""
     netif_goes_on(held)
-
-
-def test_a_reexec_keeps_the_fence(held):
-    """Given a plugin stuck in the kernel and an agent that replaces its program, then the next program
-    holds the fence: the same process is named, no second one runs, and it is started when that has ended."""
-    held.start()
-    held.wait_running("netif")
-    pid, plugin = hold(held)
-    before = hosts(held)
-    for _ in range(2):
-        held.tallyman("reexec", check=True)
-        after = sleeper(held)
-        assert (after["state"], after["pid"], after["why"]) == ("unkillable", pid, plugin["why"]), after
-        assert hosts(held) == before, "a second copy runs, or one is gone"
-    held.way.thaw()
-    wait_for("it to run again", lambda: (
-        (p := sleeper(held)) and p["state"] == "running" and p["pid"] not in (0, pid)))
-    assert state_of(pid) == "", "nobody has reaped it"
-    assert held.agent.stop() == 0
