@@ -239,6 +239,7 @@ void PluginStore::tidy(const std::string& name) {
 }
 
 void PluginStore::sync_soon(const std::string& path) {
+  (void)start_thread();  // now: who counts descriptors is not to find another one later
   unsynced_.insert(path);
   loop_.cancel(sync_timer_);
   sync_timer_ = loop_.after(kSyncAfter, [this] {
@@ -255,15 +256,19 @@ void PluginStore::submit(Task task) {
 
 void PluginStore::next() {
   if (tasks_.empty()) return;
-  if (!thread_) {
-    auto started = SyncThread::start(
-        loop_, [this](const SyncJob&, const Status& result) { finished(result); });
-    if (!started) return run_here(started.error());
-    thread_ = std::move(*started);
-  }
+  if (Status started = start_thread(); !started.ok()) return run_here(started.error());
   SyncJob job;
   job.run = tasks_.front().run;
   thread_->submit(std::move(job));
+}
+
+Status PluginStore::start_thread() {
+  if (thread_) return {};
+  auto started =
+      SyncThread::start(loop_, [this](const SyncJob&, const Status& result) { finished(result); });
+  if (!started) return started.error();
+  thread_ = std::move(*started);
+  return {};
 }
 
 // Without a thread it takes its time, but it is done.

@@ -86,6 +86,7 @@ class PluginStore {
   void sync_soon(const std::string& path);
   void submit(Task task);
   void next();
+  [[nodiscard]] Status start_thread();
   void run_here(const Error& why);
   void finished(const Status& result);
 
@@ -94,7 +95,7 @@ class PluginStore {
   std::string trouble_;
   std::vector<std::weak_ptr<const StoredPlugin>> out_;
   std::deque<Task> tasks_;              ///< the first of them runs
-  std::unique_ptr<SyncThread> thread_;  ///< from the first task on
+  std::unique_ptr<SyncThread> thread_;  ///< from the first version on
   app::TimerId here_ = 0;
   std::set<std::string> unsynced_;
   app::TimerId sync_timer_ = 0;
