@@ -106,7 +106,7 @@ void Agent::renew_packages() {
   for (const auto& [name, instance] : instances_) {
     const std::string file = find_plugin(config_, instance->config().plugin);
     if (file.empty() || is_drop_in(config_, file)) continue;
-    plugins_->admit_later(file, Trust::any, [this, name](const Result<PluginVersion>& version) {
+    plugins_->admit_later(file, Trust::any, [this, name = name](const Result<PluginVersion>& version) {
       const auto found = instances_.find(name);
       if (found == instances_.end() || stopping_) return;
       if (version) return found->second->replace(*version);

@@ -281,8 +281,8 @@ void PluginStore::finished(const Status& result) {
   if (!result.ok()) log::warning("{}", result.error().text());
   const Task task = std::move(tasks_.front());
   tasks_.pop_front();
+  next();  // first: what is submitted from within done() must not be begun twice
   if (task.done) task.done();
-  next();
 }
 
 }  // namespace tallyman::agent

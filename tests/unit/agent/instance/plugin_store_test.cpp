@@ -261,5 +261,22 @@ TEST_F(PluginStoreTest, admits_later) {
   EXPECT_EQ(said, (std::vector<std::string>{"a a", "b b", "missing no", "c c"}));
 }
 
+// Given somebody who, told of one file, asks for the next, then each is admitted once, in order.
+TEST_F(PluginStoreTest, asks_from_within_an_answer) {
+  std::vector<std::string> said;
+  const std::function<void(int)> ask = [&](int number) {
+    const std::string name = std::to_string(number);
+    const std::string file = folder_.write(name + ".so", name);
+    store_->admit_later(file, Trust::owner, [&, number](const Result<PluginVersion>& version) {
+      said.push_back(version.ok() ? text_of((*version)->path) : "no");
+      if (number < 4) return ask(number + 1);
+      loop_.stop();
+    });
+  };
+  ask(0);
+  loop_.run();
+  EXPECT_EQ(said, (std::vector<std::string>{"0", "1", "2", "3", "4"}));
+}
+
 }  // namespace
 }  // namespace tallyman::agent
