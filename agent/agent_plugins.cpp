@@ -106,12 +106,13 @@ void Agent::renew_packages() {
   for (const auto& [name, instance] : instances_) {
     const std::string file = find_plugin(config_, instance->config().plugin);
     if (file.empty() || is_drop_in(config_, file)) continue;
-    plugins_->admit_later(file, Trust::any, [this, name = name](const Result<PluginVersion>& version) {
-      const auto found = instances_.find(name);
-      if (found == instances_.end() || stopping_) return;
-      if (version) return found->second->replace(*version);
-      event(name, "goes on with what it has: " + version.error().text());
-    });
+    plugins_->admit_later(file, Trust::any,
+                          [this, name = name](const Result<PluginVersion>& version) {
+                            const auto found = instances_.find(name);
+                            if (found == instances_.end() || stopping_) return;
+                            if (version) return found->second->replace(*version);
+                            event(name, "goes on with what it has: " + version.error().text());
+                          });
   }
 }
 
