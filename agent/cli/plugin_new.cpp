@@ -103,7 +103,7 @@ constexpr const char* kReadme = R"(# @NAME@
 A plugin for Tallyman. Build it, try it without an agent, and drop it in:
 
 ```
-cmake -B build && cmake --build build
+cmake -G Ninja -B build && cmake --build build
 tallyman plugin check build/@NAME@.so
 sudo install -D build/@NAME@.so /usr/local/lib/tallyman/plugins/@NAME@.so
 tallyman status
@@ -226,7 +226,7 @@ int plugin_new(const PluginNew& fresh) {
   }
   std::printf(
       "%s: a plugin that counts its polls. Next:\n"
-      "  cmake -S %s -B %s/build%s && cmake --build %s/build\n"
+      "  cmake -G Ninja -S %s -B %s/build%s && cmake --build %s/build\n"
       "  tallyman plugin check %s/build/%s.so\n",
       folder.c_str(), folder.c_str(), folder.c_str(),
       include.empty() ? " -DTALLYMAN_INCLUDE=FOLDER" : "", folder.c_str(), folder.c_str(),

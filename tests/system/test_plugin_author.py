@@ -100,7 +100,8 @@ def test_a_new_one(tmp_path, site):
     made = tallyman("plugin", "new", "disk-usage", cwd=tmp_path)
     assert made.returncode == 0, made
     folder = tmp_path / "disk-usage"
-    for words in (["-S", folder, "-B", folder / "build", "-DCMAKE_CXX_FLAGS=-Werror -Wconversion -Wshadow"],
+    for words in (["-G", "Ninja", "-S", folder, "-B", folder / "build",
+                   "-DCMAKE_CXX_FLAGS=-Werror -Wconversion -Wshadow"],
                   ["--build", folder / "build"]):
         built = subprocess.run(["cmake", *map(str, words)], capture_output=True, text=True,
                                timeout=PATIENCE * 5)
