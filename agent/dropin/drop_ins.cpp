@@ -141,9 +141,8 @@ void DropIns::next() {
     const auto free = std::find_if(waiting_.begin(), waiting_.end(),
                                    [&](const auto& path) { return !under_way_.contains(path); });
     if (free == waiting_.end()) return;
-    const std::string path = *free;
-    waiting_.erase(free);
-    begin(path);
+    const auto taken = waiting_.extract(free);
+    begin(taken.value());
   }
 }
 
