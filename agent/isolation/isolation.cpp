@@ -1,0 +1,188 @@
+#include "agent/isolation/isolation.hpp"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+
+#include "agent/isolation/landlock.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+void list(std::string& text, const std::string& item) { text += (text.empty() ? "" : ", ") + item; }
+
+std::string slurp(const char* path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+bool has(Capabilities set, const char* name) {
+  return (set & capability(*capability_number(name))) != 0;
+}
+
+/// Whether a path that may be written to is a socket, or may become one.
+bool is_socket(const PathAccess& access) {
+  struct stat status {};
+  if (!access.write) return false;
+  return stat(access.path().c_str(), &status) != 0 || S_ISSOCK(status.st_mode);
+}
+
+bool reaches_sockets(const Access& access) {
+  for (const PathAccess& path : access.paths) {
+    if (is_socket(path)) return true;
+  }
+  return false;
+}
+
+std::string paths_text(const Access& access) {
+  std::string out;
+  for (const PathAccess& path : access.paths) {
+    list(out, (path.write ? "write " : "read ") + path.path());
+  }
+  return out.empty() ? "" : " and " + out;
+}
+
+}  // namespace
+
+Means Means::of_this_process() {
+  Means means;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  if (syscall(SYS_capget, &header, data) == 0) {
+    means.own = data[0].effective | Capabilities{data[1].effective} << 32U;
+  }
+  means.uid = geteuid();
+  means.uid_map = slurp("/proc/self/uid_map");
+  means.gid_map = slurp("/proc/self/gid_map");
+  means.landlock = landlock_abi();
+  means.seccomp = has_seccomp();
+  return means;
+}
+
+Standing standing_of(const Means& means, const User& user, Capabilities granted) {
+  Standing out;
+  const bool may = has(means.own, "CAP_SETUID") && has(means.own, "CAP_SETGID");
+  const bool mapped = is_mapped(means.uid_map, user.uid) && is_mapped(means.gid_map, user.gid);
+  out.becomes_user = may && mapped;
+  out.bounded = has(means.own, "CAP_SETPCAP");
+  out.capabilities = granted & means.own;
+  if (!may && means.uid != user.uid) {
+    out.weaker = "same user as the agent (which may not change users)";
+  } else if (may && !mapped) {
+    out.weaker = "same user as the agent (uid " + std::to_string(user.uid) +
+                 " does not exist here: see plugin_uids)";
+  }
+  const Capabilities lacking = granted & ~means.own;
+  if (lacking != 0) {
+    list(out.weaker, "no " + capability_names(lacking) +
+                         " (the agent has it not; what is granted while it runs takes a restart)");
+  }
+  return out;
+}
+
+Isolation::Isolation(Means means, Cgroups groups)
+    : means_(std::move(means)), groups_(std::move(groups)) {}
+
+Result<Confinement> Isolation::confine(const HostWish& wish) {
+  Confinement out;
+  confine_user(wish, out);
+  Status done = open_files(wish, out);
+  if (done.ok()) done = confine_files(wish, out);
+  if (done.ok()) done = confine_calls(wish, out);
+  if (!done.ok()) return done.error();
+  confine_group(wish, out);
+  return out;
+}
+
+Status Isolation::open_files(const HostWish& wish, Confinement& out) {
+  auto open = [&](const std::string& path, mode_t rights, Fd& into) -> Status {
+    Result<Fd> opened = files_.open(path, out.user ? rights : 0);
+    if (!opened) return opened.error();
+    into = std::move(*opened);
+    return {};
+  };
+  Status done = open(wish.plugin, S_IROTH, out.plugin);
+  // One that may not be read could not be looked at in /proc by itself, either.
+  return done.ok() ? open(wish.program, S_IROTH | S_IXOTH, out.program) : done;
+}
+
+void Isolation::confine_user(const HostWish& wish, Confinement& out) const {
+  const Standing standing = standing_of(means_, wish.user, wish.access.capabilities);
+  out.capabilities = standing.capabilities;
+  out.bounded = standing.bounded;
+  out.weaker = standing.weaker;
+  if (standing.becomes_user) {
+    out.user = wish.user;
+    const std::string number = std::to_string(wish.user.uid);
+    const bool own = wish.user.name.empty() || wish.user.name == number;
+    list(out.in_force, own ? "uid " + number : "user " + wish.user.name);
+  }
+  const std::string names = capability_names(out.capabilities);
+  list(out.in_force, names.empty() ? "no capabilities" : names + " and no other capabilities");
+}
+
+Status Isolation::confine_files(const HostWish& wish, Confinement& out) const {
+  if (means_.landlock == 0) {
+    list(out.weaker, "no Landlock in this kernel: files are guarded by their modes alone");
+    return {};
+  }
+  const Fd program(open(wish.program.c_str(), O_PATH | O_CLOEXEC));
+  if (!program.valid()) return errno_error("cannot open the plugin host", wish.program, errno);
+  auto ruleset = make_ruleset({means_.landlock, wish.access, out.plugin.get(), program.get()});
+  if (!ruleset) return ruleset.error();
+  out.ruleset = std::move(ruleset->fd);
+  out.pins = std::move(ruleset->pins);
+  list(out.in_force, "Landlock (ABI " + std::to_string(means_.landlock) +
+                         "): no files but system libraries" + paths_text(wish.access));
+  if (!ruleset->missing.empty()) list(out.weaker, "granted but not there: " + ruleset->missing);
+  if (means_.landlock < 6 && !out.user) {
+    list(out.weaker, "it can signal what its user may (Landlock before ABI 6)");
+  }
+  return {};
+}
+
+Status Isolation::confine_calls(const HostWish& wish, Confinement& out) {
+  if (!means_.seccomp) {
+    list(out.weaker, "no seccomp in this kernel: sockets and system calls are not restricted");
+    return {};
+  }
+  const FilterPlan plan{wish.access.capabilities, wish.access.network,
+                        reaches_sockets(wish.access)};
+  auto found = filters_.find(plan);
+  if (found == filters_.end()) {
+    auto filter = system_call_filter(plan);
+    if (!filter) return filter.error();
+    found = filters_.emplace(plan, std::move(*filter)).first;
+  }
+  out.filter = found->second;
+  std::string sockets = plan.network ? "network sockets" : "no network";
+  if (plan.unix_sockets) sockets += ", Unix sockets that its user may connect to";
+  list(out.in_force, "seccomp: " + sockets);
+  if (plan.unix_sockets && !out.user) {
+    list(out.weaker, "it could steer the agent: its user may");
+  }
+  return {};
+}
+
+void Isolation::confine_group(const HostWish& wish, Confinement& out) {
+  if (!groups_.available()) {
+    list(out.weaker, "no cgroup (" + groups_.why_not() + ")");
+    return;
+  }
+  auto group = groups_.make(wish.instance, wish.limits);
+  if (!group) {
+    list(out.weaker, "no cgroup (" + group.error().text() + ")");
+    return;
+  }
+  out.group = std::move(*group);
+  list(out.in_force, "cgroup (" + out.group->words() + ")");
+  if (!out.group->trouble().empty()) list(out.weaker, out.group->trouble());
+}
+
+}  // namespace tallyman::agent

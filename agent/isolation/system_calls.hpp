@@ -1,0 +1,31 @@
+#pragma once
+// The system calls that a plugin has no business with, as a program for the kernel (seccomp). Made
+// by libseccomp in the agent, so that no plugin host links it: the child only installs it.
+
+#include <linux/filter.h>
+
+#include <vector>
+
+#include "agent/isolation/grants.hpp"
+#include "base/result.hpp"
+
+namespace tallyman::agent {
+
+struct FilterPlan {
+  Capabilities capabilities = 0;  ///< granted: what one of them is for is not refused
+  bool network = false;           ///< sockets of IPv4, IPv6 and netlink
+  bool unix_sockets = false;      ///< a socket's path is granted
+  friend auto operator<=>(const FilterPlan&, const FilterPlan&) = default;
+};
+
+/// Refuses, with EPERM: mounts, namespaces, tracing, other processes' memory, kernel modules,
+/// keyrings, ports, reboots, swap, clocks, bpf, performance counters, io_uring, and sockets that
+/// are not granted (a pair of connected ones can always be made). clone3 is answered with ENOSYS,
+/// for its arguments cannot be looked at: the C library then uses clone. Calls of another
+/// architecture are refused altogether.
+[[nodiscard]] Result<std::vector<sock_filter>> system_call_filter(const FilterPlan& plan);
+
+/// Whether this kernel takes such programs.
+[[nodiscard]] bool has_seccomp();
+
+}  // namespace tallyman::agent

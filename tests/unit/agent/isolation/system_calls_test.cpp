@@ -1,0 +1,162 @@
+#include "agent/isolation/system_calls.hpp"
+
+#include <gtest/gtest.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "agent/isolation/confinement.hpp"
+
+namespace tallyman::agent {
+namespace {
+
+constexpr int kNoFilter = 200;
+
+/// The errno of a call in a child under the plan's filter; 0 = it went well.
+int outcome(const FilterPlan& plan, const std::function<long()>& call) {
+  auto filter = system_call_filter(plan);
+  if (!filter) return kNoFilter;
+  Confinement confinement;
+  confinement.filter = *filter;
+  const pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (enter_filter(confinement) != nullptr) _exit(kNoFilter);
+    errno = 0;
+    _exit(call() < 0 ? errno : 0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+std::function<long()> opens(long family) {
+  return [family] { return syscall(SYS_socket, family, SOCK_DGRAM, 0); };
+}
+
+// Given nothing granted, then each of the calls that plugins have no business with is refused with
+// EPERM, by the filter: it is refused to root too, and whatever its arguments are.
+TEST(SystemCalls, refused) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  const std::pair<const char*, long> calls[] = {
+      {"mount", SYS_mount},
+      {"umount2", SYS_umount2},
+      {"pivot_root", SYS_pivot_root},
+      {"unshare", SYS_unshare},
+      {"setns", SYS_setns},
+      {"chroot", SYS_chroot},
+      {"ptrace", SYS_ptrace},
+      {"process_vm_readv", SYS_process_vm_readv},
+      {"process_vm_writev", SYS_process_vm_writev},
+      {"bpf", SYS_bpf},
+      {"perf_event_open", SYS_perf_event_open},
+      {"userfaultfd", SYS_userfaultfd},
+      {"io_uring_setup", SYS_io_uring_setup},
+      {"init_module", SYS_init_module},
+      {"kexec_load", SYS_kexec_load},
+      {"reboot", SYS_reboot},
+      {"swapon", SYS_swapon},
+      {"keyctl", SYS_keyctl},
+      {"add_key", SYS_add_key},
+      {"clock_settime", SYS_clock_settime},
+      {"adjtimex", SYS_adjtimex},
+      {"syslog", SYS_syslog},
+      {"open_by_handle_at", SYS_open_by_handle_at},
+      {"open_tree", SYS_open_tree},
+      {"fsopen", SYS_fsopen},
+  };
+  for (const auto& [name, number] : calls) {
+    EXPECT_EQ(outcome({}, [at = number] { return syscall(at, -1, -1, -1, -1, -1, -1); }), EPERM)
+        << name;
+  }
+}
+
+// Given nothing granted, then a plugin can do what it lives by: files, threads, children, pairs of
+// sockets; clone3 is answered so that the C library asks for clone.
+TEST(SystemCalls, let_through) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  EXPECT_EQ(outcome({}, [] { return getpid(); }), 0);
+  EXPECT_EQ(outcome({},
+                    [] {
+                      int pair[2];
+                      return socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+                    }),
+            0);
+  EXPECT_EQ(outcome({}, [] { return syscall(SYS_clone3, nullptr, 0); }), ENOSYS);
+  EXPECT_EQ(outcome({},
+                    [] {
+                      const pid_t child = fork();
+                      if (child == 0) _exit(0);
+                      return waitpid(child, nullptr, 0) == child ? 0 : -1;
+                    }),
+            0);
+}
+
+// Given clone with a flag of a new namespace, among others, then it is refused.
+TEST(SystemCalls, namespaces) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  for (const long flag : {long{CLONE_NEWUSER}, long{CLONE_NEWNS}, long{CLONE_NEWNET},
+                          long{CLONE_NEWPID}, long{CLONE_NEWUSER} | CLONE_NEWNET | CLONE_VM}) {
+    EXPECT_EQ(outcome({}, [=] { return syscall(SYS_clone, flag | SIGCHLD, 0, 0, 0, 0); }), EPERM);
+  }
+}
+
+// Given no network, then no family of sockets is to be had; with it IPv4, IPv6 and netlink; a
+// socket's path lets Unix sockets through, and them alone. Bits that the kernel overlooks in a
+// family do not help.
+TEST(SystemCalls, sockets) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  FilterPlan network, unix_sockets;
+  network.network = true;
+  unix_sockets.unix_sockets = true;
+  for (long family = 0; family < 70; family++) {
+    EXPECT_EQ(outcome({}, opens(family)), EPERM) << family;
+    if (family != AF_UNIX) {
+      EXPECT_EQ(outcome(unix_sockets, opens(family)), EPERM) << family;
+    }
+    if (family != AF_INET && family != AF_INET6 && family != AF_NETLINK) {
+      EXPECT_EQ(outcome(network, opens(family)), EPERM) << family;
+    }
+  }
+  EXPECT_EQ(outcome(unix_sockets, opens(AF_UNIX)), 0);
+  EXPECT_EQ(outcome(network, opens(AF_INET)), 0);
+  EXPECT_NE(outcome(network, opens(AF_INET6)), EPERM);
+  EXPECT_NE(outcome(network, opens(AF_NETLINK)), EPERM);
+  constexpr long kHigh = 1L << 32;
+  EXPECT_EQ(outcome(unix_sockets, opens(AF_INET | kHigh)), EPERM);
+  EXPECT_EQ(outcome({}, opens(AF_INET | kHigh)), EPERM);
+  EXPECT_EQ(outcome(network, opens(-1)), EPERM);
+}
+
+// Given a capability, then what it is for is left to the kernel to refuse, and nothing else.
+TEST(SystemCalls, capabilities) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  FilterPlan plan;
+  plan.capabilities = capability(*capability_number("CAP_SYS_PTRACE"));
+  auto trace = [] { return syscall(SYS_process_vm_readv, 0, -1, -1, -1, -1, -1); };
+  EXPECT_NE(outcome(plan, trace), EPERM);
+  EXPECT_EQ(outcome(plan, [] { return syscall(SYS_bpf, -1, 0, 0); }), EPERM);
+  EXPECT_EQ(outcome(plan, [] { return syscall(SYS_unshare, -1); }), EPERM);
+}
+
+#if defined(__x86_64__)
+// Given a call of the other architecture that this processor knows, then it is refused.
+TEST(SystemCalls, other_architecture) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  constexpr long kX32 = 0x40000000;
+  EXPECT_EQ(outcome({}, [] { return syscall(kX32 | SYS_getpid); }), EPERM);
+}
+#endif
+
+}  // namespace
+}  // namespace tallyman::agent
