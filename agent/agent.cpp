@@ -10,6 +10,8 @@
 #include "agent/control/readings_view.hpp"
 #include "agent/control/status.hpp"
 #include "agent/instance/plugin_files.hpp"
+#include "agent/isolation/bound.hpp"
+#include "agent/isolation/guard.hpp"
 #include "app/log.hpp"
 #include "base/files.hpp"
 
@@ -67,6 +69,11 @@ Agent::~Agent() {
 }
 
 Status Agent::open(std::optional<AgentState> former) {
+  Capabilities granted = 0;
+  for (const InstanceConfig& instance : config_.instances) {
+    granted |= all_granted(instance.grants, {}).capabilities;
+  }
+  give_up_capabilities(granted);
   Status made = real_files().make_directories(config_.state_directory);
   if (made.ok())
     made = make_directory(std::filesystem::path(config_.socket).parent_path().string());
@@ -77,6 +84,7 @@ Status Agent::open(std::optional<AgentState> former) {
   auto spool = Spool::open(config_.spool, config_.agent, *boot, loop_.clock());
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
+  if (Status guarded = guard_state(); !guarded.ok()) return guarded;
   for (const std::string& note : spool_->recovery().notes) log::warning("spool: {}", note);
   for (auto& [name, until] : spool_->covered_until()) covered_[name] = until;
   find_known();
@@ -123,6 +131,8 @@ Status Agent::open(std::optional<AgentState> former) {
                                      if (found != instances_.end()) found->second->way_cleared();
                                    });
   context_->fence = fence_.get();
+  isolation_ = std::make_unique<Isolation>();
+  context_->isolation = isolation_.get();
   context_->version_of = [this](const InstanceConfig& instance, const PluginVersion& had) {
     return version_of(instance, had);
   };
@@ -153,6 +163,17 @@ Status Agent::open(std::optional<AgentState> former) {
   open_link();
   if (former) tell_reexec(*former);
   log::info("agent {} runs with {} plugin instances", config_.agent, instances_.size());
+  return {};
+}
+
+// The spool is nobody's but the agent's, and what lies beside it is nobody else's to replace.
+Status Agent::guard_state() {
+  Result<std::string> mended[] = {keep_own(config_.state_directory),
+                                  keep_private(config_.spool.directory)};
+  for (const Result<std::string>& one : mended) {
+    if (!one) return one.error();
+    if (!one->empty()) log::warning("{}", *one);
+  }
   return {};
 }
 

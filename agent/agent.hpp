@@ -15,6 +15,7 @@
 #include "agent/instance/instance.hpp"
 #include "agent/instance/plugin_store.hpp"
 #include "agent/instance/steering_file.hpp"
+#include "agent/isolation/isolation.hpp"
 #include "agent/journal.hpp"
 #include "agent/link/link.hpp"
 #include "agent/reexec/reexec.hpp"
@@ -49,6 +50,7 @@ class Agent {
  private:
   Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults);
   Status open(std::optional<AgentState> former);
+  Status guard_state();
   void open_link();
   void find_known();
   void open_steering();
@@ -115,6 +117,7 @@ class Agent {
   std::unique_ptr<SteeringFile> steering_;
   std::set<std::string> deciding_;  ///< instances with a decision on its way to the disk
   std::unique_ptr<Fence> fence_;
+  std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<PluginStore> plugins_;
   std::unique_ptr<DropIns> drop_ins_;
   bool starting_ = true;

@@ -24,6 +24,10 @@ void Agent::open_plugins(AgentState* former) {
   handlers.admitted = [this](const std::string& path) { on_admitted(path); };
   handlers.gone = [this](const std::string& path, const DropIn& was) { on_gone(path, was); };
   handlers.event = [this](const std::string& name, const std::string& what) { event(name, what); };
+  handlers.confined = [this](const std::string& name, const std::string& path) {
+    return isolation_->confine(
+        {name, path, config_.plugin_host, own_user(config_, name), Access{}, Limits{}});
+  };
   drop_ins_ = std::make_unique<DropIns>(loop_, *plugins_, config_.plugin_host,
                                         config_.drop_in_directories, std::move(handlers));
   if (former != nullptr) take_over(*former);
@@ -64,6 +68,7 @@ std::optional<std::vector<InstanceConfig>> Agent::wanted_by(const std::string& p
   InstanceConfig unconfigured;
   unconfigured.name = name;
   unconfigured.plugin = path;
+  unconfigured.user = own_user(config_, name);
   return std::vector{unconfigured};
 }
 
@@ -201,18 +206,19 @@ std::string Agent::plugin_list() const {
   for (const PluginStatus& status : plugin_statuses()) {
     std::string why = status.why;
     if (!status.notes.empty()) why += (why.empty() ? "" : "; ") + status.notes;
-    rows.push_back(
-        {status.plugin, status.instance, status.version, status.state, status.file, why});
+    rows.push_back({status.plugin, status.instance, status.version, status.state, status.file, why,
+                    status.needs, status.grants});
   }
   for (const InstanceConfig& instance : config_.instances) {
     if (instance.enabled) continue;
     rows.push_back({plugin_name(instance.plugin), instance.name, "", "disabled",
-                    find_plugin(config_, instance.plugin), "by " + instance.file});
+                    find_plugin(config_, instance.plugin), "by " + instance.file, std::nullopt,
+                    instance.grants});
   }
   for (const PluginFile& file : available_plugins(config_)) {
     auto uses = [&](const PluginRow& row) { return row.file == file.path; };
     if (std::any_of(rows.begin(), rows.end(), uses)) continue;
-    rows.push_back({file.name, "", "", "available", file.path, ""});
+    rows.push_back({file.name, "", "", "available", file.path, "", std::nullopt, std::nullopt});
   }
   return to_json(rows);
 }

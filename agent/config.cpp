@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 
+#include "agent/isolation/grants_config.hpp"
 #include "agent/utf8.hpp"
 #include "app/socket.hpp"
 #include "base/time_text.hpp"
@@ -163,6 +165,9 @@ Limits read_limits(ConfigTable table) {
   limits.descriptors = count("descriptors", limits.descriptors, 16, 65536);
   limits.processes = count("processes", limits.processes, 1, kMostProcesses);
   limits.cpu = table.duration("cpu", limits.cpu, 100 * kMillisecond, kHour);
+  limits.readings = count("readings", kMaxPollReadings, 1, kMaxPollReadings);
+  limits.bytes = table.size("bytes", limits.bytes, 64U << 10U, 1U << 30U);
+  limits.log_lines = count("log_lines", limits.log_lines, 0, 10000);
   table.finish();
   return limits;
 }
@@ -194,6 +199,9 @@ InstanceConfig read_instance(const fs::path& path, ConfigErrors& errors) {
         "at most " + to_duration_text(instance.interval));
   }
   instance.limits = read_limits(root.table("limits"));
+  GrantsConfig granted = read_grants(root.table("grants"));
+  instance.grants = std::move(granted.grants);
+  instance.user = granted.user.value_or(User{});
   instance.restart = restart_strategy(root);
   std::size_t bytes = 0;
   for (app::FlatOption& option : root.table("options").flatten()) {
@@ -222,6 +230,23 @@ void read_instances(AgentConfig& config, bool must_exist, ConfigTable& root, Con
   }
   std::sort(files.begin(), files.end());
   for (const fs::path& path : files) config.instances.push_back(read_instance(path, errors));
+}
+
+/// A uid of its own for each instance that is granted no user.
+void give_uids(AgentConfig& config, ConfigTable& root) {
+  std::vector<std::string> names;
+  for (const InstanceConfig& instance : config.instances) names.push_back(instance.name);
+  const UidRange& range = config.plugin_uids;
+  if (names.size() > std::uint64_t{range.last} - range.first + 1) {
+    root.complain("plugin_uids", "fewer uids than plugin instances",
+                  "a range of at least " + std::to_string(names.size()));
+    return;
+  }
+  const auto uids = choose_uids(names, range);
+  for (InstanceConfig& instance : config.instances) {
+    const uid_t uid = uids.at(instance.name);
+    if (instance.grants.user.empty()) instance.user = {uid, uid, {}};
+  }
 }
 
 }  // namespace
@@ -270,16 +295,25 @@ AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
   config.plugin_host = path("plugin_host", default_plugin_host(defaults.program));
   bool named = root.has("plugin_configuration");
   config.plugin_configuration = path("plugin_configuration", "plugins.d");
+  config.plugin_uids = read_uid_range(root);
   config.log_level = log_level(root);
   read_rater(root.table("rater"), config);
   read_spool(root.table("spool"), config);
   root.finish();
   read_instances(config, named, root, errors);
+  give_uids(config, root);
   return config;
 }
 
 InstanceConfig load_instance(const std::string& file, ConfigErrors& errors) {
   return read_instance(file, errors);
+}
+
+User own_user(const AgentConfig& config, const std::string& instance) {
+  std::set<std::string> names{instance};
+  for (const InstanceConfig& one : config.instances) names.insert(one.name);
+  const uid_t uid = choose_uids({names.begin(), names.end()}, config.plugin_uids).at(instance);
+  return {uid, uid, {}};
 }
 
 void load_key(AgentConfig& config, ConfigErrors& errors) {

@@ -10,6 +10,8 @@
 #include "agent/host_protocol.hpp"
 #include "agent/instance/limits.hpp"
 #include "agent/instance/supervisor.hpp"
+#include "agent/isolation/grants.hpp"
+#include "agent/isolation/user.hpp"
 #include "agent/spool/spool.hpp"
 #include "app/config.hpp"
 #include "app/key.hpp"
@@ -31,6 +33,8 @@ struct InstanceConfig {
   Ns interval = kDefaultInterval;
   Ns deadline = kDefaultDeadline;  ///< at most the interval
   Limits limits;
+  Grants grants;
+  User user;  ///< who it runs as: the one granted, or a uid of its own
   Strategy restart = Strategy::permanent;
   std::vector<HostOption> options;
   friend bool operator==(const InstanceConfig&, const InstanceConfig&) = default;
@@ -45,6 +49,7 @@ struct AgentConfig {
   std::vector<std::string> drop_in_directories;  ///< what is placed there is run
   std::string plugin_host;
   std::string plugin_configuration;
+  UidRange plugin_uids;
   log::Level log_level = log::Level::info;
   std::vector<std::string> endpoints;  ///< of the rater; none = spool only
   std::string key_file;                ///< of the own key pair
@@ -75,6 +80,9 @@ struct ConfigDefaults {
 /// Reads the own key pair if the link is to be encrypted. Not part of load_config(): who only looks
 /// for the socket need not be allowed to read it.
 void load_key(AgentConfig& config, app::ConfigErrors& errors);
+
+/// The uid of its own that an instance has, whether it is configured or dropped in.
+[[nodiscard]] User own_user(const AgentConfig& config, const std::string& instance);
 
 /// Adds an error for each program and plugin file that is named and not there: `--check` asks for
 /// it, a start does not (an absent plugin leaves the others running).

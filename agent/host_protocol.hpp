@@ -57,6 +57,11 @@ constexpr int kHostSocket = 3;                 ///< the descriptor the host inhe
 /// A pipe that a host's first process inherits beside it when it is given a PID namespace: how the
 /// plugin's own process ended is written there once, as an ExitReport. The plugin has it not.
 constexpr int kHostReport = 4;
+/// With `--opened`: the plugin's open file. The user that the host runs as need not reach its path,
+/// and what was admitted is what is loaded.
+constexpr int kHostPlugin = 5;
+/// With `--ruleset`: the Landlock ruleset that the host enters before it loads the plugin.
+constexpr int kHostRuleset = 6;
 
 struct ExitReport {
   int status = 0;          ///< of waitpid()

@@ -9,6 +9,7 @@
 #include "agent/instance/host_process.hpp"
 #include "agent/instance/plugin_files.hpp"
 #include "agent/instance/recorder.hpp"
+#include "agent/isolation/isolation.hpp"
 #include "agent/spool/dictionary.hpp"
 #include "agent/utf8.hpp"
 #include "base/time_text.hpp"
@@ -62,8 +63,12 @@ class Run {
       if (!stopping_) heard(Fault{wire::Cause::crash, ended.words});
       loop_.stop();
     };
+    Result<Confinement> confined =
+        isolation_.confine({plan_.config.name, plan_.file, plan_.plugin_host, user(),
+                            access_.value_or(Access{}), plan_.config.limits});
+    if (!confined) return fail(confined.error().text());
     auto process = HostProcess::start(loop_, plan_.plugin_host, {plan_.file}, plan_.config.limits,
-                                      std::move(handlers));
+                                      std::move(*confined), std::move(handlers));
     if (!process) return fail(process.error().text());
     process_ = std::move(*process);
     if (!await(kStartDeadline, "declare itself", [this] { return described_.has_value(); })) {
@@ -71,6 +76,13 @@ class Run {
     }
     trial_.loaded = true;
     trial_.declared = *described_;
+    // It is given what it needs, as if that were granted: from its beginning, as by an agent.
+    const Needs& needs = described_->needs;
+    const auto options = option_values(described_->options, plan_.config.options);
+    if (!access_) {
+      access_ = judge(needs, needs, options).access;
+      if (!(*access_ == Access{})) return start();
+    }
     const wire::InstanceDef definition{plan_.config.name, described_->name, described_->version,
                                        kNoHash, plan_.config.interval};
     if (Verdict fault = recorder_.described(*described_, definition)) return fail(fault->why);
@@ -78,6 +90,12 @@ class Run {
       return fail(fit.error().text());
     }
     return true;
+  }
+
+  [[nodiscard]] User user() const {
+    if (plan_.config.user.uid != 0) return plan_.config.user;
+    const uid_t uid = choose_uids({plan_.config.name}, UidRange{}).at(plan_.config.name);
+    return {uid, uid, {}};
   }
 
   bool create(Configure configure) {
@@ -217,6 +235,8 @@ class Run {
   DefinitionMap dictionary_;
   Recorder recorder_;
   Definitions definitions_;
+  Isolation isolation_{Means::of_this_process(), Cgroups{}};
+  std::optional<Access> access_;  ///< of the process, once it is known what it needs
   std::unique_ptr<HostProcess> process_;
   std::optional<Described> described_;
   std::optional<Created> created_;

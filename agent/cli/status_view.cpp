@@ -214,9 +214,28 @@ Health health_of(std::string_view line) {
   return out;
 }
 
+namespace {
+
+/// Needs or grants: "CAP_NET_ADMIN, /proc/x, network".
+std::string needs_text(const json& plugin, const char* key) {
+  const json& needs = part(plugin, key);
+  if (!needs.is_object()) return "–";
+  std::string out;
+  auto add = [&](const std::string& item) { out += (out.empty() ? "" : ", ") + item; };
+  if (const std::string user = text_of(needs, "user", ""); !user.empty()) add("user " + user);
+  for (const char* list : {"capabilities", "paths"}) {
+    for (const json& item : part(needs, list)) add(item.is_string() ? item.get<std::string>() : "");
+  }
+  const auto network = needs.find("network");
+  if (network != needs.end() && network->is_boolean() && network->get<bool>()) add("network");
+  return out.empty() ? "nothing" : out;
+}
+
+}  // namespace
+
 std::string plugin_table(std::string_view line, bool colour) {
   const json answer = parse(line);
-  app::Table table({"PLUGIN", "INSTANCE", "VERSION", "STATE", "FILE", "WHY"});
+  app::Table table({"PLUGIN", "INSTANCE", "VERSION", "STATE", "FILE", "NEEDS", "GRANTS", "WHY"});
   for (const json& plugin : part(answer, "plugins")) {
     const std::string state = text_of(plugin, "state", "available");
     table.row({{text_of(plugin, "plugin")},
@@ -224,6 +243,8 @@ std::string plugin_table(std::string_view line, bool colour) {
                {text_of(plugin, "version")},
                {state, state == "available" ? Colour::faint : colour_of_state(state)},
                {text_of(plugin, "file")},
+               {needs_text(plugin, "needs")},
+               {needs_text(plugin, "grants")},
                {text_of(plugin, "why", "")}});
   }
   return table.empty() ? "no plugins are installed\n" : table.text(colour);

@@ -30,6 +30,14 @@ ordered_json disabled_json(const std::optional<Disabled>& disabled) {
   return {{"who", disabled->who}, {"when", instant(disabled->when)}, {"why", disabled->why}};
 }
 
+ordered_json needs_json(const std::optional<Needs>& needs) {
+  if (!needs) return {};
+  return {{"user", needs->user.empty() ? ordered_json() : ordered_json(needs->user)},
+          {"capabilities", needs->capabilities},
+          {"paths", needs->paths},
+          {"network", needs->network}};
+}
+
 ordered_json plugin_json(const PluginStatus& plugin) {
   return {
       {"instance", plugin.instance},
@@ -55,6 +63,8 @@ ordered_json plugin_json(const PluginStatus& plugin) {
       {"gaps", plugin.gaps},
       {"notes", plugin.notes},
       {"isolation", plugin.isolation},
+      {"needs", needs_json(plugin.needs)},
+      {"grants", needs_json(plugin.grants)},
   };
 }
 
@@ -157,6 +167,8 @@ std::string to_json(const std::vector<PluginRow>& rows) {
         {"state", row.state},
         {"file", row.file},
         {"why", row.why},
+        {"needs", needs_json(row.needs)},
+        {"grants", needs_json(row.grants)},
     });
   }
   ordered_json document;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/host_protocol.hpp"
 #include "agent/instance/steering.hpp"
 #include "agent/spool/spool.hpp"
 #include "base/clock.hpp"
@@ -34,6 +35,8 @@ struct PluginStatus {
   std::string digest;          ///< of the version that runs, or is started next; may be empty
   std::string before;          ///< of the one that ran before; may be empty
   std::string isolation;       ///< what is in force; empty while no process runs
+  std::optional<Needs> needs;  ///< as the plugin declares them; nothing = not known yet
+  Needs grants;                ///< as configured
 };
 
 struct LinkStatus {
@@ -81,6 +84,7 @@ struct ReexecOutcome {
 /// A row of `tallyman plugin list`.
 struct PluginRow {
   std::string plugin, instance, version, state, file, why;
+  std::optional<Needs> needs, grants;  ///< nothing = not known, not configured
 };
 [[nodiscard]] std::string to_json(const std::vector<PluginRow>& rows);
 

@@ -177,6 +177,7 @@ void DropIns::stored(const std::string& path, const Result<PluginVersion>& versi
   const Limits limits = wanted->empty() ? Limits{} : wanted->front().limits;
   under_way_[path] = std::make_unique<Examination>(
       loop_, plugin_host_, (*version)->path, limits,
+      handlers_.confined(file->second.name, (*version)->path),
       [this, path, version = *version](const Result<Described>& described) {
         examined(path, version, described);
         over(path);

@@ -37,6 +37,8 @@ class DropIns {
     std::function<void(const std::string& path)> admitted;
     std::function<void(const std::string& path, const DropIn& was)> gone;
     std::function<void(const std::string& name, const std::string& what)> event;
+    /// What the plugin `name` is confined to while its file is looked at: it is granted nothing.
+    std::function<Result<Confinement>(const std::string& name, const std::string& path)> confined;
   };
   /// Begins to look at what is there. `loop`, `store` and `plugin_host` outlive this.
   DropIns(app::EventLoop& loop, PluginStore& store, const std::string& plugin_host,

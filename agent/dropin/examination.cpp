@@ -14,7 +14,8 @@ constexpr Ns kEndDeadline = kSecond;
 }  // namespace
 
 Examination::Examination(app::EventLoop& loop, const std::string& plugin_host,
-                         const std::string& path, const Limits& limits, Done done)
+                         const std::string& path, const Limits& limits,
+                         Result<Confinement> confined, Done done)
     : loop_(loop), done_(std::move(done)) {
   HostProcess::Handlers handlers;
   handlers.frame = [this](FromHost& frame) { on_frame(frame); };
@@ -30,7 +31,12 @@ Examination::Examination(app::EventLoop& loop, const std::string& plugin_host,
     const std::string within = to_duration_text(kExaminationDeadline);
     judge(Error{"does not declare itself within " + within, "", ""});
   });
-  auto process = HostProcess::start(loop_, plugin_host, {path}, limits, std::move(handlers));
+  if (!confined) {
+    judge(confined.error());
+    return;
+  }
+  auto process = HostProcess::start(loop_, plugin_host, {path}, limits, std::move(*confined),
+                                    std::move(handlers));
   if (process) {
     process_ = std::move(*process);
   } else {

@@ -23,10 +23,10 @@ class Examination {
   /// in a later turn of the loop, when the child is gone; the examination may be destroyed within.
   using Done = std::function<void(const Result<Described>&)>;
 
-  /// Loads `path` in a host under `limits`; it is killed when it has not declared itself within the
-  /// deadline.
+  /// Loads `path` in a host under `limits`, confined; it is killed when it has not declared itself
+  /// within the deadline.
   Examination(app::EventLoop& loop, const std::string& plugin_host, const std::string& path,
-              const Limits& limits, Done done);
+              const Limits& limits, Result<Confinement> confined, Done done);
   ~Examination();
   Examination(const Examination&) = delete;
   Examination& operator=(const Examination&) = delete;

@@ -16,7 +16,10 @@ namespace {
 [[noreturn]] void reap_until(pid_t plugin) {
   // The agent learns from these that the plugin's process is gone: it must be the only one to hold
   // them.
-  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, kHostSocket}) close(fd);
+  for (int fd :
+       {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, kHostSocket, kHostPlugin, kHostRuleset}) {
+    close(fd);
+  }
   give_back_what_the_start_took();
   for (;;) {
     ExitReport report;

@@ -1,9 +1,12 @@
 #include "agent/host/library.hpp"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <boost/dll/shared_library.hpp>
 #include <filesystem>
+
+#include "agent/host_protocol.hpp"
 
 namespace tallyman::host {
 namespace {
@@ -18,15 +21,17 @@ std::string linker_words() {
 
 }  // namespace
 
-Result<const tm_plugin_v1*> load_plugin(const std::string& file) {
+Result<const tm_plugin_v1*> load_plugin(const std::string& file, bool opened) {
+  const std::string at = opened ? "/proc/self/fd/" + std::to_string(kHostPlugin) : file;
   std::error_code trouble;
-  if (!std::filesystem::is_regular_file(file, trouble)) {
+  if (!std::filesystem::is_regular_file(at, trouble)) {
     return Error{"cannot load the plugin: no such file", file, "name a shared object"};
   }
   // Never destroyed: a plugin's threads and exit handlers may outlive anything we know of.
   static auto* const library = new boost::dll::shared_library;
-  const std::filesystem::path path = std::filesystem::absolute(file);
+  const std::filesystem::path path = std::filesystem::absolute(at);
   library->load(path, trouble, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+  if (opened) close(kHostPlugin);
   if (trouble) {
     return Error{"cannot load the plugin: " + linker_words(), file,
                  "build it as a shared object for this system"};

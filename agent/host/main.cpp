@@ -2,6 +2,7 @@
 // paid once per plugin.
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,8 +10,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "agent/host/channel.hpp"
+#include "agent/host/confine.hpp"
 #include "agent/host/declaration.hpp"
 #include "agent/host/init.hpp"
 #include "agent/host/instance.hpp"
@@ -25,15 +28,28 @@ namespace {
 constexpr const char* kUsage =
     "usage: tallyman-plugin-host PLUGIN_FILE             serve the agent on descriptor 3\n"
     "       tallyman-plugin-host --describe PLUGIN_FILE  print what the plugin declares\n"
-    "       tallyman-plugin-host --help | --version\n";
+    "       tallyman-plugin-host --help | --version\n"
+    "  --opened   first: the file stands open on descriptor 5\n"
+    "  --ruleset  then: load it under the Landlock ruleset on descriptor 6\n";
 
 int complain(const Error& error) {
   std::fprintf(stderr, "tallyman-plugin-host: %s\n", error.text().c_str());
   return 1;
 }
 
-Result<Declaration> load(const std::string& file) {
-  const Result<const tm_plugin_v1*> table = load_plugin(file);
+/// What to load, and how.
+struct Wish {
+  std::string file;
+  bool opened = false;   ///< on kHostPlugin
+  bool ruleset = false;  ///< on kHostRuleset
+};
+
+Result<Declaration> load(const Wish& wish) {
+  if (wish.ruleset) {
+    if (Status confined = enter_ruleset(); !confined) return confined.error();
+  }
+  const std::string& file = wish.file;
+  const Result<const tm_plugin_v1*> table = load_plugin(file, wish.opened);
   if (!table) return table.error();
   Result<Declaration> plugin = read_declaration(**table);
   if (!plugin) return Error{plugin.error().what, file, plugin.error().todo};
@@ -72,9 +88,9 @@ int take_stdout() {
   return own;
 }
 
-int describe_main(const std::string& file) {
+int describe_main(const Wish& wish) {
   const int out = take_stdout();
-  const Result<Declaration> plugin = load(file);
+  const Result<Declaration> plugin = load(wish);
   if (!plugin) return complain(plugin.error());
   const std::string text = describe(plugin->described);
   for (std::size_t done = 0; done < text.size();) {
@@ -85,7 +101,8 @@ int describe_main(const std::string& file) {
   return 0;
 }
 
-int serve_main(const std::string& file) {
+int serve_main(const Wish& wish) {
+  prctl(PR_SET_NAME, "tallyman-plugin", 0, 0, 0);  // executed by descriptor, it has none
   if (fcntl(kHostSocket, F_SETFD, FD_CLOEXEC) != 0) {
     complain(Error{"descriptor 3 is not open", {}, "this program is started by tallyman-agent"});
     return 2;
@@ -93,7 +110,7 @@ int serve_main(const std::string& file) {
   leave_first_process();
   close(take_stdout());
   Channel channel(kHostSocket);
-  const Result<Declaration> plugin = load(file);
+  const Result<Declaration> plugin = load(wish);
   if (!plugin) {
     channel.send(Created{CallStatus::bad_config,
                          plain_text(plugin.error().text(), wire::kMaxTextBytes), false});
@@ -115,8 +132,20 @@ int run(int argc, char** argv) {
                 TM_PLUGIN_V1_MINOR);
     return 0;
   }
-  if (argc == 3 && first == "--describe") return describe_main(argv[2]);
-  if (argc == 2 && !first.empty() && first[0] != '-') return serve_main(argv[1]);
+  std::vector<std::string_view> words(argv + 1, argv + argc);
+  auto take = [&](std::string_view word) {
+    const bool there = !words.empty() && words.front() == word;
+    if (there) words.erase(words.begin());
+    return there;
+  };
+  Wish wish;
+  wish.opened = take("--opened");
+  wish.ruleset = take("--ruleset");
+  const bool described = take("--describe");
+  if (words.size() == 1 && !words[0].empty() && (described || words[0][0] != '-')) {
+    wish.file = words[0];
+    return described ? describe_main(wish) : serve_main(wish);
+  }
   std::fputs(kUsage, stderr);
   return 2;
 }

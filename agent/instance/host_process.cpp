@@ -19,14 +19,16 @@ constexpr std::size_t kReadAtEnd = 16U << 20U;
 
 }  // namespace
 
-Result<std::unique_ptr<HostProcess>> HostProcess::start(app::EventLoop& loop,
-                                                        const std::string& program,
-                                                        const std::vector<std::string>& arguments,
-                                                        const Limits& limits, Handlers handlers) {
-  Result<Spawned> spawned = spawn_host(program, arguments, limits);
+Result<std::unique_ptr<HostProcess>> HostProcess::start(
+    app::EventLoop& loop, const std::string& program, const std::vector<std::string>& arguments,
+    const Limits& limits, Confinement confinement, Handlers handlers) {
+  Confined confined = confinement.told;
+  Result<Spawned> spawned = spawn_host(program, arguments, limits, std::move(confinement));
   if (!spawned) return spawned.error();
-  return std::unique_ptr<HostProcess>(
+  std::unique_ptr<HostProcess> host(
       new HostProcess(loop, std::move(*spawned), std::move(handlers)));
+  host->confined_ = std::move(confined);
+  return host;
 }
 
 HostProcess::HostProcess(app::EventLoop& loop, Spawned spawned, Handlers handlers)
@@ -47,7 +49,7 @@ HostProcess::~HostProcess() {
   hang_up();
   if (exit_watch_ != 0) loop_.unwatch(exit_watch_);
   if (!alive()) return;
-  kill_group(spawned_.pid);
+  kill();
   auto left = std::make_shared<Spawned>(std::move(spawned_));
   auto watch = std::make_shared<app::WatchId>(0);
   *watch = loop_.watch(left->exit_notice.get(), true, false, [&loop = loop_, left, watch](auto) {
@@ -74,6 +76,7 @@ void HostProcess::kill() {
   if (!alive()) return;
   killed_ = true;
   kill_group(spawned_.pid);
+  if (spawned_.group) spawned_.group->kill();
 }
 
 void HostProcess::write_some() {
@@ -108,6 +111,7 @@ void HostProcess::read_some(std::size_t limit) {
       return;
     }
     taken += static_cast<std::size_t>(n);
+    received_ += static_cast<std::size_t>(n);
     if (garbled_ || killed_) continue;
     cutter_.feed({buffer.data(), static_cast<std::size_t>(n)});
     while (!garbled_ && !killed_) {
@@ -135,6 +139,7 @@ void HostProcess::on_exit() {
   output_.close();
   const Ended end = reap(spawned_);
   spawned_.pid = -1;
+  spawned_.group.reset();
   auto ended = handlers_.ended;
   ended(end);
 }

@@ -26,6 +26,9 @@ struct HostState {
   bool garbled = false;
   bool killed = false;
   OutputLines::Saved printed;
+  std::uint64_t received = 0;
+  std::string group;  ///< the folder of its cgroup; empty = it has none
+  Confined confined;
 
   [[nodiscard]] std::vector<int> descriptors() const;
 };
@@ -48,7 +51,8 @@ class HostProcess {
   static Result<std::unique_ptr<HostProcess>> start(app::EventLoop& loop,
                                                     const std::string& program,
                                                     const std::vector<std::string>& arguments,
-                                                    const Limits& limits, Handlers handlers);
+                                                    const Limits& limits, Confinement confinement,
+                                                    Handlers handlers);
   /// Takes over a host of this process's former program, with its descriptors.
   static std::unique_ptr<HostProcess> adopt(app::EventLoop& loop, const HostState& state,
                                             Handlers handlers);
@@ -70,6 +74,9 @@ class HostProcess {
   /// What its processes take; nothing when it has ended.
   [[nodiscard]] std::optional<Usage> usage() const;
   [[nodiscard]] bool pid_namespace() const { return spawned_.pid_namespace; }
+  [[nodiscard]] const Confined& confined() const { return confined_; }
+  /// Bytes it sent so far.
+  [[nodiscard]] std::uint64_t received() const { return received_; }
   /// Bytes it printed that were not let through.
   [[nodiscard]] std::uint64_t output_dropped() const { return output_.dropped(); }
 
@@ -90,6 +97,8 @@ class HostProcess {
   FrameCutter cutter_;
   Bytes out_;
   std::size_t written_ = 0;
+  std::uint64_t received_ = 0;
+  Confined confined_;
   bool garbled_ = false;
   bool killed_ = false;
 };

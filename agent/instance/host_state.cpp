@@ -39,6 +39,9 @@ HostState HostProcess::save() const {
   state.garbled = garbled_;
   state.killed = killed_;
   state.printed = output_.save();
+  state.received = received_;
+  state.confined = confined_;
+  if (spawned_.group) state.group = spawned_.group->folder();
   return state;
 }
 
@@ -51,9 +54,12 @@ std::unique_ptr<HostProcess> HostProcess::adopt(app::EventLoop& loop, const Host
   spawned.socket = taken(state.socket);
   spawned.output = taken(state.output);
   spawned.report = taken(state.report);
+  if (!state.group.empty()) spawned.group = Cgroup::adopt(state.group);
   std::unique_ptr<HostProcess> host(new HostProcess(loop, std::move(spawned), std::move(handlers)));
   host->garbled_ = state.garbled;
   host->killed_ = state.killed;
+  host->received_ = state.received;
+  host->confined_ = state.confined;
   host->output_.restore(state.printed);
   host->cutter_.feed(state.partial);
   host->out_ = state.unsent;

@@ -13,8 +13,6 @@ namespace {
 
 using wire::Cause;
 
-constexpr unsigned kLogLinesPerSecond = 20;
-
 std::uint64_t seed_of(const std::string& agent, const std::string& instance) {
   Hash hash = hash_of(as_bytes(agent + "/" + instance));
   std::uint64_t seed = 0;
@@ -152,6 +150,7 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
 
 void Instance::begin_flight(const Flight& flight, Ns deadline) {
   flight_ = flight;
+  flight_->received = process_->received();
   process_->send(PollRequest{flight.number, flight.scheduled, deadline});
   cpu_before_ = cpu_;
   watch_usage(kBusyLook);
@@ -332,7 +331,14 @@ PluginStatus Instance::status() const {
   status.before = before_ ? to_hex(before_->digest) : "";
   status.notes = notes();
   const bool pid_namespace = process_ && process_->pid_namespace();
-  status.isolation = process_ ? isolation_text(config_.limits, pid_namespace) : "";
+  if (process_) {
+    status.isolation = isolation_text(config_.limits, pid_namespace, process_->confined().words,
+                                      process_->confined().weaker);
+  }
+  if (const KnownNeeds* known = version_ ? known_needs(version_->digest) : nullptr) {
+    status.needs = known->needs;
+  }
+  status.grants = config_.grants;
   return status;
 }
 
@@ -341,14 +347,14 @@ PluginStatus Instance::status() const {
 Verdict Instance::on(LogLine& line) {
   Ns second = context_.loop.clock().boot() / kSecond;
   if (second != log_second_) {
-    if (log_lines_ > kLogLinesPerSecond) {
+    if (log_lines_ > config_.limits.log_lines) {
       log::warning("plugin {}: {} more lines in a second were dropped", config_.name,
-                   log_lines_ - kLogLinesPerSecond);
+                   log_lines_ - config_.limits.log_lines);
     }
     log_second_ = second;
     log_lines_ = 0;
   }
-  if (++log_lines_ > kLogLinesPerSecond) return {};
+  if (++log_lines_ > config_.limits.log_lines) return {};
   auto level = static_cast<log::Level>(std::min<std::uint8_t>(line.level, 3));
   if (log::enabled(level)) {
     if (line.text.size() > wire::kMaxTextBytes) line.text.resize(wire::kMaxTextBytes);

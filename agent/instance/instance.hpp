@@ -28,6 +28,7 @@ namespace tallyman::agent {
 constexpr Ns kBusyLook = 100 * kMillisecond;
 
 class Instance;
+class Isolation;
 
 /// What all instances share. Outlives them.
 struct InstanceContext {
@@ -52,6 +53,7 @@ struct InstanceContext {
   Ns stop_deadline = kSecond;        ///< from Stop to the process's end
   Ns kill_deadline = 2 * kSecond;    ///< from SIGKILL to the process's end, or it is unkillable
   Fence* fence = nullptr;            ///< always there
+  Isolation* isolation = nullptr;
 };
 
 /// What is known of an instance from before it was made.
@@ -212,6 +214,18 @@ class Instance {
   /// The same, as it was at first.
   const std::string& note_stuck(bool first);
 
+  // instance_isolation.cpp
+  [[nodiscard]] Result<Confinement> confinement(const StoredPlugin& version) const;
+  [[nodiscard]] const KnownNeeds* known_needs(const Hash& digest) const;
+  [[nodiscard]] Judgement judged(const KnownNeeds& known) const;
+  /// Notes what a version needs, and whether it may run: a fault refuses it.
+  [[nodiscard]] Verdict learn(const Hash& digest, const Described& described);
+  /// Whether the host may go on. Otherwise it is refused, or started anew.
+  [[nodiscard]] bool admit(const Described& described);
+  [[nodiscard]] Verdict fit_successor(const Described& described);
+  /// Counts readings and bytes of the poll under way.
+  [[nodiscard]] Verdict within_poll(std::size_t readings);
+
   /// The host is to be killed for this.
   void condemn(const Fault& fault, PluginEvent event);
   void refuse(const std::string& why);
@@ -264,7 +278,9 @@ class Instance {
   };
   std::optional<Rollback> rollback_;
   std::string rollback_refused_;
-  bool foreign_state_ = false;  ///< the spool keeps a state that this version has no use for
+  bool foreign_state_ = false;     ///< the spool keeps a state that this version has no use for
+  std::vector<KnownNeeds> needs_;  ///< of the versions loaded last, the latest at the end
+  std::string surplus_;            ///< told already
   std::optional<Flight> flight_;
   std::uint64_t polls_sent_ = 0;
   bool stopping_ = false;

@@ -28,10 +28,7 @@ Verdict Instance::on(Described& described) {
     refuse(fault->why);
     return {};
   }
-  if (Verdict fault = fit(described)) {
-    refuse(fault->why);
-    return {};
-  }
+  if (!admit(described)) return {};
   process_->send(configuration(described));
   described_ = std::move(described);
   return {};
@@ -80,16 +77,19 @@ Verdict Instance::on(Created& created) {
 
 Verdict Instance::on(Define& define) {
   if (!polls_itself()) return Fault{Cause::protocol, "a definition outside a poll"};
+  if (Verdict over = within_poll(0)) return over;
   return recorder_.define(define);
 }
 
 Verdict Instance::on(Readings& readings) {
   if (!polls_itself()) return Fault{Cause::protocol, "readings outside a poll"};
+  if (Verdict over = within_poll(readings.values.size())) return over;
   return recorder_.readings(readings);
 }
 
 Verdict Instance::on(PartGap& part) {
   if (!polls_itself()) return Fault{Cause::protocol, "a gap outside a poll"};
+  if (Verdict over = within_poll(0)) return over;
   return recorder_.part(std::move(part));
 }
 
@@ -236,8 +236,10 @@ void Instance::spawn() {
 
 Result<std::unique_ptr<HostProcess>> Instance::start_host(const StoredPlugin& version,
                                                           HostProcess::Handlers handlers) {
+  Result<Confinement> confined = confinement(version);
+  if (!confined) return confined.error();
   auto process = HostProcess::start(context_.loop, context_.plugin_host, {version.path},
-                                    config_.limits, std::move(handlers));
+                                    config_.limits, std::move(*confined), std::move(handlers));
   if (process) context_.fence->started(config_.name, (*process)->pid());
   return process;
 }

@@ -23,6 +23,8 @@ InstanceState Instance::freeze() const {
   if (next_) state.next = *next_;
   state.refused = refused_;
   state.described = described_;
+  state.needs = needs_;
+  state.surplus = surplus_;
   state.flight = flight_;
   state.polls_sent = polls_sent_;
   state.plugin_pid = plugin_pid_;
@@ -58,6 +60,8 @@ void Instance::thaw(InstanceState&& state) {
   if (state.next) next_ = context_.keep_version(std::move(*state.next));
   refused_ = state.refused;
   described_ = std::move(state.described);
+  needs_ = std::move(state.needs);
+  surplus_ = std::move(state.surplus);
   polls_sent_ = state.polls_sent;
   plugin_pid_ = state.plugin_pid;
   waiting_ = state.waiting;

@@ -22,7 +22,17 @@ struct Flight {
   Ns boot = 0;  ///< when it was sent
   Ns late = 0;  ///< how long after its instant
   bool stepped = false;
-  bool trial = false;  ///< by the successor
+  bool trial = false;          ///< by the successor
+  std::uint64_t received = 0;  ///< bytes that the host had sent before
+  std::uint64_t readings = 0;
+};
+
+/// What a plugin's file declared when it was last loaded.
+struct KnownNeeds {
+  Hash digest{};
+  Needs needs;
+  std::vector<OptionDef> options;
+  friend bool operator==(const KnownNeeds&, const KnownNeeds&) = default;
 };
 
 /// A poll that waits for the process that takes over.
@@ -47,6 +57,8 @@ struct InstanceState {
   std::optional<StoredPlugin> next;
   bool refused = false;
   std::optional<Described> described;
+  std::vector<KnownNeeds> needs;
+  std::string surplus;
   std::optional<Flight> flight;
   std::uint64_t polls_sent = 0;
   pid_t plugin_pid = 0;

@@ -23,7 +23,7 @@ Successor::Handlers Instance::successor_handlers() {
   handlers.start = [this](const StoredPlugin& version, HostProcess::Handlers host) {
     return start_host(version, std::move(host));
   };
-  handlers.fit = [this](const Described& described) { return fit(described); };
+  handlers.fit = [this](const Described& described) { return fit_successor(described); };
   handlers.configuration = [this](const Described& described) { return configuration(described); };
   handlers.loaded = [this] { settle_versions(); };
   handlers.polled = [this](const PollDone& done) { return good_trial(done); };

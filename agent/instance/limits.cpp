@@ -63,19 +63,32 @@ std::string allocation_refused(const Limits& limits) {
          human_bytes(limits.memory) + " that are allowed";
 }
 
-std::string isolation_text(const Limits& limits, bool pid_namespace) {
+std::string over_poll_limit(const Limits& limits, std::uint64_t readings, std::uint64_t bytes) {
+  if (readings > limits.readings) {
+    return "readings: over " + std::to_string(limits.readings) + " in a poll";
+  }
+  if (bytes <= limits.bytes) return {};
+  return "bytes: it sent " + human_bytes(bytes) + " in a poll, " + human_bytes(limits.bytes) +
+         " are allowed";
+}
+
+std::string isolation_text(const Limits& limits, bool pid_namespace, const std::string& confined,
+                           const std::string& weaker) {
   std::string text = "own process and session, ";
   if (pid_namespace) text += "own PID namespace, ";
+  if (!confined.empty()) text += confined + ", ";
   text += "no new privileges, no core files, ";
   if (kMemoryIsLimited) text += "memory " + human_bytes(limits.memory) + " (rlimit and measured), ";
   text += std::to_string(limits.descriptors) + " descriptors (rlimit), " +
           std::to_string(limits.processes) + " processes and " + to_duration_text(limits.cpu) +
-          " of CPU in a poll (measured); weaker: same user as the agent, no cgroup";
+          " of CPU in a poll (measured)";
+  std::string less = weaker;
+  auto add = [&](const char* words) { less += (less.empty() ? "" : ", ") + std::string(words); };
   if (!pid_namespace) {
-    text += ", no PID namespace (the agent may not make one): what leaves its session survives it";
+    add("no PID namespace (the agent may not make one): what leaves its session survives it");
   }
-  if (!kMemoryIsLimited) text += ", memory unlimited under a sanitizer";
-  return text;
+  if (!kMemoryIsLimited) add("memory unlimited under a sanitizer");
+  return less.empty() ? text : text + "; weaker: " + less;
 }
 
 }  // namespace tallyman::agent

@@ -15,7 +15,10 @@ struct Limits {
   std::uint64_t memory = 128U << 20U;  ///< bytes resident in all its processes
   unsigned descriptors = 64;           ///< open in any one process
   unsigned processes = 8;
-  Ns cpu = 5 * kSecond;  ///< of all its processes, in one poll
+  Ns cpu = 5 * kSecond;              ///< of all its processes, in one poll
+  std::uint64_t readings = 65536;    ///< of one poll; no more than the protocol's kMaxPollReadings
+  std::uint64_t bytes = 64U << 20U;  ///< of one poll's frames
+  unsigned log_lines = 20;           ///< in a second; what is over is dropped, and counted
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
@@ -52,7 +55,12 @@ constexpr bool kMemoryIsLimited = false;
 constexpr bool kMemoryIsLimited = true;
 #endif
 
-/// What is in force, as status says it.
-[[nodiscard]] std::string isolation_text(const Limits& limits, bool pid_namespace);
+/// Words for a poll that gave more readings, or bytes, than are allowed; empty when it did not.
+[[nodiscard]] std::string over_poll_limit(const Limits& limits, std::uint64_t readings,
+                                          std::uint64_t bytes);
+
+/// What is in force, as status says it. `confined` and `weaker` are the confinement's words.
+[[nodiscard]] std::string isolation_text(const Limits& limits, bool pid_namespace,
+                                         const std::string& confined, const std::string& weaker);
 
 }  // namespace tallyman::agent

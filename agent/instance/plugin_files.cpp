@@ -18,15 +18,6 @@ namespace {
 
 void list(std::string& text, const std::string& item) { text += (text.empty() ? "" : ", ") + item; }
 
-std::string needs_text(const Needs& needs) {
-  std::string text;
-  if (!needs.user.empty()) list(text, "user " + needs.user);
-  for (const std::string& capability : needs.capabilities) list(text, capability);
-  for (const std::string& path : needs.paths) list(text, path);
-  if (needs.network) list(text, "network");
-  return text;
-}
-
 Status check_kind(const std::string& file, const struct stat& look) {
   if (S_ISLNK(look.st_mode)) {
     return Error{"is a symbolic link", file, "place the file itself there"};
@@ -151,10 +142,17 @@ Status check_options(const std::vector<OptionDef>& declared, const InstanceConfi
 
 Status check_admission(const Described& declared, const InstanceConfig& config) {
   if (Status fit = check_options(declared.options, config); !fit.ok()) return fit;
-  const std::string needs = needs_text(declared.needs);
-  if (needs.empty() || !config.file.empty()) return {};
-  return Error{"it needs " + needs + ", and nobody grants that to a drop-in", config.plugin,
-               "write plugins.d/" + config.name + ".toml with plugin = \"" + config.name + "\""};
+  const Judgement judged =
+      judge(declared.needs, config.grants, option_values(declared.options, config.options));
+  if (judged.refusal.empty()) return {};
+  if (config.file.empty()) {
+    return Error{"it needs " + judged.refusal + ", and nobody grants that to a drop-in",
+                 config.plugin,
+                 "write plugins.d/" + config.name + ".toml with plugin = \"" + config.name +
+                     "\" and, under [grants], " + judged.todo};
+  }
+  return Error{"it needs " + judged.refusal + ": not granted", config.file + " [grants]",
+               judged.todo.empty() ? "" : "write " + judged.todo + " there"};
 }
 
 }  // namespace tallyman::agent

@@ -40,53 +40,91 @@ void limit(int resource, std::uint64_t value) {
   setrlimit(static_cast<__rlimit_resource>(resource), &wanted);
 }
 
-void set_limits(const Limits& limits) {
+void set_limits(const Limits& limits, bool own_user) {
   if (kMemoryIsLimited) limit(RLIMIT_DATA, limits.memory);
   limit(RLIMIT_NOFILE, limits.descriptors);
   limit(RLIMIT_FSIZE, kMostFileBytes);
   limit(RLIMIT_CORE, 0);
+  // What forks faster than the agent looks; two of a plugin's hosts may run for a while.
+  if (own_user) limit(RLIMIT_NPROC, 2 * kMostProcesses);
 }
+
+constexpr int kHostProgram = kHostRuleset + 1;  ///< until it is executed
 
 /// The child's ends of what joins it to the agent.
 struct ChildEnds {
   int socket, output, report;
 };
 
+// What cannot be told on the socket, for nobody would read it as a frame, is printed.
+[[noreturn]] void give_up(const char* why) {
+  const int number = errno;
+  const char* system = strerrordesc_np(number);
+  for (const char* part : {"not started: ", why, ": ", system == nullptr ? "" : system, "\n"}) {
+    if (write(STDERR_FILENO, part, strlen(part)) < 0) break;
+  }
+  _exit(kExecFailed);
+}
+
 // Moves a descriptor out of the way of those that have a fixed number.
 int aside(int fd) {
   constexpr int kAside = 16;
+  if (fd < 0) return fd;
   int moved = fcntl(fd, F_DUPFD, kAside);
-  if (moved < 0) _exit(kExecFailed);
+  if (moved < 0) give_up("cannot keep a descriptor");
   return moved;
 }
 
 void place(int fd, int at) {
-  if (dup2(fd, at) < 0) _exit(kExecFailed);
+  if (fd >= 0 && dup2(fd, at) < 0) give_up("cannot place a descriptor");
 }
 
-// In the child, between fork and exec: async-signal-safe calls only.
-[[noreturn]] void become_host(const char* program, char* const* argv, char* const* environment,
-                              const ChildEnds& ends, const Limits& limits) {
-  setsid();
-  reset_signals();
+void place_all(const ChildEnds& ends, const Confinement& confinement) {
+  const int out = aside(ends.output);
+  place(out, STDERR_FILENO);
   int null = open("/dev/null", O_RDONLY);
-  if (null < 0) _exit(kExecFailed);
-  const int in = aside(null), out = aside(ends.output), socket = aside(ends.socket);
-  const int report = aside(ends.report);
+  if (null < 0) give_up("cannot open /dev/null");
+  const int in = aside(null), socket = aside(ends.socket), report = aside(ends.report);
+  const int plugin = aside(confinement.plugin.get()), ruleset = aside(confinement.ruleset.get());
+  const int program = aside(confinement.program.get());
   place(in, STDIN_FILENO);
   place(out, STDOUT_FILENO);
-  place(out, STDERR_FILENO);
   place(socket, kHostSocket);
   place(report, kHostReport);
-  syscall(SYS_close_range, static_cast<unsigned>(kHostReport + 1), ~0U, 0U);
-  set_limits(limits);
+  place(plugin, kHostPlugin);
+  place(ruleset, kHostRuleset);
+  place(program, kHostProgram);
+  fcntl(kHostProgram, F_SETFD, FD_CLOEXEC);
+}
+
+// In the child, between fork and exec: async-signal-safe calls only. `confinement` was made before
+// the fork, and is only read.
+[[noreturn]] void become_host(const char* program, char* const* argv, char* const* environment,
+                              const ChildEnds& ends, const Limits& limits,
+                              const Confinement& confinement) {
+  setsid();
+  reset_signals();
+  if (const char* problem = enter_group(confinement)) give_up(problem);
+  place_all(ends, confinement);
+  syscall(SYS_close_range, static_cast<unsigned>(kHostProgram + 1), ~0U, 0U);
+  if (!confinement.plugin.valid()) close(kHostPlugin);
+  if (!confinement.ruleset.valid()) close(kHostRuleset);
+  // Now nothing of the agent's is open here that others wait for, should a path never be opened.
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  const bool sockets = enter_paths(confinement, confinement.ruleset.valid() ? kHostRuleset : -1);
+  set_limits(limits, confinement.user.has_value());
+  if (chdir("/") != 0) give_up("cannot leave the agent's folder");
+  if (const char* problem = enter_user(confinement)) give_up(problem);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   // If the agent died before that, its end of the socketpair is closed by now.
   pollfd agent{kHostSocket, 0, 0};
   if (poll(&agent, 1, 0) != 0) _exit(kExecFailed);
+  if (const char* problem = enter_filter(confinement, sockets)) give_up(problem);
+  // By descriptor: the user that it now is need not reach the path. A script cannot be begun so.
+  syscall(SYS_execveat, kHostProgram, "", argv, environment, AT_EMPTY_PATH);
   execve(program, argv, environment);
-  _exit(kExecFailed);
+  give_up("cannot execute the plugin host");
 }
 
 /// fork(), into a PID namespace if the kernel lets the agent make one; the agent's other children
@@ -132,7 +170,13 @@ std::string exit_words(int status) {
 }  // namespace
 
 Result<Spawned> spawn_host(const std::string& program, const std::vector<std::string>& arguments,
-                           const Limits& limits) {
+                           const Limits& limits, Confinement confinement) {
+  if (!confinement.program.valid()) {
+    confinement.program.reset(open(program.c_str(), O_PATH | O_CLOEXEC));
+  }
+  if (!confinement.program.valid()) {
+    return errno_error("cannot open the plugin host", program, errno);
+  }
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     return errno_error("cannot make a socketpair for a plugin host", program, errno);
@@ -146,6 +190,8 @@ Result<Spawned> spawn_host(const std::string& program, const std::vector<std::st
   if (Status made = make_pipe(spawned.output, output, program); !made) return made.error();
   if (Status made = make_pipe(spawned.report, report, program); !made) return made.error();
   std::vector<std::string> words{program};
+  if (confinement.plugin.valid()) words.emplace_back("--opened");
+  if (confinement.ruleset.valid()) words.emplace_back("--ruleset");
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -163,8 +209,9 @@ Result<Spawned> spawn_host(const std::string& program, const std::vector<std::st
   spawned.pid = fork_host(spawned.pid_namespace);
   if (spawned.pid < 0) return errno_error("cannot fork a plugin host", program, errno);
   if (spawned.pid == 0) {
-    become_host(program.c_str(), argv.data(), environment.data(), ends, limits);
+    become_host(program.c_str(), argv.data(), environment.data(), ends, limits, confinement);
   }
+  spawned.group = std::move(confinement.group);
 
   spawned.exit_notice.reset(static_cast<int>(syscall(SYS_pidfd_open, spawned.pid, 0U)));
   if (!spawned.exit_notice.valid()) {

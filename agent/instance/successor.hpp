@@ -83,6 +83,8 @@ class Successor {
   /// Null before the first offer.
   [[nodiscard]] const PluginVersion& version() const { return version_; }
   [[nodiscard]] const std::optional<Described>& described() const { return described_; }
+  /// What its process is confined to; only while there is one.
+  [[nodiscard]] const Confined& confined() const { return process_->confined(); }
   /// Only in the phase canary, or within polled().
   [[nodiscard]] Recorder& recorder() { return *recorder_; }
   /// "version 1.1 (3f29c01a) is ready to take over"; empty when nobody is to.

@@ -52,6 +52,8 @@ class Cgroup {
   static Result<std::shared_ptr<Cgroup>> make(const std::string& folder,
                                               const CgroupSettings& settings,
                                               const LeftCgroups& left);
+  /// One that was made by this process's former program.
+  static std::shared_ptr<Cgroup> adopt(const std::string& folder);
   ~Cgroup();
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
@@ -60,6 +62,7 @@ class Cgroup {
   [[nodiscard]] int door() const { return door_.get(); }
   /// SIGKILL to everything in it, at once.
   void kill() const;
+  [[nodiscard]] const std::string& folder() const { return folder_; }
   /// Words for what is in force by it.
   [[nodiscard]] const std::string& words() const { return words_; }
   /// What a setting could not be made of, in words; empty = all are made.

@@ -105,6 +105,11 @@ Result<std::shared_ptr<Cgroup>> Cgroup::make(const std::string& folder,
   return made;
 }
 
+std::shared_ptr<Cgroup> Cgroup::adopt(const std::string& folder) {
+  return std::shared_ptr<Cgroup>(
+      new Cgroup(folder, Fd(), std::make_shared<std::vector<std::string>>()));
+}
+
 void Cgroup::kill() const {
   if (put(folder_ + "/cgroup.kill", "1").ok()) return;
   // Before Linux 5.14: one by one.

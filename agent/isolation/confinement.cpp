@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstring>
+
 namespace tallyman::agent {
 namespace {
 
@@ -37,6 +39,20 @@ const char* enter_group(const Confinement& confinement) {
   return joined ? nullptr : "cannot join its cgroup";
 }
 
+bool enter_paths(const Confinement& confinement, int ruleset) {
+  bool sockets = false;
+  for (const GrantedPath& path : confinement.paths) {
+    const Found found = let_through(ruleset, path);
+    sockets = sockets || (found == Found::socket && path.write);
+    if (found != Found::nothing) continue;
+    for (const char* part : {"granted but not there: ", path.granted.c_str(),
+                             path.rest.empty() ? "" : "/", path.rest.c_str(), "\n"}) {
+      if (write(STDERR_FILENO, part, std::strlen(part)) < 0) break;
+    }
+  }
+  return sockets;
+}
+
 // Raw system calls: the C library's would have every thread of the agent's take part, and in the
 // child there is none.
 const char* enter_user(const Confinement& confinement) {
@@ -59,10 +75,12 @@ const char* enter_user(const Confinement& confinement) {
   return nullptr;
 }
 
-const char* enter_filter(const Confinement& confinement) {
-  if (confinement.filter.empty()) return nullptr;
-  const sock_fprog program{static_cast<unsigned short>(confinement.filter.size()),
-                           const_cast<sock_filter*>(confinement.filter.data())};
+const char* enter_filter(const Confinement& confinement, bool sockets) {
+  const bool wider = sockets && !confinement.socket_filter.empty();
+  const std::vector<sock_filter>& filter = wider ? confinement.socket_filter : confinement.filter;
+  if (filter.empty()) return nullptr;
+  const sock_fprog program{static_cast<unsigned short>(filter.size()),
+                           const_cast<sock_filter*>(filter.data())};
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0) return nullptr;
   return "cannot install the filter of system calls";
 }

@@ -10,10 +10,18 @@
 
 #include "agent/isolation/capability.hpp"
 #include "agent/isolation/cgroup.hpp"
+#include "agent/isolation/landlock.hpp"
 #include "agent/isolation/user.hpp"
 #include "base/fd.hpp"
 
 namespace tallyman::agent {
+
+/// What of it is told, and compared.
+struct Confined {
+  Access access;
+  std::string words;   ///< what is in force
+  std::string weaker;  ///< what is not to be had here, and why; empty = all is
+};
 
 /// Handed from the agent to a host when it is spawned. What is absent is not in force.
 struct Confinement {
@@ -21,23 +29,29 @@ struct Confinement {
   Capabilities capabilities = 0;  ///< all it has, whoever it is
   bool bounded = false;           ///< no exec can bring others: the agent may see to that
   std::vector<sock_filter> filter;
-  Fd plugin;             ///< the plugin's open file
-  Fd program;            ///< the host's; nothing = its path is opened
-  Fd ruleset;            ///< Landlock, for the host to enter
-  std::vector<Fd> pins;  ///< to be kept open while the host runs (landlock.hpp)
+  /// Instead, when one of the paths is a socket; empty when none can be.
+  std::vector<sock_filter> socket_filter;
+  Fd plugin;                       ///< the plugin's open file
+  Fd program;                      ///< the host's; nothing = its path is opened
+  Fd ruleset;                      ///< Landlock, for the host to enter
+  std::vector<GrantedPath> paths;  ///< that the ruleset is still to let it through to
   std::shared_ptr<Cgroup> group;
-  std::string in_force;  ///< in words
-  std::string weaker;    ///< what is not to be had here, and why; empty = all is
+  Confined told;
 };
 
 /// Joins the group. In the child, between fork and exec, while it still is who the agent is:
 /// async-signal-safe. nullptr, or what failed.
 [[nodiscard]] const char* enter_group(const Confinement& confinement);
 
+/// Lets the ruleset on descriptor `ruleset` through to the paths; what is not there is printed to
+/// stderr. As above; not before nothing of the agent's is open any more, for it may never return.
+/// Whether one of them is a socket to connect to.
+[[nodiscard]] bool enter_paths(const Confinement& confinement, int ruleset);
+
 /// Becomes the user, with the capabilities and no others. As above; clears the parent-death signal.
 [[nodiscard]] const char* enter_user(const Confinement& confinement);
 
 /// Installs the filter; last. As above, after no_new_privs.
-[[nodiscard]] const char* enter_filter(const Confinement& confinement);
+[[nodiscard]] const char* enter_filter(const Confinement& confinement, bool sockets);
 
 }  // namespace tallyman::agent

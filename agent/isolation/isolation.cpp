@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -26,18 +27,10 @@ bool has(Capabilities set, const char* name) {
   return (set & capability(*capability_number(name))) != 0;
 }
 
-/// Whether a path that may be written to is a socket, or may become one.
-bool is_socket(const PathAccess& access) {
-  struct stat status {};
-  if (!access.write) return false;
-  return stat(access.path().c_str(), &status) != 0 || S_ISSOCK(status.st_mode);
-}
-
-bool reaches_sockets(const Access& access) {
-  for (const PathAccess& path : access.paths) {
-    if (is_socket(path)) return true;
-  }
-  return false;
+/// A path that may be written to may be a socket's: only the child finds out.
+bool may_reach_sockets(const Access& access) {
+  return std::any_of(access.paths.begin(), access.paths.end(),
+                     [](const PathAccess& path) { return path.write; });
 }
 
 std::string paths_text(const Access& access) {
@@ -91,6 +84,7 @@ Isolation::Isolation(Means means, Cgroups groups)
 
 Result<Confinement> Isolation::confine(const HostWish& wish) {
   Confinement out;
+  out.told.access = wish.access;
   confine_user(wish, out);
   Status done = open_files(wish, out);
   if (done.ok()) done = confine_files(wish, out);
@@ -116,73 +110,80 @@ void Isolation::confine_user(const HostWish& wish, Confinement& out) const {
   const Standing standing = standing_of(means_, wish.user, wish.access.capabilities);
   out.capabilities = standing.capabilities;
   out.bounded = standing.bounded;
-  out.weaker = standing.weaker;
+  out.told.weaker = standing.weaker;
   if (standing.becomes_user) {
     out.user = wish.user;
     const std::string number = std::to_string(wish.user.uid);
     const bool own = wish.user.name.empty() || wish.user.name == number;
-    list(out.in_force, own ? "uid " + number : "user " + wish.user.name);
+    list(out.told.words, own ? "uid " + number : "user " + wish.user.name);
   }
   const std::string names = capability_names(out.capabilities);
-  list(out.in_force, names.empty() ? "no capabilities" : names + " and no other capabilities");
+  list(out.told.words, names.empty() ? "no capabilities" : names + " and no other capabilities");
 }
 
 Status Isolation::confine_files(const HostWish& wish, Confinement& out) const {
+  out.paths = granted_paths(wish.access, means_.landlock);
   if (means_.landlock == 0) {
-    list(out.weaker, "no Landlock in this kernel: files are guarded by their modes alone");
+    list(out.told.weaker, "no Landlock in this kernel: files are guarded by their modes alone");
     return {};
   }
-  const Fd program(open(wish.program.c_str(), O_PATH | O_CLOEXEC));
-  if (!program.valid()) return errno_error("cannot open the plugin host", wish.program, errno);
-  auto ruleset = make_ruleset({means_.landlock, wish.access, out.plugin.get(), program.get()});
+  auto ruleset =
+      make_ruleset({means_.landlock, wish.access.network, out.plugin.get(), out.program.get()});
   if (!ruleset) return ruleset.error();
-  out.ruleset = std::move(ruleset->fd);
-  out.pins = std::move(ruleset->pins);
-  list(out.in_force, "Landlock (ABI " + std::to_string(means_.landlock) +
-                         "): no files but system libraries" + paths_text(wish.access));
-  if (!ruleset->missing.empty()) list(out.weaker, "granted but not there: " + ruleset->missing);
+  out.ruleset = std::move(*ruleset);
+  list(out.told.words, "Landlock (ABI " + std::to_string(means_.landlock) +
+                           "): no files but system libraries" + paths_text(wish.access));
   if (means_.landlock < 6 && !out.user) {
-    list(out.weaker, "it can signal what its user may (Landlock before ABI 6)");
+    list(out.told.weaker, "it can signal what its user may (Landlock before ABI 6)");
   }
   return {};
 }
 
 Status Isolation::confine_calls(const HostWish& wish, Confinement& out) {
   if (!means_.seccomp) {
-    list(out.weaker, "no seccomp in this kernel: sockets and system calls are not restricted");
+    list(out.told.weaker, "no seccomp in this kernel: sockets and system calls are not restricted");
     return {};
   }
-  const FilterPlan plan{wish.access.capabilities, wish.access.network,
-                        reaches_sockets(wish.access)};
+  FilterPlan plan{wish.access.capabilities, wish.access.network, false};
+  Status made = filter(plan, out.filter);
+  const bool sockets = may_reach_sockets(wish.access);
+  if (sockets && made.ok()) {
+    plan.unix_sockets = true;
+    made = filter(plan, out.socket_filter);
+  }
+  if (!made.ok()) return made;
+  std::string words = plan.network ? "network sockets" : "no network";
+  if (sockets) words += ", Unix sockets where a granted path is one";
+  list(out.told.words, "seccomp: " + words);
+  if (sockets && !out.user)
+    list(out.told.weaker, "with a socket it could steer the agent: its user may");
+  return {};
+}
+
+Status Isolation::filter(const FilterPlan& plan, std::vector<sock_filter>& into) {
   auto found = filters_.find(plan);
   if (found == filters_.end()) {
-    auto filter = system_call_filter(plan);
-    if (!filter) return filter.error();
-    found = filters_.emplace(plan, std::move(*filter)).first;
+    auto made = system_call_filter(plan);
+    if (!made) return made.error();
+    found = filters_.emplace(plan, std::move(*made)).first;
   }
-  out.filter = found->second;
-  std::string sockets = plan.network ? "network sockets" : "no network";
-  if (plan.unix_sockets) sockets += ", Unix sockets that its user may connect to";
-  list(out.in_force, "seccomp: " + sockets);
-  if (plan.unix_sockets && !out.user) {
-    list(out.weaker, "it could steer the agent: its user may");
-  }
+  into = found->second;
   return {};
 }
 
 void Isolation::confine_group(const HostWish& wish, Confinement& out) {
   if (!groups_.available()) {
-    list(out.weaker, "no cgroup (" + groups_.why_not() + ")");
+    list(out.told.weaker, "no cgroup (" + groups_.why_not() + ")");
     return;
   }
   auto group = groups_.make(wish.instance, wish.limits);
   if (!group) {
-    list(out.weaker, "no cgroup (" + group.error().text() + ")");
+    list(out.told.weaker, "no cgroup (" + group.error().text() + ")");
     return;
   }
   out.group = std::move(*group);
-  list(out.in_force, "cgroup (" + out.group->words() + ")");
-  if (!out.group->trouble().empty()) list(out.weaker, out.group->trouble());
+  list(out.told.words, "cgroup (" + out.group->words() + ")");
+  if (!out.group->trouble().empty()) list(out.told.weaker, out.group->trouble());
 }
 
 }  // namespace tallyman::agent

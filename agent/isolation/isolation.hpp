@@ -58,6 +58,7 @@ class Isolation {
   void confine_user(const HostWish& wish, Confinement& out) const;
   Status confine_files(const HostWish& wish, Confinement& out) const;
   Status confine_calls(const HostWish& wish, Confinement& out);
+  Status filter(const FilterPlan& plan, std::vector<sock_filter>& into);
   void confine_group(const HostWish& wish, Confinement& out);
 
   Means means_;

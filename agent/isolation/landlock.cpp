@@ -41,12 +41,9 @@ bool is_folder(int fd) {
   return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-Status add_rule(int ruleset, int fd, std::uint64_t rights, const std::string& path) {
+bool add_rule(int ruleset, int fd, std::uint64_t rights) {
   const landlock_path_beneath_attr rule{rights, fd};
-  if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0U) == 0) {
-    return {};
-  }
-  return errno_error("cannot let a plugin through to a path", path, errno);
+  return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0U) == 0;
 }
 
 bool is_of_proc(int fd) {
@@ -54,80 +51,40 @@ bool is_of_proc(int fd) {
   return fstatfs(fd, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
+int open_path(const char* path) { return open(path, O_PATH | O_CLOEXEC); }
+
 /// A path below a folder, never led out of it by a link that somebody placed within.
-Fd open_beneath(int folder, const std::string& rest) {
+int open_beneath(int folder, const char* rest) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  const long fd = syscall(SYS_openat2, folder, rest.c_str(), &how, sizeof how);
-  return Fd(static_cast<int>(fd));
+  return static_cast<int>(syscall(SYS_openat2, folder, rest, &how, sizeof how));
 }
 
 /// What is needed of a granted path. Of a file below a granted folder, its own folder: a rule holds
 /// for one file, and such a file may be replaced by another of its name, or not be there yet.
-Fd open_granted(const PathAccess& access) {
-  Fd granted(open(access.granted.c_str(), O_PATH | O_CLOEXEC));
-  if (!granted.valid() || access.rest.empty()) return granted;
-  Fd needed = open_beneath(granted.get(), access.rest);
-  if (needed.valid() && is_folder(needed.get())) return needed;
-  const std::size_t slash = access.rest.rfind('/');
-  if (slash == std::string::npos) return granted;
-  return open_beneath(granted.get(), access.rest.substr(0, slash));
+int open_granted(const GrantedPath& path, bool& socket) {
+  const int granted = open_path(path.granted.c_str());
+  if (granted < 0 || path.rest.empty()) return granted;
+  const int needed = open_beneath(granted, path.rest.c_str());
+  struct stat status {};
+  if (needed >= 0 && fstat(needed, &status) == 0) socket = S_ISSOCK(status.st_mode);
+  int taken = needed;
+  if (needed < 0 || !S_ISDIR(status.st_mode)) {
+    if (needed >= 0) close(needed);
+    taken = path.parent.empty() ? granted : open_beneath(granted, path.parent.c_str());
+  }
+  if (taken != granted) close(granted);
+  return taken;
 }
 
-class Maker {
- public:
-  explicit Maker(const RulesetPlan& plan)
-      : plan_(plan), scope_(landlock_scope(plan.abi, plan.access.network)) {}
-
-  Result<Ruleset> make() {
-    const RulesetAttributes attributes{scope_.files, scope_.network, scope_.outside};
-    made_.fd.reset(static_cast<int>(
-        syscall(SYS_landlock_create_ruleset, &attributes, attributes_size(plan_.abi), 0U)));
-    if (!made_.fd.valid()) return errno_error("cannot make a Landlock ruleset", "", errno);
-    for (const std::string& path : free_paths()) free(path);
-    if (plan_.access.network) {
-      for (const std::string& path : network_paths()) free(path);
-    }
-    const Fd null(open("/dev/null", O_PATH | O_CLOEXEC));
-    if (null.valid()) add(null.get(), true, false, "/dev/null");
-    for (int file : {plan_.plugin, plan_.program}) {
-      // A copy in memory is on no file system: Landlock leaves it alone.
-      if (!is_copy(file)) add(file, false, true, "the plugin");
-    }
-    for (const PathAccess& access : plan_.access.paths) grant(access);
-    if (!problem_.ok()) return problem_.error();
-    return std::move(made_);
+void open_free(int ruleset, std::uint64_t handled, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    const Fd fd(open_path(path.c_str()));
+    if (!fd.valid()) continue;
+    add_rule(ruleset, fd.get(), landlock_rights(handled, is_folder(fd.get()), false) | kExecute);
   }
-
- private:
-  void free(const std::string& path) {
-    const Fd fd(open(path.c_str(), O_PATH | O_CLOEXEC));
-    if (fd.valid()) add(fd.get(), false, true, path);
-  }
-
-  void grant(const PathAccess& access) {
-    Fd fd = open_granted(access);
-    if (!fd.valid()) {
-      made_.missing += (made_.missing.empty() ? "" : ", ") + access.path();
-      return;
-    }
-    add(fd.get(), access.write, false, access.path());
-    if (is_of_proc(fd.get())) made_.pins.push_back(std::move(fd));
-  }
-
-  void add(int fd, bool write, bool execute, const std::string& path) {
-    if (!problem_.ok()) return;
-    std::uint64_t rights = landlock_rights(scope_.files, is_folder(fd), write);
-    if (execute) rights |= kExecute;
-    problem_ = add_rule(made_.fd.get(), fd, rights, path);
-  }
-
-  const RulesetPlan& plan_;
-  LandlockScope scope_;
-  Ruleset made_;
-  Status problem_;
-};
+}
 
 }  // namespace
 
@@ -155,6 +112,53 @@ std::uint64_t landlock_rights(std::uint64_t handled, bool folder, bool write) {
   return rights & handled & (folder ? ~std::uint64_t{0} : kOfAFile);
 }
 
-Result<Ruleset> make_ruleset(const RulesetPlan& plan) { return Maker(plan).make(); }
+Result<Fd> make_ruleset(const RulesetPlan& plan) {
+  const LandlockScope scope = landlock_scope(plan.abi, plan.network);
+  const RulesetAttributes attributes{scope.files, scope.network, scope.outside};
+  Fd made(static_cast<int>(
+      syscall(SYS_landlock_create_ruleset, &attributes, attributes_size(plan.abi), 0U)));
+  if (!made.valid()) return errno_error("cannot make a ruleset", "Landlock", errno);
+  open_free(made.get(), scope.files, free_paths());
+  if (plan.network) open_free(made.get(), scope.files, network_paths());
+  const Fd null(open_path("/dev/null"));
+  if (null.valid()) add_rule(made.get(), null.get(), landlock_rights(scope.files, false, true));
+  for (int file : {plan.plugin, plan.program}) {
+    // A copy in memory is on no file system: Landlock leaves it alone.
+    if (is_copy(file)) continue;
+    const std::uint64_t rights = landlock_rights(scope.files, false, false) | kExecute;
+    if (add_rule(made.get(), file, rights)) continue;
+    return errno_error("cannot let a plugin through to its own file", "Landlock", errno);
+  }
+  return made;
+}
+
+std::vector<GrantedPath> granted_paths(const Access& access, unsigned abi) {
+  std::vector<GrantedPath> out;
+  const std::uint64_t handled = landlock_scope(abi, access.network).files;
+  for (const PathAccess& path : access.paths) {
+    const std::size_t slash = path.rest.rfind('/');
+    const std::string parent = slash == std::string::npos ? "" : path.rest.substr(0, slash);
+    out.push_back({path.granted, path.rest, parent, path.write, handled});
+  }
+  return out;
+}
+
+Found let_through(int ruleset, const GrantedPath& path) {
+  bool socket = false;
+  const int fd = open_granted(path, socket);
+  struct stat status {};
+  if (fd < 0 || fstat(fd, &status) != 0) return Found::nothing;
+  socket = socket || S_ISSOCK(status.st_mode);
+  const bool added =
+      ruleset < 0 ||
+      add_rule(ruleset, fd, landlock_rights(path.handled, S_ISDIR(status.st_mode), path.write));
+  if (is_of_proc(fd)) {
+    fcntl(fd, F_SETFD, 0);
+  } else {
+    close(fd);
+  }
+  if (!added) return Found::nothing;
+  return socket ? Found::socket : Found::file;
+}
 
 }  // namespace tallyman::agent

@@ -27,23 +27,34 @@ struct LandlockScope {
 /// The rights to a folder, or to what is no folder, within `handled`. Pure.
 [[nodiscard]] std::uint64_t landlock_rights(std::uint64_t handled, bool folder, bool write);
 
-/// What a process's ruleset is made of.
+/// What a process's ruleset is made of before it is known which process it is.
 struct RulesetPlan {
   unsigned abi = 0;
-  Access access;
-  int plugin = -1;   ///< its open file
-  int program = -1;  ///< the host's
+  bool network = false;  ///< granted
+  int plugin = -1;       ///< its open file
+  int program = -1;      ///< the host's
 };
 
-struct Ruleset {
-  Fd fd;                ///< close-on-exec
-  std::string missing;  ///< paths granted that are not there now: they cannot be reached later
-  /// To be kept open for as long as it is in force: /proc forgets which file is which otherwise.
-  std::vector<Fd> pins;
-};
+/// A ruleset for a process that still has to enter it, to be let through to what it is granted, and
+/// to add its own /proc entry. Close-on-exec. Needs no privilege. ABI at least 1.
+[[nodiscard]] Result<Fd> make_ruleset(const RulesetPlan& plan);
 
-/// A ruleset for a process that still has to enter it, and to add its own /proc entry. Needs no
-/// privilege. ABI at least 1.
-[[nodiscard]] Result<Ruleset> make_ruleset(const RulesetPlan& plan);
+/// A granted path, ready to be opened without a thought.
+struct GrantedPath {
+  std::string granted;  ///< as PathAccess has it, and
+  std::string rest;
+  std::string parent;  ///< of the rest: empty = the granted folder itself
+  bool write = false;
+  std::uint64_t handled = 0;  ///< by the ruleset
+};
+[[nodiscard]] std::vector<GrantedPath> granted_paths(const Access& access, unsigned abi);
+
+enum class Found { nothing, file, socket };
+
+/// Opens the path, and lets whoever enters the ruleset (−1: none) through to it. For the child,
+/// between fork and exec, once it holds nothing of the agent's: the file system may never answer.
+/// It must still be who the agent is. Async-signal-safe. What is of /proc stays open, also across
+/// exec: /proc forgets otherwise which file it was.
+[[nodiscard]] Found let_through(int ruleset, const GrantedPath& path);
 
 }  // namespace tallyman::agent

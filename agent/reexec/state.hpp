@@ -28,7 +28,7 @@
 
 namespace tallyman::agent {
 
-constexpr std::uint32_t kStateVersion = 1;
+constexpr std::uint32_t kStateVersion = 2;
 constexpr std::size_t kMaxStateFile = 1U << 30U;
 
 struct AgentState {

@@ -30,14 +30,27 @@ void fields(Archive& archive, HostOption& option) {
 
 template <typename Archive>
 void fields(Archive& archive, Limits& limits) {
-  auto& [memory, descriptors, processes, cpu] = limits;
-  archive(memory, descriptors, processes, cpu);
+  auto& [memory, descriptors, processes, cpu, readings, bytes, log_lines] = limits;
+  archive(memory, descriptors, processes, cpu, readings, bytes, log_lines);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Needs& needs) {
+  auto& [user, capabilities, paths, network] = needs;
+  archive(user, capabilities, paths, network);
+}
+
+template <typename Archive>
+void fields(Archive& archive, User& user) {
+  auto& [uid, gid, name] = user;
+  archive(uid, gid, name);
 }
 
 template <typename Archive>
 void fields(Archive& archive, InstanceConfig& config) {
-  auto& [name, file, plugin, enabled, interval, deadline, limits, restart, options] = config;
-  archive(name, file, plugin, enabled, interval, deadline, limits, restart, options);
+  auto& [name, file, plugin, enabled, interval, deadline, limits, grants, user, restart, options] =
+      config;
+  archive(name, file, plugin, enabled, interval, deadline, limits, grants, user, restart, options);
 }
 
 // ---- what a host said ---------------------------------------------------------------------------
@@ -55,15 +68,33 @@ void fields(Archive& archive, OptionDef& option) {
 }
 
 template <typename Archive>
-void fields(Archive& archive, Needs& needs) {
-  auto& [user, capabilities, paths, network] = needs;
-  archive(user, capabilities, paths, network);
-}
-
-template <typename Archive>
 void fields(Archive& archive, Described& described) {
   auto& [name, version, abi_minor, state_version, metrics, options, needs] = described;
   archive(name, version, abi_minor, state_version, metrics, options, needs);
+}
+
+template <typename Archive>
+void fields(Archive& archive, KnownNeeds& known) {
+  auto& [digest, needs, options] = known;
+  archive(digest, needs, options);
+}
+
+template <typename Archive>
+void fields(Archive& archive, PathAccess& path) {
+  auto& [granted, rest, write] = path;
+  archive(granted, rest, write);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Access& access) {
+  auto& [capabilities, paths, network] = access;
+  archive(capabilities, paths, network);
+}
+
+template <typename Archive>
+void fields(Archive& archive, Confined& confined) {
+  auto& [access, words, weaker] = confined;
+  archive(access, words, weaker);
 }
 
 template <typename Archive>
@@ -125,8 +156,9 @@ void fields(Archive& archive, Recorder::Saved& saved) {
 
 template <typename Archive>
 void fields(Archive& archive, Flight& flight) {
-  auto& [number, scheduled, boot, late, stepped, trial] = flight;  // a trial hinders a re-exec
-  archive(number, scheduled, boot, late, stepped);
+  // A trial hinders a re-exec.
+  auto& [number, scheduled, boot, late, stepped, trial, received, readings] = flight;
+  archive(number, scheduled, boot, late, stepped, received, readings);
 }
 
 template <typename Archive>
@@ -152,9 +184,9 @@ void fields(Archive& archive, OutputLines::Saved& saved) {
 template <typename Archive>
 void fields(Archive& archive, HostState& host) {
   auto& [pid, pid_namespace, exit_notice, socket, output, report, partial, unsent, garbled, killed,
-         printed] = host;
+         printed, received, group, confined] = host;
   archive(pid, pid_namespace, exit_notice, socket, output, report, partial, unsent, garbled, killed,
-          printed);
+          printed, received, group, confined);
 }
 
 template <typename Archive>
@@ -192,15 +224,15 @@ void fields(Archive& archive, StoredPlugin& plugin) {
 template <typename Archive>
 void fields(Archive& archive, InstanceState& state) {
   auto& [config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
-         version, next, refused, described, flight, polls_sent, plugin_pid, phase_due, phase_event,
-         waiting, stuck_since, stuck, host_pid, recycling, held, recycled, recycled_why,
-         first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned, latest,
-         last_took, readings, gaps] = state;
+         version, next, refused, described, needs, surplus, flight, polls_sent, plugin_pid,
+         phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held, recycled,
+         recycled_why, first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned,
+         latest, last_took, readings, gaps] = state;
   archive(config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
-          version, next, refused, described, flight, polls_sent, plugin_pid, phase_due, phase_event,
-          waiting, stuck_since, stuck, host_pid, recycling, held, recycled, recycled_why,
-          first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned, latest,
-          last_took, readings, gaps);
+          version, next, refused, described, needs, surplus, flight, polls_sent, plugin_pid,
+          phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held, recycled,
+          recycled_why, first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned,
+          latest, last_took, readings, gaps);
 }
 
 template <typename Archive>

@@ -60,7 +60,7 @@ class Netif {
       option("include", "*", "Globs: interfaces whose name matches one of them are metered"),
       option("exclude", "lo", "Globs: of those, interfaces that match one of these are not")};
   static constexpr tm_needs needs =
-      needing({.paths = list<"/proc/sys/kernel/random/boot_id", "/proc/self/ns/net">});
+      needing({.network = true, .paths = list<"/proc/sys/kernel/random/boot_id">});
   static constexpr std::uint32_t state_version = netif::kStateVersion;
 
   explicit Netif(Host host)

@@ -83,12 +83,14 @@ struct tm_option {
   const char* help;     /* one line */
 };
 
-/* What the plugin wants from the system. It gets no more than this, and no more than is granted.
- * Paths: "/run/x" is read, "+/run/x" written or connected to as well; "@key" and "+@key" mean the
- * path that the option `key` holds. Lists are NULL-terminated arrays, or NULL. */
+/* What the plugin wants from the system. It gets no more than this, and is not run unless its
+ * configuration grants all of it. Paths: "/run/x" is read, "+/run/x" written, or connected to as a
+ * Unix socket; "@key" and "+@key" mean the path that the option `key` holds. A folder stands for
+ * all that is below it. The system's libraries, /dev/null, /dev/urandom and /proc/self are
+ * everybody's. Lists are NULL-terminated arrays, or NULL. */
 struct tm_needs {
   uint32_t size;
-  uint32_t network;                /* 1 = opens IPv4 or IPv6 sockets */
+  uint32_t network;                /* 1 = opens sockets: IPv4, IPv6, netlink */
   const char* user;                /* a system user to run as; NULL = any unprivileged one */
   const char* const* capabilities; /* "CAP_NET_ADMIN" */
   const char* const* paths;

@@ -76,7 +76,7 @@ TEST(Load, DescribesInPlainText) {
             "  path = \"/\"\n"
             "      a path on the file system\n"
             "needs\n"
-            "  paths: @path\n");
+            "  nothing\n");
 }
 
 // Given the template plugin, then it is under 30 lines and reads the bytes in use on a real file

@@ -3,7 +3,7 @@
 add_custom_target(fault_plugins)
 foreach(name crasher hanger failer garbler exiter ctor_crasher ctor_hanger eater leaker fd_leaker forker
     daemoniser printer flooder undeclared stubborn counter tap sleeper save_crasher closer
-    thrower smasher socket_flooder dawdler changeling)
+    thrower smasher socket_flooder dawdler changeling burglar keyholder)
   tallyman_add_plugin(${name} SOURCES fault/plugins/${name}.cpp)
   set_target_properties(plugin_${name} PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fault-plugins)

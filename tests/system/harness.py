@@ -24,15 +24,24 @@ def wait_for(what, condition, patience=PATIENCE):
     raise AssertionError(f"waited {patience} s in vain for {what}")
 
 
-class Daemon:
-    """One process, in a network namespace if given one, with its standard error in a file."""
+# What the plugins of these tests need.
+GRANTS = {
+    "netif": {"network": True, "paths": ["/proc/sys/kernel/random/boot_id"]},
+    "sleeper": {"capabilities": ["CAP_DAC_READ_SEARCH"], "paths": ["@path"]},
+}
 
-    def __init__(self, command, log, namespace=None):
+
+class Daemon:
+    """One process, in a network namespace if given one, with its standard error in a file; as another
+    user (a uid, without groups) if given one."""
+
+    def __init__(self, command, log, namespace=None, user=None):
         prefix = ["ip", "netns", "exec", namespace] if namespace else []
         self.log = log
         with open(log, "ab") as out:
             self.process = subprocess.Popen([*prefix, *map(str, command)], stdout=out, stderr=out,
-                                            stdin=subprocess.DEVNULL)
+                                            stdin=subprocess.DEVNULL, user=user, group=user,
+                                            extra_groups=None if user is None else [])
 
     def running(self):
         return self.process.poll() is None
@@ -70,6 +79,7 @@ class Site:
         self.endpoint = f"ipc://{self.directory}/link"
         self.namespace = None  # of both, unless the rater has one of its own
         self.rater_namespace = None
+        self.agent_user = None  # a uid, if not our own
         self.agent = self.rater = None
         self.others = []
         self.drop_ins = self.directory / "drop-ins"  # not there before a test makes it
@@ -96,11 +106,14 @@ group_commit = {toml(group_commit)}
 {extra}
 """)
 
-    def plugin(self, instance, plugin=None, interval=BEAT, deadline=None, **options):
+    def plugin(self, instance, plugin=None, interval=BEAT, deadline=None, grants=None, **options):
         """An instance; its polls may take as long as they are apart, since these machines are shared."""
         deadline = deadline or interval
+        grants = GRANTS.get(plugin or instance, {}) if grants is None else grants
         lines = [f"plugin = {toml(plugin or instance)}", f"interval = {toml(interval)}",
-                 f"deadline = {toml(deadline)}", "[options]"]
+                 f"deadline = {toml(deadline)}", "[grants]"]
+        lines += [f"{key} = {toml(value)}" for key, value in grants.items()]
+        lines.append("[options]")
         lines += [f"{key} = {toml(value)}" for key, value in options.items()]
         (self.directory / "plugins.d" / f"{instance}.toml").write_text("\n".join(lines) + "\n")
 
@@ -160,7 +173,7 @@ match = {{ {rules} }}
 
     def start_agent(self):
         self.agent = Daemon([BUILD / "bin/tallyman-agent", "--config", self.directory / "agent.toml"],
-                            self.directory / "agent.log", self.namespace)
+                            self.directory / "agent.log", self.namespace, self.agent_user)
         return self.agent
 
     def start_rater(self):

@@ -178,7 +178,7 @@ def test_refused_with_the_reason(dropping):
     os.mkfifo(dropping.drop_ins / "pipe.so")
     (dropping.drop_ins / "folder.so").mkdir()
     reasons = {"text": "invalid ELF header", "library": "does not export", "shared": "chmod go-w",
-               "needy": "it needs @path", "crashing": "signal 6", "linked": "symbolic link",
+               "needy": "it needs CAP_DAC_READ_SEARCH", "crashing": "signal 6", "linked": "symbolic link",
                "pipe": "no regular file", "folder": "no regular file",
                "hanging": "does not declare itself within 10s"}
     if os.getuid() == 0:
@@ -210,7 +210,8 @@ def test_needs_are_granted_by_configuring_it(dropping):
     values.write_text("0 5\n")
     place(dropping, "needy", content(BUILD / "fault-plugins/tap.so"))
     wait_state(dropping, "needy", "quarantined")
-    dropping.plugin("needy", path=str(values))
+    dropping.plugin("needy", path=str(values), grants={
+        "capabilities": ["CAP_DAC_READ_SEARCH"], "paths": [str(dropping.directory)]})
     dropping.agent.process.send_signal(signal.SIGHUP)
     dropping.wait_running("needy")
 

@@ -57,7 +57,7 @@ def test_ours():
     ("fault-plugins/undeclared.so", [], "metric 7 is not declared"),
     ("fault-plugins/counter.so", ["--option", "stpe=7"], "unknown option stpe"),
     ("fault-plugins/counter.so", ["--option", "series=nine"], "expected a whole number"),
-    ("bin/tallyman", [], "it is not loaded"),
+    ("bin/tallyman-plugin-host", [], "it is not loaded"),
 ])
 def test_bad_ones(plugin, words, reason):
     """Given a plugin that misbehaves or is configured wrongly, then it is at fault, in words."""

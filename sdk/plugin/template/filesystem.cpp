@@ -13,7 +13,6 @@ class Filesystem {
   static constexpr tm_metric metrics[] = {
       tp::gauge("filesystem_used_bytes", "bytes", "Bytes in use", tp::labels<"mountpoint">)};
   static constexpr tm_option options[] = {tp::option("path", "/", "a path on the file system")};
-  static constexpr tm_needs needs = tp::needing({.paths = tp::list<"@path">});
   explicit Filesystem(tp::Host host) : path_(host.option("path")) {}
   void poll(tp::Poll& poll) {
     struct statvfs fs {};

@@ -94,7 +94,8 @@ class CrashSite(harness.Site):
         self.catalogue(period="10s", customers=(("acme", {"series": "0"}),))
         beat = f"{BEAT // 1_000_000}ms"
         self.source = Source(directory / "truth", seed)
-        self.plugin("tap", interval=beat, path=str(self.source.path))
+        self.plugin("tap", interval=beat, path=str(self.source.path),
+                    grants={"capabilities": ["CAP_DAC_READ_SEARCH"], "paths": [str(directory)]})
         self.plugin("counter", interval=beat, series=COUNTER_SERIES, busy=COUNTER_SERIES - 1,
                     step=STEP, seed=seed % 1000)
         self.kills = 0

@@ -11,7 +11,9 @@ class Sleeper {
   static constexpr const char *name = "sleeper", *version = "1.0";
   static constexpr tm_metric metrics[] = {tp::gauge("sleeper_polls", "polls", "Good polls")};
   static constexpr tm_option options[] = {tp::option("path", "/", "the folder")};
-  static constexpr tm_needs needs = tp::needing({.paths = tp::list<"@path">});
+  // The test's folder is its own user's alone.
+  static constexpr tm_needs needs =
+      tp::needing({.capabilities = tp::list<"CAP_DAC_READ_SEARCH">, .paths = tp::list<"@path">});
   explicit Sleeper(tp::Host host) : path_(host.option("path") + "/nothing") {}
   void poll(tp::Poll& poll) {
     struct stat status {};

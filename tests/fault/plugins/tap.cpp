@@ -14,7 +14,9 @@ class Tap {
   static constexpr tm_metric metrics[] = {
       tp::counter("tap_bytes_total", "bytes", "Bytes as the file says", tp::labels<"series">)};
   static constexpr tm_option options[] = {tp::option("path", "", "the file with the values")};
-  static constexpr tm_needs needs = tp::needing({.paths = tp::list<"@path">});
+  // The test's folder is its own user's alone.
+  static constexpr tm_needs needs =
+      tp::needing({.capabilities = tp::list<"CAP_DAC_READ_SEARCH">, .paths = tp::list<"@path">});
 
   explicit Tap(tp::Host host) : path_(host.option("path")) {}
   void poll(tp::Poll& poll) {

@@ -63,6 +63,8 @@ TEST_F(Config, shipped_configuration_is_valid) {
   EXPECT_EQ(config.spool.segment_bytes, 4U << 20U);
   ASSERT_FALSE(config.instances.empty());
   EXPECT_EQ(config.instances[0].limits, Limits{});
+  EXPECT_EQ(config.plugin_uids, UidRange{});
+  EXPECT_TRUE(config.instances[0].grants.network);
 }
 
 // Given instances, then each file is one, named after it, with its options flattened.
@@ -105,6 +107,53 @@ TEST_F(Config, limits) {
        {"a.toml:3:", "a.toml:4:", "a.toml:5:", "a.toml:6:", "a.toml:7:", "`memory`"}) {
     EXPECT_NE(errors_.text().find(place), std::string::npos) << errors_.text();
   }
+}
+
+// Given grants, then they are taken, with a uid of its own for each instance or the user named;
+// nothing is granted by default.
+TEST_F(Config, grants) {
+  write("agent.toml", "plugin_uids = \"70000-79999\"\n");
+  write("plugins.d/a.toml", "plugin = \"netif\"\n");
+  write("plugins.d/b.toml",
+        "plugin = \"netif\"\n[grants]\nuser = \"4711\"\ncapabilities = [\"CAP_KILL\"]\n"
+        "paths = [\"/srv\", \"+/run/x\", \"@path\", \"+@out\"]\nnetwork = true\n");
+  AgentConfig config = load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  EXPECT_EQ(config.instances.at(0).grants, Grants{});
+  EXPECT_GE(config.instances.at(0).user.uid, 70000U);
+  EXPECT_LE(config.instances.at(0).user.uid, 79999U);
+  EXPECT_EQ(config.instances.at(0).user.gid, config.instances.at(0).user.uid);
+  EXPECT_EQ(config.instances.at(1).grants,
+            (Grants{"4711", {"CAP_KILL"}, {"/srv", "+/run/x", "@path", "+@out"}, true}));
+  EXPECT_EQ(config.instances.at(1).user, (User{4711, 4711, "4711"}));
+}
+
+// Given grants that cannot be, then each is told with its place.
+TEST_F(Config, wrong_grants) {
+  write("agent.toml", "plugin_uids = \"0-5\"\n");
+  write("plugins.d/a.toml",
+        "plugin = \"netif\"\n[grants]\nuser = \"no-such-user\"\ncapabilities = [\"KILL\"]\n"
+        "paths = [\"srv\"]\nnetwork = 1\npath = \"/srv\"\n");
+  write("plugins.d/b.toml", "plugin = \"netif\"\n[grants]\nuser = \"root\"\npaths = [\"@\"]\n");
+  write("plugins.d/c.toml", "plugin = \"netif\"\n[grants]\nuser = \"\"\npaths = [\"/a/../b\"]\n");
+  load();
+  for (const char* place :
+       {"agent.toml:1:", "a.toml:3:", "a.toml:4:", "a.toml:5:", "a.toml:6:", "a.toml:7:",
+        "b.toml:3:", "b.toml:4:", "c.toml:3:", "c.toml:4:", "`KILL` is no capability"}) {
+    EXPECT_NE(errors_.text().find(place), std::string::npos) << place << "\n" << errors_.text();
+  }
+}
+
+// Given more instances than uids, then it is told.
+TEST_F(Config, too_few_uids) {
+  write("agent.toml", "plugin_uids = \"5000-5000\"\n");
+  write("plugins.d/a.toml", "plugin = \"netif\"\n");
+  load();
+  EXPECT_TRUE(errors_.empty()) << errors_.text();
+  write("plugins.d/b.toml", "plugin = \"netif\"\n");
+  load();
+  EXPECT_NE(errors_.text().find("agent.toml:1:15: fewer uids"), std::string::npos)
+      << errors_.text();
 }
 
 // Given a short interval and no deadline, then the deadline is the interval.

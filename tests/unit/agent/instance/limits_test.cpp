@@ -140,5 +140,27 @@ TEST(OutputLines, wants_only_so_much_a_second) {
   EXPECT_EQ(lines.wanted(2 * kSecond), OutputLines::kBytesPerSecond);
 }
 
+// Given a poll that gives more readings or bytes than are allowed, then it is told what was
+// broken; at the limit nothing is.
+TEST(PollLimits, readings_and_bytes) {
+  Limits limits;
+  limits.readings = 10;
+  limits.bytes = 1U << 20U;
+  EXPECT_EQ(over_poll_limit(limits, 10, 1U << 20U), "");
+  EXPECT_EQ(over_poll_limit(limits, 11, 0), "readings: over 10 in a poll");
+  EXPECT_EQ(over_poll_limit(limits, 0, 2U << 20U),
+            "bytes: it sent 2.0 MiB in a poll, 1.0 MiB are allowed");
+}
+
+// Given what is in force and what is not to be had, then the words name both, and nothing as weaker
+// where nothing is.
+TEST(IsolationText, names_what_is_weaker) {
+  const std::string strong = isolation_text({}, true, "uid 70000", "");
+  EXPECT_NE(strong.find("own PID namespace, uid 70000, no new privileges"), std::string::npos);
+  EXPECT_EQ(strong.find("weaker") == std::string::npos, kMemoryIsLimited) << strong;
+  const std::string weak = isolation_text({}, false, "", "no cgroup (no reason)");
+  EXPECT_NE(weak.find("; weaker: no cgroup (no reason), no PID namespace"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tallyman::agent

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,14 +44,17 @@ class Landlock : public testing::Test {
   /// The errno of a call in a child that is confined to the access; 0 = it went well.
   int outcome(const Access& access, const std::function<long()>& call, unsigned abi = 0) {
     const Fd self(open("/proc/self/exe", O_PATH | O_CLOEXEC));
-    auto ruleset = make_ruleset({abi == 0 ? landlock_abi() : abi, access, self.get(), self.get()});
+    if (abi == 0) abi = landlock_abi();
+    auto ruleset = make_ruleset({abi, access.network, self.get(), self.get()});
     if (!ruleset) return 200;
-    missing_ = ruleset->missing;
-    pins_ = ruleset->pins.size();
+    found_.clear();
+    for (const GrantedPath& path : granted_paths(access, abi)) {
+      found_.push_back(let_through(ruleset->get(), path));
+    }
     const pid_t child = fork();
     if (child == 0) {
       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-      if (syscall(SYS_landlock_restrict_self, ruleset->fd.get(), 0U) != 0) _exit(200);
+      if (syscall(SYS_landlock_restrict_self, ruleset->get(), 0U) != 0) _exit(200);
       errno = 0;
       _exit(call() < 0 ? errno : 0);
     }
@@ -63,8 +68,7 @@ class Landlock : public testing::Test {
   }
 
   fs::path folder_;
-  std::string missing_;
-  std::size_t pins_ = 0;
+  std::vector<Found> found_;
 };
 
 // Given nothing granted, then libraries and /dev/null are to be had, and no file of anybody's, nor
@@ -128,16 +132,38 @@ TEST_F(Landlock, below_a_grant) {
   EXPECT_EQ(opening(later, at("granted/sub/b"), O_RDONLY), 0) << "its folder is what is granted";
   const Access link{0, {{at("granted"), "link/c", false}}, false};
   EXPECT_EQ(opening(link, at("other/c"), O_RDONLY), EACCES);
-  EXPECT_EQ(missing_, at("granted/link/c"));
+  EXPECT_EQ(found_, std::vector{Found::nothing});
 }
 
-// Given a granted path that is not there, then it is named; one of /proc is pinned.
-TEST_F(Landlock, missing_and_pinned) {
-  EXPECT_EQ(opening({0, {{at("nowhere"), "", false}}, false}, "/dev/null", O_RDONLY), 0);
-  EXPECT_EQ(missing_, at("nowhere"));
+// Given a granted path that is not there, one of /proc, and a socket, then each is found as what it
+// is, and no descriptor is left open but that of /proc.
+TEST_F(Landlock, finds) {
+  const Fd listener(socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  at("granted/sock").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   const char* id = "/proc/sys/kernel/random/boot_id";
-  EXPECT_EQ(opening({0, {{id, "", false}}, false}, id, O_RDONLY), 0);
-  EXPECT_EQ(pins_, 1U);
+  const Access access{0,
+                      {{at("granted"), "sock", true},
+                       {at("granted/sock"), "", true},
+                       {id, "", false},
+                       {at("nowhere"), "", false},
+                       {at("granted"), "no/where", false}},
+                      false};
+  EXPECT_EQ(opening(access, id, O_RDONLY), 0);
+  EXPECT_EQ(found_, (std::vector{Found::socket, Found::socket, Found::file, Found::nothing,
+                                 Found::nothing}));
+  int pins = 0;
+  for (int fd = 3; fd < 64; fd++) {
+    std::error_code ignored;
+    const fs::path link = "/proc/self/fd/" + std::to_string(fd);
+    if (fs::read_symlink(link, ignored) != id) continue;
+    pins++;
+    EXPECT_EQ(fcntl(fd, F_GETFD), 0) << "it stays open across exec";
+    close(fd);
+  }
+  EXPECT_EQ(pins, 1);
 }
 
 // Given any ABI up to the kernel's, then a ruleset can be made of what it knows, and files are

@@ -31,7 +31,7 @@ int outcome(const FilterPlan& plan, const std::function<long()>& call) {
   const pid_t child = fork();
   if (child == 0) {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (enter_filter(confinement) != nullptr) _exit(kNoFilter);
+    if (enter_filter(confinement, false) != nullptr) _exit(kNoFilter);
     errno = 0;
     _exit(call() < 0 ? errno : 0);
   }
