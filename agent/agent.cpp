@@ -71,7 +71,7 @@ Agent::~Agent() {
 Status Agent::open(std::optional<AgentState> former) {
   Capabilities granted = 0;
   for (const InstanceConfig& instance : config_.instances) {
-    granted |= all_granted(instance.grants, {}).capabilities;
+    granted |= granted_capabilities(instance.grants);
   }
   give_up_capabilities(granted);
   Status made = real_files().make_directories(config_.state_directory);
@@ -275,7 +275,7 @@ void Agent::reload() {
   configuration_error_.clear();
   bool restart = fresh.agent != config_.agent || fresh.socket != config_.socket ||
                  fresh.state_directory != config_.state_directory ||
-                 fresh.log_level != config_.log_level ||
+                 fresh.plugin_uids != config_.plugin_uids || fresh.log_level != config_.log_level ||
                  fresh.group_commit != config_.group_commit ||
                  fresh.spool.limit_bytes != config_.spool.limit_bytes ||
                  fresh.spool.segment_bytes != config_.spool.segment_bytes ||
@@ -284,7 +284,9 @@ void Agent::reload() {
                  fresh.spool.seal_bytes != config_.spool.seal_bytes;
   if (restart) {
     configuration_error_ =
-        "agent, state_directory, socket, log_level and [spool] take effect at the next start only";
+        "agent, state_directory, socket, plugin_uids, log_level and [spool] take effect at the "
+        "next "
+        "start only";
     log::warning("{}", configuration_error_);
   }
   const bool folders_changed = fresh.drop_in_directories != config_.drop_in_directories;

@@ -51,6 +51,8 @@ class Agent {
   Agent(app::EventLoop& loop, AgentConfig config, ConfigDefaults defaults);
   Status open(std::optional<AgentState> former);
   Status guard_state();
+  /// The uid of its own that an instance has, configured or dropped in; root when none is left.
+  [[nodiscard]] User own_user(const std::string& name);
   void open_link();
   void find_known();
   void open_steering();
@@ -63,8 +65,8 @@ class Agent {
                                                  const PluginVersion& had);
   /// The instances that are to be there now: those configured, and the drop-ins that nobody
   /// configured.
-  [[nodiscard]] std::map<std::string, InstanceConfig> wanted_instances() const;
-  [[nodiscard]] std::optional<std::vector<InstanceConfig>> wanted_by(const std::string& path) const;
+  [[nodiscard]] std::map<std::string, InstanceConfig> wanted_instances();
+  [[nodiscard]] std::optional<std::vector<InstanceConfig>> wanted_by(const std::string& path);
   /// Removes the instances that are not wanted as they are, and adds those that are.
   void apply();
   void renew_packages();
@@ -120,6 +122,7 @@ class Agent {
   std::unique_ptr<Isolation> isolation_;
   std::unique_ptr<PluginStore> plugins_;
   std::unique_ptr<DropIns> drop_ins_;
+  std::map<std::string, User> drop_in_users_;  ///< those drawn for what is not configured
   bool starting_ = true;
   std::set<std::string> late_;  ///< drop-ins that were not there when the agent started
   /// The first instant that a drop-in does not poll any more: a gap that says why.

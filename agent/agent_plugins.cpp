@@ -26,7 +26,7 @@ void Agent::open_plugins(AgentState* former) {
   handlers.event = [this](const std::string& name, const std::string& what) { event(name, what); };
   handlers.confined = [this](const std::string& name, const std::string& path) {
     return isolation_->confine(
-        {name, path, config_.plugin_host, own_user(config_, name), Access{}, Limits{}});
+        {name, path, config_.plugin_host, own_user(name), Access{}, Limits{}});
   };
   drop_ins_ = std::make_unique<DropIns>(loop_, *plugins_, config_.plugin_host,
                                         config_.drop_in_directories, std::move(handlers));
@@ -48,7 +48,7 @@ Result<PluginVersion> Agent::version_of(const InstanceConfig& instance, const Pl
   return plugins_->admit(file, Trust::any);
 }
 
-std::optional<std::vector<InstanceConfig>> Agent::wanted_by(const std::string& path) const {
+std::optional<std::vector<InstanceConfig>> Agent::wanted_by(const std::string& path) {
   std::vector<InstanceConfig> wanted;
   bool named = false;
   const std::string name = plugin_name(path);
@@ -68,11 +68,25 @@ std::optional<std::vector<InstanceConfig>> Agent::wanted_by(const std::string& p
   InstanceConfig unconfigured;
   unconfigured.name = name;
   unconfigured.plugin = path;
-  unconfigured.user = own_user(config_, name);
+  unconfigured.user = own_user(name);
   return std::vector{unconfigured};
 }
 
-std::map<std::string, InstanceConfig> Agent::wanted_instances() const {
+User Agent::own_user(const std::string& name) {
+  std::set<uid_t> taken;
+  for (const InstanceConfig& instance : config_.instances) {
+    if (instance.name == name && instance.grants.user.empty()) return instance.user;
+    taken.insert(instance.user.uid);
+  }
+  for (const auto& [other, user] : drop_in_users_) taken.insert(user.uid);
+  const auto known = drop_in_users_.find(name);
+  if (known != drop_in_users_.end()) return known->second;
+  const std::optional<uid_t> uid = draw_uid(name, taken, config_.plugin_uids);
+  if (!uid) return {};
+  return drop_in_users_[name] = {*uid, *uid, {}};
+}
+
+std::map<std::string, InstanceConfig> Agent::wanted_instances() {
   std::map<std::string, InstanceConfig> wanted;
   for (const InstanceConfig& instance : config_.instances) {
     if (instance.enabled) wanted[instance.name] = instance;

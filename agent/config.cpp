@@ -232,20 +232,22 @@ void read_instances(AgentConfig& config, bool must_exist, ConfigTable& root, Con
   for (const fs::path& path : files) config.instances.push_back(read_instance(path, errors));
 }
 
-/// A uid of its own for each instance that is granted no user.
+/// A uid of its own for each instance that is granted no user. Instances ascend by name.
 void give_uids(AgentConfig& config, ConfigTable& root) {
-  std::vector<std::string> names;
-  for (const InstanceConfig& instance : config.instances) names.push_back(instance.name);
-  const UidRange& range = config.plugin_uids;
-  if (names.size() > std::uint64_t{range.last} - range.first + 1) {
-    root.complain("plugin_uids", "fewer uids than plugin instances",
-                  "a range of at least " + std::to_string(names.size()));
-    return;
+  std::set<uid_t> taken;
+  for (const InstanceConfig& instance : config.instances) {
+    if (!instance.grants.user.empty()) taken.insert(instance.user.uid);
   }
-  const auto uids = choose_uids(names, range);
   for (InstanceConfig& instance : config.instances) {
-    const uid_t uid = uids.at(instance.name);
-    if (instance.grants.user.empty()) instance.user = {uid, uid, {}};
+    if (!instance.grants.user.empty()) continue;
+    const std::optional<uid_t> uid = draw_uid(instance.name, taken, config.plugin_uids);
+    if (!uid) {
+      root.complain("plugin_uids", "fewer uids than plugin instances",
+                    "a range of at least " + std::to_string(config.instances.size()));
+      return;
+    }
+    taken.insert(*uid);
+    instance.user = {*uid, *uid, {}};
   }
 }
 
@@ -307,13 +309,6 @@ AgentConfig load_config(const std::string& file, const ConfigDefaults& defaults,
 
 InstanceConfig load_instance(const std::string& file, ConfigErrors& errors) {
   return read_instance(file, errors);
-}
-
-User own_user(const AgentConfig& config, const std::string& instance) {
-  std::set<std::string> names{instance};
-  for (const InstanceConfig& one : config.instances) names.insert(one.name);
-  const uid_t uid = choose_uids({names.begin(), names.end()}, config.plugin_uids).at(instance);
-  return {uid, uid, {}};
 }
 
 void load_key(AgentConfig& config, ConfigErrors& errors) {

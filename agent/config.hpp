@@ -81,9 +81,6 @@ struct ConfigDefaults {
 /// for the socket need not be allowed to read it.
 void load_key(AgentConfig& config, app::ConfigErrors& errors);
 
-/// The uid of its own that an instance has, whether it is configured or dropped in.
-[[nodiscard]] User own_user(const AgentConfig& config, const std::string& instance);
-
 /// Adds an error for each program and plugin file that is named and not there: `--check` asks for
 /// it, a start does not (an absent plugin leaves the others running).
 void check_files(const AgentConfig& config, app::ConfigErrors& errors);

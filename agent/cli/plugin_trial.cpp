@@ -94,7 +94,7 @@ class Run {
 
   [[nodiscard]] User user() const {
     if (plan_.config.user.uid != 0) return plan_.config.user;
-    const uid_t uid = choose_uids({plan_.config.name}, UidRange{}).at(plan_.config.name);
+    const uid_t uid = draw_uid(plan_.config.name, {}, UidRange{}).value();
     return {uid, uid, {}};
   }
 

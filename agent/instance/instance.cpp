@@ -150,7 +150,7 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
 
 void Instance::begin_flight(const Flight& flight, Ns deadline) {
   flight_ = flight;
-  flight_->received = process_->received();
+  received_before_ = process_->received();
   process_->send(PollRequest{flight.number, flight.scheduled, deadline});
   cpu_before_ = cpu_;
   watch_usage(kBusyLook);
@@ -243,6 +243,8 @@ void Instance::hand_in(RecordedPoll recorded) {
 void Instance::end_flight() {
   context_.loop.cancel(std::exchange(poll_timer_, 0));
   flight_.reset();
+  cpu_before_ = cpu_;
+  received_before_ = process_ ? process_->received() : 0;
   settle();
   settle_versions();
 }

@@ -223,8 +223,10 @@ class Instance {
   /// Whether the host may go on. Otherwise it is refused, or started anew.
   [[nodiscard]] bool admit(const Described& described);
   [[nodiscard]] Verdict fit_successor(const Described& described);
-  /// Counts readings and bytes of the poll under way.
-  [[nodiscard]] Verdict within_poll(std::size_t readings);
+  /// Counts readings of the poll under way.
+  [[nodiscard]] Verdict within_readings(std::size_t more);
+  /// Of the poll under way, or since the last one.
+  [[nodiscard]] Verdict within_bytes() const;
 
   /// The host is to be killed for this.
   void condemn(const Fault& fault, PluginEvent event);
@@ -301,10 +303,11 @@ class Instance {
   pid_t plugin_pid_ = 0;          ///< once measured
   std::uint64_t recycled_ = 0;
   std::string recycled_why_;
-  std::optional<Usage> first_usage_;  ///< of this process, after its first good poll
-  Ns cpu_before_ = 0;                 ///< used by this process before the poll under way
-  Ns cpu_ = 0;                        ///< as last measured
-  std::uint64_t output_dropped_ = 0;  ///< by processes before this one
+  std::optional<Usage> first_usage_;   ///< of this process, after its first good poll
+  Ns cpu_before_ = 0;                  ///< used by this process before the poll, or since it
+  std::uint64_t received_before_ = 0;  ///< bytes, likewise
+  Ns cpu_ = 0;                         ///< as last measured
+  std::uint64_t output_dropped_ = 0;   ///< by processes before this one
   /// What the last poll that was handed to the journal saved, until it is in the spool.
   std::optional<PluginState> state_;
 

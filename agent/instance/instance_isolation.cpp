@@ -16,11 +16,10 @@ constexpr std::size_t kMostKnown = 4;
 
 }  // namespace
 
-// Of a file whose needs nobody has read yet, all that is granted is the bound.
+// A file whose needs nobody has read yet is loaded with nothing, to be asked for them.
 Result<Confinement> Instance::confinement(const StoredPlugin& version) const {
   const KnownNeeds* known = known_needs(version.digest);
-  const Access access =
-      known != nullptr ? judged(*known).access : all_granted(config_.grants, config_.options);
+  const Access access = known != nullptr ? judged(*known).access : Access{};
   return context_.isolation->confine(
       {config_.name, version.path, context_.plugin_host, config_.user, access, config_.limits});
 }
@@ -79,10 +78,16 @@ Verdict Instance::fit_successor(const Described& described) {
   return {};
 }
 
-Verdict Instance::within_poll(std::size_t readings) {
-  flight_->readings += readings;
-  const std::string words =
-      over_poll_limit(config_.limits, flight_->readings, process_->received() - flight_->received);
+Verdict Instance::within_readings(std::size_t more) {
+  flight_->readings += more;
+  const std::string words = over_readings(config_.limits, flight_->readings);
+  if (words.empty()) return {};
+  return Fault{wire::Cause::limit, words};
+}
+
+Verdict Instance::within_bytes() const {
+  const std::uint64_t bytes = process_ ? process_->received() - received_before_ : 0;
+  const std::string words = over_bytes(config_.limits, bytes);
   if (words.empty()) return {};
   return Fault{wire::Cause::limit, words};
 }

@@ -15,7 +15,8 @@ using wire::Cause;
 // ---- frames -------------------------------------------------------------------------------------
 
 void Instance::on_frame(FromHost& frame) {
-  Verdict fault = std::visit([this](auto& body) { return on(body); }, frame);
+  Verdict fault = within_bytes();
+  if (!fault) fault = std::visit([this](auto& body) { return on(body); }, frame);
   if (fault) condemn(*fault, PluginEvent::garbage);
 }
 
@@ -77,19 +78,17 @@ Verdict Instance::on(Created& created) {
 
 Verdict Instance::on(Define& define) {
   if (!polls_itself()) return Fault{Cause::protocol, "a definition outside a poll"};
-  if (Verdict over = within_poll(0)) return over;
   return recorder_.define(define);
 }
 
 Verdict Instance::on(Readings& readings) {
   if (!polls_itself()) return Fault{Cause::protocol, "readings outside a poll"};
-  if (Verdict over = within_poll(readings.values.size())) return over;
+  if (Verdict over = within_readings(readings.values.size())) return over;
   return recorder_.readings(readings);
 }
 
 Verdict Instance::on(PartGap& part) {
   if (!polls_itself()) return Fault{Cause::protocol, "a gap outside a poll"};
-  if (Verdict over = within_poll(0)) return over;
   return recorder_.part(std::move(part));
 }
 
@@ -260,6 +259,7 @@ void Instance::begin_process() {
   host_pid_ = process_->pid();
   first_usage_.reset();
   cpu_ = cpu_before_ = 0;
+  received_before_ = 0;
   plugin_pid_ = 0;
   watch_usage(kBusyLook);
 }

@@ -41,7 +41,6 @@ void Instance::check_usage() {
     return condemn({Cause::limit, words}, PluginEvent::overrun);
   }
   if (!busy) {
-    cpu_before_ = cpu_;
     if (!first_usage_) first_usage_ = usage;
     const std::string words = grown(config_.limits, *first_usage_, *usage);
     if (!words.empty() && !stopping_ && !successor_.alive()) return recycle(words);

@@ -40,6 +40,7 @@ InstanceState Instance::freeze() const {
   state.recycled_why = recycled_why_;
   state.first_usage = first_usage_;
   state.cpu_before = cpu_before_;
+  state.received_before = received_before_;
   state.cpu = cpu_;
   state.output_dropped = output_dropped_;
   state.failure = failure_;
@@ -74,6 +75,7 @@ void Instance::thaw(InstanceState&& state) {
   recycled_why_ = std::move(state.recycled_why);
   first_usage_ = state.first_usage;
   cpu_before_ = state.cpu_before;
+  received_before_ = state.received_before;
   cpu_ = state.cpu;
   output_dropped_ = state.output_dropped;
   failure_ = std::move(state.failure);

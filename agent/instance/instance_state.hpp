@@ -22,8 +22,7 @@ struct Flight {
   Ns boot = 0;  ///< when it was sent
   Ns late = 0;  ///< how long after its instant
   bool stepped = false;
-  bool trial = false;          ///< by the successor
-  std::uint64_t received = 0;  ///< bytes that the host had sent before
+  bool trial = false;  ///< by the successor
   std::uint64_t readings = 0;
 };
 
@@ -74,6 +73,7 @@ struct InstanceState {
   std::string recycled_why;
   std::optional<Usage> first_usage;
   Ns cpu_before = 0;
+  std::uint64_t received_before = 0;
   Ns cpu = 0;
   std::uint64_t output_dropped = 0;
   Fault failure;

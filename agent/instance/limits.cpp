@@ -35,7 +35,7 @@ std::string over_limit(const Limits& limits, const Usage& usage) {
            " run, " + std::to_string(limits.processes) + " are allowed";
   }
   if (usage.cpu > limits.cpu) {
-    return "cpu: the poll took " + to_duration_text(usage.cpu) + ", " +
+    return "cpu: it used " + to_duration_text(usage.cpu) + " for a poll or between two, " +
            to_duration_text(limits.cpu) + " are allowed";
   }
   return {};
@@ -63,13 +63,15 @@ std::string allocation_refused(const Limits& limits) {
          human_bytes(limits.memory) + " that are allowed";
 }
 
-std::string over_poll_limit(const Limits& limits, std::uint64_t readings, std::uint64_t bytes) {
-  if (readings > limits.readings) {
-    return "readings: over " + std::to_string(limits.readings) + " in a poll";
-  }
+std::string over_readings(const Limits& limits, std::uint64_t readings) {
+  if (readings <= limits.readings) return {};
+  return "readings: over " + std::to_string(limits.readings) + " in a poll";
+}
+
+std::string over_bytes(const Limits& limits, std::uint64_t bytes) {
   if (bytes <= limits.bytes) return {};
-  return "bytes: it sent " + human_bytes(bytes) + " in a poll, " + human_bytes(limits.bytes) +
-         " are allowed";
+  return "bytes: it sent " + human_bytes(bytes) + " in a poll or between two, " +
+         human_bytes(limits.bytes) + " are allowed";
 }
 
 std::string isolation_text(const Limits& limits, bool pid_namespace, const std::string& confined,

@@ -15,9 +15,9 @@ struct Limits {
   std::uint64_t memory = 128U << 20U;  ///< bytes resident in all its processes
   unsigned descriptors = 64;           ///< open in any one process
   unsigned processes = 8;
-  Ns cpu = 5 * kSecond;              ///< of all its processes, in one poll
+  Ns cpu = 5 * kSecond;              ///< of all its processes, in one poll or between two
   std::uint64_t readings = 65536;    ///< of one poll; no more than the protocol's kMaxPollReadings
-  std::uint64_t bytes = 64U << 20U;  ///< of one poll's frames
+  std::uint64_t bytes = 64U << 20U;  ///< of frames, in one poll or between two
   unsigned log_lines = 20;           ///< in a second; what is over is dropped, and counted
   friend bool operator==(const Limits&, const Limits&) = default;
 };
@@ -27,7 +27,7 @@ struct Usage {
   std::uint64_t memory = 0;
   unsigned descriptors = 0;  ///< of the process with the most
   unsigned processes = 0;
-  Ns cpu = 0;      ///< since they were started; for the judgement: since the poll began
+  Ns cpu = 0;      ///< since they were started; for the judgement: since the poll began or ended
   int plugin = 0;  ///< pid of the plugin's own process
 };
 
@@ -55,9 +55,9 @@ constexpr bool kMemoryIsLimited = false;
 constexpr bool kMemoryIsLimited = true;
 #endif
 
-/// Words for a poll that gave more readings, or bytes, than are allowed; empty when it did not.
-[[nodiscard]] std::string over_poll_limit(const Limits& limits, std::uint64_t readings,
-                                          std::uint64_t bytes);
+/// Whether one poll gave too many readings; whether a host sent too much: words, empty = no.
+[[nodiscard]] std::string over_readings(const Limits& limits, std::uint64_t readings);
+[[nodiscard]] std::string over_bytes(const Limits& limits, std::uint64_t bytes);
 
 /// What is in force, as status says it. `confined` and `weaker` are the confinement's words.
 [[nodiscard]] std::string isolation_text(const Limits& limits, bool pid_namespace,

@@ -46,7 +46,7 @@ void set_limits(const Limits& limits, bool own_user) {
   limit(RLIMIT_FSIZE, kMostFileBytes);
   limit(RLIMIT_CORE, 0);
   // What forks faster than the agent looks; two of a plugin's hosts may run for a while.
-  if (own_user) limit(RLIMIT_NPROC, 2 * kMostProcesses);
+  if (own_user) limit(RLIMIT_NPROC, std::uint64_t{2} * kMostProcesses);
 }
 
 constexpr int kHostProgram = kHostRuleset + 1;  ///< until it is executed
@@ -112,7 +112,7 @@ void place_all(const ChildEnds& ends, const Confinement& confinement) {
   // Now nothing of the agent's is open here that others wait for, should a path never be opened.
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   const bool sockets = enter_paths(confinement, confinement.ruleset.valid() ? kHostRuleset : -1);
-  set_limits(limits, confinement.user.has_value());
+  set_limits(limits, confinement.user && confinement.user->name.empty());
   if (chdir("/") != 0) give_up("cannot leave the agent's folder");
   if (const char* problem = enter_user(confinement)) give_up(problem);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

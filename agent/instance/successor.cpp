@@ -113,6 +113,8 @@ void Successor::poll(const PollRequest& request) {
   polled_ = request.number;
   const std::optional<Usage> usage = process_->usage();
   cpu_before_ = usage ? usage->cpu : 0;
+  received_before_ = process_->received();
+  readings_ = 0;
   process_->send(request);
 }
 
@@ -153,10 +155,12 @@ void Successor::spawn() {
   described_.reset();
   recorder_ = std::make_unique<Recorder>(dictionary_, agent_, config_.name);
   creations_ = 0;
+  received_before_ = 0;
   spawned_ = loop_.clock().boot();
   HostProcess::Handlers handlers;
   handlers.frame = [this](FromHost& frame) {
-    const Verdict fault = std::visit([this](auto& body) { return on(body); }, frame);
+    Verdict fault = within_bytes();
+    if (!fault) fault = std::visit([this](auto& body) { return on(body); }, frame);
     if (fault) fail(*fault);
   };
   handlers.garbage = [this](const Error& error) {
@@ -199,6 +203,13 @@ void Successor::watch_usage() {
     if (!words.empty()) return fail({Cause::limit, words + when_words(phase_)});
     watch_usage();
   });
+}
+
+Verdict Successor::within_bytes() const {
+  const std::uint64_t bytes = process_ ? process_->received() - received_before_ : 0;
+  const std::string words = over_bytes(config_.limits, bytes);
+  if (words.empty()) return {};
+  return Fault{Cause::limit, words + when_words(phase_)};
 }
 
 void Successor::on_ended(const Ended& ended) {
@@ -256,6 +267,9 @@ Verdict Successor::on(Define& define) {
 
 Verdict Successor::on(Readings& readings) {
   if (phase_ != P::canary) return protocol("readings outside a poll");
+  readings_ += readings.values.size();
+  const std::string words = over_readings(config_.limits, readings_);
+  if (!words.empty()) return Fault{Cause::limit, words + when_words(phase_)};
   return recorder_->readings(readings);
 }
 

@@ -98,6 +98,7 @@ class Successor {
   [[nodiscard]] Heir heir();
   void arm();
   void watch_usage();
+  [[nodiscard]] Verdict within_bytes() const;
   void on_ended(const Ended& ended);
   [[nodiscard]] Verdict on(Described& described);
   [[nodiscard]] Verdict on(Created& created);
@@ -122,8 +123,10 @@ class Successor {
   pid_t pid_ = 0;  ///< of process_
   std::unique_ptr<Recorder> recorder_;
   std::optional<Described> described_;
-  Ns spawned_ = 0;     ///< boot instant
-  Ns cpu_before_ = 0;  ///< used before its poll
+  Ns spawned_ = 0;                     ///< boot instant
+  Ns cpu_before_ = 0;                  ///< used before its poll
+  std::uint64_t received_before_ = 0;  ///< bytes, when its poll began
+  std::uint64_t readings_ = 0;         ///< of its poll
   unsigned creations_ = 0;
   bool given_state_ = false;
   std::uint64_t polled_ = 0;  ///< number of its poll

@@ -72,8 +72,6 @@ CgroupPlan plan_cgroups(const CgroupFacts& facts) {
     plan.why_not = "the agent may not divide its cgroup";
   } else if (!facts.delegated && !facts.alone) {
     plan.why_not = "the agent's cgroup is not delegated to it";
-  } else if (plan.controllers.empty()) {
-    plan.why_not = "the agent's cgroup has no controllers";
   } else {
     plan.folder = facts.folder;
     // An agent that replaced itself stands in its leaf already.
@@ -90,11 +88,12 @@ CgroupSettings cgroup_settings(const Limits& limits, const std::vector<std::stri
   CgroupSettings out;
   if (has("memory") && kMemoryIsLimited) {
     out.emplace_back("memory.max", std::to_string(limits.memory));
+    out.emplace_back(kSwap, "0");
     out.emplace_back("memory.oom.group", "1");
   }
   // The namespace's first process, and one more so that being over the limit is seen, and told.
   if (has("pids")) out.emplace_back("pids.max", std::to_string(limits.processes + 2));
-  // A quarter of what everything else on the host has, when there is not enough for all.
+  // A quarter of what the agent itself has, when there is not enough for both.
   if (has("cpu")) out.emplace_back("cpu.weight", "25");
   return out;
 }

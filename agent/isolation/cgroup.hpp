@@ -37,6 +37,9 @@ struct CgroupPlan {
 };
 [[nodiscard]] CgroupPlan plan_cgroups(const CgroupFacts& facts);
 
+/// Where the kernel does not count swap it is not there.
+constexpr const char* kSwap = "memory.swap.max";
+
 /// What to write into the files of a host's group.
 using CgroupSettings = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] CgroupSettings cgroup_settings(const Limits& limits,
@@ -54,6 +57,8 @@ class Cgroup {
                                               const LeftCgroups& left);
   /// One that was made by this process's former program.
   static std::shared_ptr<Cgroup> adopt(const std::string& folder);
+  /// Whether everything its processes hold counts, and goes when it does.
+  [[nodiscard]] bool binds_memory() const { return binds_memory_; }
   ~Cgroup();
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
@@ -75,6 +80,7 @@ class Cgroup {
   Fd door_;
   LeftCgroups left_;
   std::string words_, trouble_;
+  bool binds_memory_ = false;
 };
 
 /// The agent's own group, divided. Main thread.

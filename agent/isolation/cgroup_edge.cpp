@@ -98,7 +98,10 @@ Result<std::shared_ptr<Cgroup>> Cgroup::make(const std::string& folder,
   }
   std::shared_ptr<Cgroup> made(new Cgroup(folder, std::move(door), left));
   for (const auto& [name, value] : settings) {
-    const Status set = put(folder + "/" + name, value);
+    const std::string file = folder + "/" + name;
+    if (name == kSwap && access(file.c_str(), F_OK) != 0) continue;
+    const Status set = put(file, value);
+    made->binds_memory_ = made->binds_memory_ || (name == "memory.max" && set.ok());
     std::string& words = set.ok() ? made->words_ : made->trouble_;
     words += (words.empty() ? "" : ", ") + (set.ok() ? name + " " + value : set.error().text());
   }
@@ -142,9 +145,14 @@ Cgroups Cgroups::open(const CgroupFacts& facts) {
 
 Result<std::shared_ptr<Cgroup>> Cgroups::make(const std::string& instance, const Limits& limits) {
   std::erase_if(*left_, [](const auto& folder) { return rmdir(folder.c_str()) == 0; });
-  return Cgroup::make(plan_.folder + "/" + kPrefix + instance + "." + std::to_string(getpid()) +
-                          "-" + std::to_string(++made_),
-                      cgroup_settings(limits, plan_.controllers), left_);
+  const std::string name =
+      plan_.folder + "/" + kPrefix + instance + "." + std::to_string(getpid()) + "-";
+  // What this process's former program made is there still.
+  do {
+    made_++;
+  } while (access((name + std::to_string(made_)).c_str(), F_OK) == 0);
+  return Cgroup::make(name + std::to_string(made_), cgroup_settings(limits, plan_.controllers),
+                      left_);
 }
 
 }  // namespace tallyman::agent

@@ -43,7 +43,7 @@ bool enter_paths(const Confinement& confinement, int ruleset) {
   bool sockets = false;
   for (const GrantedPath& path : confinement.paths) {
     const Found found = let_through(ruleset, path);
-    sockets = sockets || (found == Found::socket && path.write);
+    sockets = sockets || (found != Found::file && path.write);
     if (found != Found::nothing) continue;
     for (const char* part : {"granted but not there: ", path.granted.c_str(),
                              path.rest.empty() ? "" : "/", path.rest.c_str(), "\n"}) {

@@ -45,7 +45,7 @@ struct Confinement {
 
 /// Lets the ruleset on descriptor `ruleset` through to the paths; what is not there is printed to
 /// stderr. As above; not before nothing of the agent's is open any more, for it may never return.
-/// Whether one of them is a socket to connect to.
+/// Whether one that may be written is a socket to connect to, or not there yet.
 [[nodiscard]] bool enter_paths(const Confinement& confinement, int ruleset);
 
 /// Becomes the user, with the capabilities and no others. As above; clears the parent-death signal.

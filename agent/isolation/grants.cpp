@@ -60,18 +60,25 @@ bool is_free(const std::string& path, bool write, bool network) {
   return network && std::any_of(network_paths().begin(), network_paths().end(), below);
 }
 
-/// The rights to a path that is needed, by a grant that covers it; empty when none does.
-std::vector<PathAccess> granted_access(const std::vector<Entry>& grants, const std::string& path,
-                                       bool write) {
+/// Whether a grant covers a path that is needed.
+bool is_granted(const std::vector<Entry>& grants, const std::string& path, bool write) {
+  return std::any_of(grants.begin(), grants.end(), [&](const Entry& grant) {
+    auto covering = [&](const std::string& folder) { return covers(folder, path); };
+    return (grant.write || !write) && std::any_of(grant.paths.begin(), grant.paths.end(), covering);
+  });
+}
+
+/// The rights to a path that is granted. It is reached from the outermost folder that is granted: a
+/// link that the plugin, or another, placed in there must not lead out of it.
+PathAccess access_to(const std::vector<Entry>& grants, const std::string& path, bool write) {
+  std::string from = path;
   for (const Entry& grant : grants) {
-    if (write && !grant.write) continue;
     for (const std::string& folder : grant.paths) {
-      if (!covers(folder, path)) continue;
-      const std::size_t skip = folder == "/" ? 1 : folder.size() + 1;
-      return {{folder, path.size() > skip ? path.substr(skip) : std::string(), write}};
+      if (covers(folder, path) && folder.size() < from.size()) from = folder;
     }
   }
-  return {};
+  const std::size_t skip = from == "/" ? 1 : from.size() + 1;
+  return {from, path.size() > skip ? path.substr(skip) : std::string(), write};
 }
 
 void tidy(std::vector<PathAccess>& paths) {
@@ -155,9 +162,9 @@ class Judge {
 
   bool path_is_had(const Entry& entry, const std::string& path) {
     if (is_free(path, entry.write, needs_.network && grants_.network)) return true;
-    const auto access = granted_access(granted_, path, entry.write);
-    out_.access.paths.insert(out_.access.paths.end(), access.begin(), access.end());
-    return !access.empty();
+    if (!is_granted(granted_, path, entry.write)) return false;
+    out_.access.paths.push_back(access_to(granted_, path, entry.write));
+    return true;
   }
 
   void surplus_paths(const std::vector<Entry>& needed) {
@@ -213,7 +220,6 @@ const std::vector<std::string>& free_paths() {
                                                "/etc/localtime",
                                                "/dev/urandom",
                                                "/dev/random",
-                                               "/dev/zero",
                                                "/sys/devices/system/cpu"};
   return kPaths;
 }
@@ -241,17 +247,12 @@ Judgement judge(const Needs& needs, const Grants& grants, const OptionValuesOf& 
   return Judge(needs, grants, options).take();
 }
 
-Access all_granted(const Grants& grants, const OptionValuesOf& options) {
-  Access access;
-  access.network = grants.network;
+Capabilities granted_capabilities(const Grants& grants) {
+  Capabilities out = 0;
   for (const std::string& name : grants.capabilities) {
-    if (const auto number = capability_number(name)) access.capabilities |= capability(*number);
+    if (const auto number = capability_number(name)) out |= capability(*number);
   }
-  for (const Entry& entry : entries_of(grants.paths, options)) {
-    for (const std::string& path : entry.paths) access.paths.push_back({path, "", entry.write});
-  }
-  tidy(access.paths);
-  return access;
+  return out;
 }
 
 std::string needs_text(const Needs& needs) {

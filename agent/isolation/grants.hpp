@@ -54,8 +54,8 @@ struct Judgement {
 [[nodiscard]] Judgement judge(const Needs& needs, const Grants& grants,
                               const OptionValuesOf& options);
 
-/// All that is granted: the bound for a plugin whose needs nobody has read yet.
-[[nodiscard]] Access all_granted(const Grants& grants, const OptionValuesOf& options);
+/// The capabilities that are granted, needed or not.
+[[nodiscard]] Capabilities granted_capabilities(const Grants& grants);
 
 /// One in words: "user ceph; CAP_NET_ADMIN; /proc/x, +/run/y; network"; "nothing".
 [[nodiscard]] std::string needs_text(const Needs& needs);

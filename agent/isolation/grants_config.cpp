@@ -1,6 +1,7 @@
 #include "agent/isolation/grants_config.hpp"
 
 #include <pwd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -28,8 +29,9 @@ std::optional<User> read_user(ConfigTable& table, const std::string& name) {
   }
   const User user{entry != nullptr ? entry->pw_uid : *number,
                   entry != nullptr ? entry->pw_gid : static_cast<gid_t>(*number), name};
-  if (user.uid != 0 && user.uid != static_cast<uid_t>(-1)) return user;
-  table.complain("user", "`" + name + "` may not be granted: the agent's key and spool are root's",
+  const bool agents = user.uid == 0 || user.uid == geteuid();
+  if (!agents && user.uid != static_cast<uid_t>(-1)) return user;
+  table.complain("user", "`" + name + "` may not be granted: the agent's key and spool are its own",
                  "another user, or none for a uid of its own");
   return std::nullopt;
 }
@@ -77,8 +79,9 @@ GrantsConfig read_grants(ConfigTable table) {
 UidRange read_uid_range(ConfigTable& root) {
   const std::string text = root.text("plugin_uids", uid_range_text({}));
   if (const auto range = uid_range_from_text(text)) return *range;
-  root.complain("plugin_uids", "`" + text + "` is no range of uids",
-                "\"FIRST-LAST\", from 1000 to 4294967293, of uids that nobody else has");
+  root.complain(
+      "plugin_uids", "`" + text + "` is no range of uids",
+      "\"FIRST-LAST\", from 1000 to 4294967293, of at least 1000 uids that nobody else has");
   return {};
 }
 

@@ -37,6 +37,7 @@ std::string paths_text(const Access& access) {
   std::string out;
   for (const PathAccess& path : access.paths) {
     list(out, (path.write ? "write " : "read ") + path.path());
+    if (!path.rest.empty()) out += " (if a file, what is beside it)";
   }
   return out.empty() ? "" : " and " + out;
 }
@@ -65,7 +66,7 @@ Standing standing_of(const Means& means, const User& user, Capabilities granted)
   out.becomes_user = may && mapped;
   out.bounded = has(means.own, "CAP_SETPCAP");
   out.capabilities = granted & means.own;
-  if (!may && means.uid != user.uid) {
+  if (!may) {
     out.weaker = "same user as the agent (which may not change users)";
   } else if (may && !mapped) {
     out.weaker = "same user as the agent (uid " + std::to_string(user.uid) +
@@ -83,14 +84,18 @@ Isolation::Isolation(Means means, Cgroups groups)
     : means_(std::move(means)), groups_(std::move(groups)) {}
 
 Result<Confinement> Isolation::confine(const HostWish& wish) {
+  if (wish.user.uid == 0) {
+    return Error{"no uid of its own is left for it", wish.instance, "a wider range in plugin_uids"};
+  }
   Confinement out;
   out.told.access = wish.access;
   confine_user(wish, out);
   Status done = open_files(wish, out);
   if (done.ok()) done = confine_files(wish, out);
-  if (done.ok()) done = confine_calls(wish, out);
   if (!done.ok()) return done.error();
   confine_group(wish, out);
+  done = confine_calls(wish, out);
+  if (!done.ok()) return done.error();
   return out;
 }
 
@@ -133,8 +138,10 @@ Status Isolation::confine_files(const HostWish& wish, Confinement& out) const {
   out.ruleset = std::move(*ruleset);
   list(out.told.words, "Landlock (ABI " + std::to_string(means_.landlock) +
                            "): no files but system libraries" + paths_text(wish.access));
-  if (means_.landlock < 6 && !out.user) {
-    list(out.told.weaker, "it can signal what its user may (Landlock before ABI 6)");
+  if (means_.landlock < 6 && (!out.user || !out.user->name.empty())) {
+    list(out.told.weaker,
+         "without a PID namespace it can signal what its user may (Landlock before "
+         "ABI 6)");
   }
   return {};
 }
@@ -144,7 +151,8 @@ Status Isolation::confine_calls(const HostWish& wish, Confinement& out) {
     list(out.told.weaker, "no seccomp in this kernel: sockets and system calls are not restricted");
     return {};
   }
-  FilterPlan plan{wish.access.capabilities, wish.access.network, false};
+  FilterPlan plan{wish.access.capabilities, wish.access.network, false,
+                  out.group && out.group->binds_memory(), !out.user};
   Status made = filter(plan, out.filter);
   const bool sockets = may_reach_sockets(wish.access);
   if (sockets && made.ok()) {
@@ -153,10 +161,12 @@ Status Isolation::confine_calls(const HostWish& wish, Confinement& out) {
   }
   if (!made.ok()) return made;
   std::string words = plan.network ? "network sockets" : "no network";
-  if (sockets) words += ", Unix sockets where a granted path is one";
+  if (sockets) words += ", Unix sockets if a path it may write is one, or not there yet";
   list(out.told.words, "seccomp: " + words);
-  if (sockets && !out.user)
-    list(out.told.weaker, "with a socket it could steer the agent: its user may");
+  if (sockets) {
+    list(out.told.weaker, out.user ? "then it can connect to any Unix socket that its user may"
+                                   : "then it can steer the agent, as its user may");
+  }
   return {};
 }
 
@@ -182,7 +192,9 @@ void Isolation::confine_group(const HostWish& wish, Confinement& out) {
     return;
   }
   out.group = std::move(*group);
-  list(out.told.words, "cgroup (" + out.group->words() + ")");
+  const std::string& settings = out.group->words();
+  list(out.told.words,
+       settings.empty() ? "cgroup without controllers" : "cgroup (" + settings + ")");
   if (!out.group->trouble().empty()) list(out.told.weaker, out.group->trouble());
 }
 

@@ -62,13 +62,14 @@ int open_beneath(int folder, const char* rest) {
 }
 
 /// What is needed of a granted path. Of a file below a granted folder, its own folder: a rule holds
-/// for one file, and such a file may be replaced by another of its name, or not be there yet.
+/// for one file, and such a file may be replaced by another of its name, or not be there yet: then
+/// it may become a socket.
 int open_granted(const GrantedPath& path, bool& socket) {
   const int granted = open_path(path.granted.c_str());
   if (granted < 0 || path.rest.empty()) return granted;
   const int needed = open_beneath(granted, path.rest.c_str());
   struct stat status {};
-  if (needed >= 0 && fstat(needed, &status) == 0) socket = S_ISSOCK(status.st_mode);
+  socket = needed < 0 || (fstat(needed, &status) == 0 && S_ISSOCK(status.st_mode));
   int taken = needed;
   if (needed < 0 || !S_ISDIR(status.st_mode)) {
     if (needed >= 0) close(needed);

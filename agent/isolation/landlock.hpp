@@ -49,6 +49,7 @@ struct GrantedPath {
 };
 [[nodiscard]] std::vector<GrantedPath> granted_paths(const Access& access, unsigned abi);
 
+/// What stands there: a socket, or nothing yet that could not become one.
 enum class Found { nothing, file, socket };
 
 /// Opens the path, and lets whoever enters the ruleset (−1: none) through to it. For the child,

@@ -41,11 +41,12 @@ bool same(const struct stat& a, const struct stat& b) {
 }  // namespace
 
 Result<Fd> ReadableFiles::open(const std::string& path, mode_t rights) {
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat now {};
   if (!file.valid() || fstat(file.get(), &now) != 0) {
     return errno_error("cannot open", path, errno);
   }
+  if (!S_ISREG(now.st_mode)) return Error{"is no file that can be loaded", path, ""};
   if ((now.st_mode & rights) == rights) {
     copies_.erase(path);
     return file;

@@ -49,11 +49,28 @@ const std::initializer_list<Group> kRefused{
     {"CAP_SYS_PACCT", {"acct"}},
     {"CAP_SYS_TTY_CONFIG", {"vhangup"}},
     {"CAP_DAC_READ_SEARCH", {"open_by_handle_at"}},
-    {nullptr, {"add_key",           "request_key", "keyctl",     "io_uring_setup", "io_uring_enter",
-               "io_uring_register", "userfaultfd", "modify_ldt", "vm86",           "vm86old",
-               "_sysctl",           "uselib",      "ustat",      "sysfs",          "afs_syscall",
-               "vserver",           "tuxcall",     "security",   "getpmsg",        "putpmsg",
-               "get_kernel_syms",   "query_module"}}};
+    {nullptr, {"add_key",        "request_key",    "keyctl",
+               "io_uring_setup", "io_uring_enter", "io_uring_register",
+               "userfaultfd",    "modify_ldt",     "vm86",
+               "vm86old",        "_sysctl",        "uselib",
+               "ustat",          "sysfs",          "afs_syscall",
+               "vserver",        "tuxcall",        "security",
+               "getpmsg",        "putpmsg",        "get_kernel_syms",
+               "query_module",   "shmget",         "shmat",
+               "shmctl",         "msgget",         "msgsnd",
+               "msgrcv",         "msgctl",         "semget",
+               "semop",          "semtimedop",     "semctl",
+               "mq_open",        "mq_unlink"}}};
+
+/// What the agent's own user may do to the agent and its files. That of an open file goes on.
+const std::initializer_list<const char*> kOfTheSameUser{
+    "setpriority", "ioprio_set", "truncate",     "truncate64",   "chmod",       "fchmodat",
+    "fchmodat2",   "chown",      "lchown",       "chown32",      "lchown32",    "fchownat",
+    "setxattr",    "lsetxattr",  "utime",        "utimes",       "removexattr", "lremovexattr",
+    "futimesat",   "setxattrat", "file_setattr", "removexattrat"};
+/// Whose first argument is a process, 0 being itself.
+const std::initializer_list<const char*> kToProcesses{
+    "prlimit64", "sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity"};
 
 constexpr std::array kNamespaces{CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,   CLONE_NEWUSER,
                                  CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWCGROUP};
@@ -61,6 +78,11 @@ constexpr std::array kNamespaces{CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,   CLO
 /// The kernel looks at the low 32 bits of an address family, so the filter must, too.
 constexpr std::uint64_t kFamilyBits = 0xFFFFFFFF;
 constexpr unsigned kFamilies = 64;  ///< more than there are
+
+/// An argument that is not `value`, in all its 64 bits.
+constexpr scmp_arg_cmp differs(unsigned argument, std::uint64_t value) {
+  return {argument, SCMP_CMP_NE, value, 0};
+}
 
 class Maker {
  public:
@@ -71,6 +93,8 @@ class Maker {
     if (!context_) return failed("cannot be begun", ENOMEM);
     note(seccomp_attr_set(context_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM)));
     for (const Group& group : kRefused) refuse(group);
+    if (plan_.same_user) refuse_to_steer();
+    if (!plan_.shared_memory) refuse_shared_memory();
     if ((plan_.capabilities & capability(*capability_number("CAP_SYS_ADMIN"))) == 0) {
       for (const int flag : kNamespaces) {
         const auto bits = static_cast<std::uint32_t>(flag);
@@ -95,7 +119,11 @@ class Maker {
   void refuse(const Group& group) {
     const auto number = group.unless == nullptr ? std::nullopt : capability_number(group.unless);
     if (number && (plan_.capabilities & capability(*number)) != 0) return;
-    for (const char* call : group.calls) {
+    refuse(group.calls);
+  }
+
+  void refuse(std::initializer_list<const char*> calls) {
+    for (const char* call : calls) {
       const int at = seccomp_syscall_resolve_name(call);
       // What another architecture has is no call here.
       if (at >= 0) note(seccomp_rule_add(context_.get(), SCMP_ACT_ERRNO(EPERM), at, 0));
@@ -104,10 +132,35 @@ class Maker {
 
   void refuse(const char* call, scmp_arg_cmp when) {
     const int at = seccomp_syscall_resolve_name(call);
+    if (at < 0) return;
     note(seccomp_rule_add_array(context_.get(), SCMP_ACT_ERRNO(EPERM), at, 1, &when));
   }
 
+  void refuse_to_steer() {
+    refuse(kOfTheSameUser);
+    for (const char* call : kToProcesses) refuse(call, differs(0, 0));
+    refuse("utimensat", differs(1, 0));
+  }
+
+  void refuse_shared_memory() {
+    constexpr std::uint64_t kShared = MAP_SHARED | MAP_ANONYMOUS;
+    for (const char* call : {"mmap", "mmap2"}) {
+      refuse(call, SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE | MAP_ANONYMOUS, kShared));
+    }
+    refuse({"memfd_create", "memfd_secret"});
+  }
+
+  void refuse_pairs() {
+    refuse("socketpair", differs(0, AF_UNIX));
+    constexpr std::uint64_t kTypeBits = 0xF;
+    for (std::uint64_t type = 0; type <= kTypeBits; type++) {
+      if (type == SOCK_STREAM || type == SOCK_SEQPACKET) continue;
+      refuse("socketpair", SCMP_A1(SCMP_CMP_MASKED_EQ, kTypeBits, type));
+    }
+  }
+
   void refuse_sockets() {
+    if (!plan_.unix_sockets) refuse_pairs();
     if (!plan_.network && !plan_.unix_sockets) {
       note(seccomp_rule_add(context_.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 0));
       return;

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cstdint>
-#include <set>
 #include <sstream>
 
 #include "base/bytes.hpp"
@@ -34,9 +33,8 @@ std::optional<UidRange> uid_range_from_text(std::string_view text) {
   const std::size_t dash = text.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
   const auto first = number(text.substr(0, dash)), last = number(text.substr(dash + 1));
-  if (!first || !last || *first < kLeastUid || *last > kMostUid || *first > *last) {
-    return std::nullopt;
-  }
+  if (!first || !last || *first < kLeastUid || *last > kMostUid) return std::nullopt;
+  if (*first > *last || *last - *first + 1 < kLeastUids) return std::nullopt;
   return UidRange{static_cast<uid_t>(*first), static_cast<uid_t>(*last)};
 }
 
@@ -44,17 +42,15 @@ std::string uid_range_text(const UidRange& range) {
   return std::to_string(range.first) + "-" + std::to_string(range.last);
 }
 
-std::map<std::string, uid_t> choose_uids(const std::vector<std::string>& names,
-                                         const UidRange& range) {
+std::optional<uid_t> draw_uid(const std::string& name, const std::set<uid_t>& taken,
+                              const UidRange& range) {
   const std::uint64_t size = std::uint64_t{range.last} - range.first + 1;
-  std::map<std::string, uid_t> out;
-  std::set<std::uint64_t> taken;
-  for (const std::string& name : names) {
-    std::uint64_t at = draw(name) % size;
-    while (!taken.insert(at).second) at = (at + 1) % size;
-    out[name] = static_cast<uid_t>(range.first + at);
+  const std::uint64_t drawn = draw(name) % size;
+  for (std::uint64_t i = 0; i < size && i <= taken.size(); i++) {
+    const auto uid = static_cast<uid_t>(range.first + (drawn + i) % size);
+    if (!taken.contains(uid)) return uid;
   }
-  return out;
+  return std::nullopt;
 }
 
 bool is_mapped(std::string_view map, std::uint32_t id) {

@@ -3,11 +3,11 @@
 
 #include <sys/types.h>
 
-#include <map>
+#include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tallyman::agent {
 
@@ -19,16 +19,16 @@ struct UidRange {
   friend bool operator==(const UidRange&, const UidRange&) = default;
 };
 
-/// "FIRST-LAST" in decimal; nothing when it is no such range, or holds a uid below 1000 or above
-/// 4294967293: those are root's, the system's, or mean nobody.
+/// "FIRST-LAST" in decimal; nothing when it is no such range, holds fewer than kLeastUids, or a uid
+/// below 1000 or above 4294967293: those are root's, the system's, or mean nobody.
+constexpr std::uint64_t kLeastUids = 1000;
 [[nodiscard]] std::optional<UidRange> uid_range_from_text(std::string_view text);
 [[nodiscard]] std::string uid_range_text(const UidRange& range);
 
-/// A uid for each instance, of its own: drawn from a hash of its name, so that it stays the same
-/// whatever else is configured, and the next free one where two names draw the same. `names` are
-/// distinct, ascending, and no more than the range holds.
-[[nodiscard]] std::map<std::string, uid_t> choose_uids(const std::vector<std::string>& names,
-                                                       const UidRange& range);
+/// A uid of its own for an instance: drawn from a hash of its name, so that it stays the same
+/// whatever else is configured, and the next free one where that is taken. Nothing when all are.
+[[nodiscard]] std::optional<uid_t> draw_uid(const std::string& name, const std::set<uid_t>& taken,
+                                            const UidRange& range);
 
 /// A user with its primary group.
 struct User {

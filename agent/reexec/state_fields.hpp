@@ -157,8 +157,8 @@ void fields(Archive& archive, Recorder::Saved& saved) {
 template <typename Archive>
 void fields(Archive& archive, Flight& flight) {
   // A trial hinders a re-exec.
-  auto& [number, scheduled, boot, late, stepped, trial, received, readings] = flight;
-  archive(number, scheduled, boot, late, stepped, received, readings);
+  auto& [number, scheduled, boot, late, stepped, trial, readings] = flight;
+  archive(number, scheduled, boot, late, stepped, readings);
 }
 
 template <typename Archive>
@@ -226,13 +226,13 @@ void fields(Archive& archive, InstanceState& state) {
   auto& [config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
          version, next, refused, described, needs, surplus, flight, polls_sent, plugin_pid,
          phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held, recycled,
-         recycled_why, first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned,
-         latest, last_took, readings, gaps] = state;
+         recycled_why, first_usage, cpu_before, received_before, cpu, output_dropped, failure,
+         last_cause, spawned, latest, last_took, readings, gaps] = state;
   archive(config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
           version, next, refused, described, needs, surplus, flight, polls_sent, plugin_pid,
           phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held, recycled,
-          recycled_why, first_usage, cpu_before, cpu, output_dropped, failure, last_cause, spawned,
-          latest, last_took, readings, gaps);
+          recycled_why, first_usage, cpu_before, received_before, cpu, output_dropped, failure,
+          last_cause, spawned, latest, last_took, readings, gaps);
 }
 
 template <typename Archive>

@@ -27,7 +27,7 @@ NAUGHTY = [
     ("closer", "crash"),
     ("thrower", "error: threw something"),
     ("smasher", "crash"),  # a sanitizer ends it in its own way
-    ("socket_flooder", "hang"),
+    ("socket_flooder", "limit: bytes"),
 ]
 # These do no wrong for which they would be ended.
 GREEDY = [
@@ -90,6 +90,11 @@ def frozen(tmp_path):
     mount.close()
 
 
+def limit(site, instance, line):
+    with (site.directory / f"plugins.d/{instance}.toml").open("a") as file:
+        file.write(f"[limits]\n{line}\n")
+
+
 def greedy_too(site):
     """Plugins that take ever more but behave, with what status notes of each; not under a sanitizer,
     which has no limit of memory."""
@@ -128,6 +133,7 @@ def test_all_of_them_beside_netif(metered, mark, frozen):
     metered.plugin("netif", interval="1s", exclude=[])
     for name, _ in naughty:
         metered.plugin(name, interval="1s")
+    limit(metered, "socket_flooder", 'bytes = "1MiB"')
     if frozen:
         metered.plugin("sleeper", path=str(frozen.directory), interval="1s")
         frozen.freeze()

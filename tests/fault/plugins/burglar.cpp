@@ -7,8 +7,12 @@
 #include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ipc.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -123,6 +127,9 @@ class Burglar {
     attempt("make a file in /tmp",
             [] { return opening("/tmp/tallyman-burglar", O_CREAT | O_RDWR); });
     attempt("write to a segment", [&] { return opening(segment_, O_WRONLY); });
+    attempt("open the key", [&] { return chmod(key_.c_str(), 0666); });
+    attempt("close the state", [&] { return chmod(state_.c_str(), 0); });
+    attempt("take the state", [&] { return chown(state_.c_str(), getuid(), getgid()); });
     attempt("truncate a segment", [&] { return truncate(segment_.c_str(), 0); });
     attempt("remove a segment", [&] { return unlink(segment_.c_str()); });
   }
@@ -136,6 +143,16 @@ class Burglar {
             [&] { return opening(process + "/environ", O_RDONLY); });
     attempt("read the agent's descriptors",
             [&] { return opening(process + "/fd", O_RDONLY | O_DIRECTORY); });
+    attempt("take the agent's descriptors", [&] {
+      const rlimit none{0, 0};
+      return prlimit(agent_, RLIMIT_NOFILE, &none, nullptr);
+    });
+    attempt("stop the agent's time", [&] {
+      const sched_param idle{};
+      return sched_setscheduler(agent_, SCHED_IDLE, &idle);
+    });
+    attempt("a queue that outlives it", [] { return msgget(IPC_PRIVATE, 0600); });
+    attempt("memory that outlives it", [] { return shmget(IPC_PRIVATE, 4096, 0600); });
     attempt("copy the agent's memory", [&] {
       char byte = 0;
       iovec here{&byte, 1}, there{&byte, 1};
@@ -153,6 +170,10 @@ class Burglar {
     attempt("connect out", [&] { return connecting_out(port_); });
     attempt("connect to the agent", [&] { return connecting_to(socket_); });
     attempt("send a datagram", [] { return socket(AF_INET6, SOCK_DGRAM, 0); });
+    attempt("a pair to send from", [] {
+      int pair[2];
+      return socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+    });
     attempt("ask the kernel", [] { return socket(AF_NETLINK, SOCK_RAW, 0); });
     attempt("listen to the wire", [] { return socket(AF_PACKET, SOCK_RAW, 0); });
   }

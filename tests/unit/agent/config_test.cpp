@@ -146,8 +146,10 @@ TEST_F(Config, wrong_grants) {
 
 // Given more instances than uids, then it is told.
 TEST_F(Config, too_few_uids) {
-  write("agent.toml", "plugin_uids = \"5000-5000\"\n");
-  write("plugins.d/a.toml", "plugin = \"netif\"\n");
+  write("agent.toml", "plugin_uids = \"5000-5999\"\n");
+  for (int i = 0; i < 1000; i++) {
+    write("plugins.d/a" + std::to_string(i) + ".toml", "plugin = \"netif\"\n");
+  }
   load();
   EXPECT_TRUE(errors_.empty()) << errors_.text();
   write("plugins.d/b.toml", "plugin = \"netif\"\n");

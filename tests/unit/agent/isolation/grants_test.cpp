@@ -39,7 +39,7 @@ TEST(Grants, exactly_what_is_needed) {
   EXPECT_EQ(judged.refusal + judged.todo + judged.surplus, "");
   const std::vector<PathAccess> paths{{"/run/x", "", true}, {"/srv/a", "", false}};
   EXPECT_EQ(judged.access, (Access{bits("CAP_KILL") | bits("CAP_NET_ADMIN"), paths, true}));
-  EXPECT_EQ(all_granted(needs, {}), judged.access);
+  EXPECT_EQ(granted_capabilities(needs), judged.access.capabilities);
 }
 
 // Given a grant of a folder, then what is below it is granted, by whole names, and no more is had
@@ -59,6 +59,19 @@ TEST(Grants, folders) {
   EXPECT_EQ(all.refusal, "");
   EXPECT_EQ(all.surplus, "+/") << "it may write, and needs to read";
   EXPECT_EQ(all.access.paths, (std::vector<PathAccess>{{"/", "srv", false}}));
+}
+
+// Given a folder that may be written in, and a path below it that is granted too, then the path is
+// reached from the folder, in whatever order they stand: a link placed there leads nowhere else.
+TEST(Grants, links_in_a_folder_that_is_written) {
+  const std::vector<PathAccess> expected{{"/x", "", true}, {"/x", "sub/y", false}};
+  for (const std::vector<std::string>& granted :
+       {std::vector<std::string>{"+/x", "/x/sub", "/x/sub/y"}, {"/x/sub/y", "/x/sub", "+/x"}}) {
+    const Judgement judged =
+        judge({"", {}, {"+/x", "/x/sub/y"}, false}, {"", {}, granted, false}, {});
+    EXPECT_EQ(judged.refusal, "");
+    EXPECT_EQ(judged.access.paths, expected);
+  }
 }
 
 // Given a path of an option, then its values are what is needed: configured, or else by default;

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
@@ -74,6 +76,11 @@ TEST(SystemCalls, refused) {
       {"open_by_handle_at", SYS_open_by_handle_at},
       {"open_tree", SYS_open_tree},
       {"fsopen", SYS_fsopen},
+      {"shmget", SYS_shmget},
+      {"msgget", SYS_msgget},
+      {"semget", SYS_semget},
+      {"mq_open", SYS_mq_open},
+      {"memfd_create", SYS_memfd_create},
   };
   for (const auto& [name, number] : calls) {
     EXPECT_EQ(outcome({}, [at = number] { return syscall(at, -1, -1, -1, -1, -1, -1); }), EPERM)
@@ -100,6 +107,69 @@ TEST(SystemCalls, let_through) {
                       return waitpid(child, nullptr, 0) == child ? 0 : -1;
                     }),
             0);
+}
+
+long pair_of(int family, int type) {
+  int pair[2];
+  return socketpair(family, type, 0, pair);
+}
+
+// Given a pair of sockets of another kind than connected streams, then it is not to be had: it
+// could be sent from to whoever listens.
+TEST(SystemCalls, pairs) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  FilterPlan network, unix_sockets;
+  network.network = true;
+  unix_sockets.unix_sockets = true;
+  for (const FilterPlan& plan : {FilterPlan{}, network}) {
+    EXPECT_EQ(outcome(plan, [] { return pair_of(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC); }), 0);
+    for (const int type :
+         {int{SOCK_DGRAM}, SOCK_DGRAM | SOCK_NONBLOCK, int{SOCK_RAW}, int{SOCK_RDM}, 0}) {
+      EXPECT_EQ(outcome(plan, [=] { return pair_of(AF_UNIX, type); }), EPERM) << type;
+    }
+    EXPECT_EQ(outcome(plan, [] { return pair_of(AF_TIPC, SOCK_STREAM); }), EPERM);
+  }
+  EXPECT_EQ(outcome(unix_sockets, [] { return pair_of(AF_UNIX, SOCK_DGRAM); }), 0);
+}
+
+// Given no cgroup that counts it, then memory that is shared without a file is not to be had, other
+// memory is; with one, both are.
+TEST(SystemCalls, shared_memory) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  auto maps = [](int flags) {
+    return [flags] {
+      return mmap(nullptr, 4096, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ? -1 : 0;
+    };
+  };
+  FilterPlan counted;
+  counted.shared_memory = true;
+  EXPECT_EQ(outcome({}, maps(MAP_SHARED | MAP_ANONYMOUS)), EPERM);
+  EXPECT_EQ(outcome({}, maps(MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE)), EPERM);
+  EXPECT_EQ(outcome({}, maps(MAP_PRIVATE | MAP_ANONYMOUS)), 0);
+  EXPECT_EQ(outcome(counted, maps(MAP_SHARED | MAP_ANONYMOUS)), 0);
+}
+
+// Given the agent's own user, then the limits and scheduling of other processes, and what a path
+// names, cannot be changed; its own can, and as another user all of it is the kernel's to refuse.
+TEST(SystemCalls, of_the_same_user) {
+  if (!has_seccomp()) GTEST_SKIP() << "no seccomp in this kernel";
+  FilterPlan same;
+  same.same_user = true;
+  const long parent = getpid();
+  auto limits = [](long pid) {
+    return [pid] { return syscall(SYS_prlimit64, pid, RLIMIT_NOFILE, nullptr, nullptr); };
+  };
+  EXPECT_EQ(outcome(same, limits(parent)), EPERM);
+  EXPECT_EQ(outcome(same, limits(0)), 0);
+  EXPECT_EQ(outcome({}, limits(0)), 0);
+  EXPECT_EQ(outcome(same, [=] { return syscall(SYS_sched_setscheduler, parent, -1, nullptr); }),
+            EPERM);
+  EXPECT_EQ(outcome(same, [] { return syscall(SYS_setpriority, PRIO_USER, 0, 0); }), EPERM);
+  for (const long call : {SYS_chmod, SYS_fchmodat, SYS_chown, SYS_lchown, SYS_fchownat,
+                          SYS_truncate, SYS_setxattr, SYS_utimensat, SYS_utimes}) {
+    EXPECT_EQ(outcome(same, [=] { return syscall(call, -1, -1, -1, -1, -1); }), EPERM) << call;
+    EXPECT_NE(outcome({}, [=] { return syscall(call, -1, -1, -1, -1, -1); }), EPERM) << call;
+  }
 }
 
 // Given clone with a flag of a new namespace, among others, then it is refused.
