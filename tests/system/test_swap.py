@@ -152,6 +152,23 @@ def test_refused_until_it_changes(swapped):
     assert "refused" not in changeling.wait_version("2")["notes"]
 
 
+def test_limits_of_the_first_poll(swapped):
+    """Given a version whose first poll gives more readings than are allowed, then it is refused for that,
+    and none of them counts."""
+    changeling = Changeling(swapped)
+    changeling.configure("200ms")
+    with (swapped.directory / "plugins.d/changeling.toml").open("a") as file:
+        file.write("[limits]\nreadings = 20\n")
+    changeling.place("0")
+    swapped.start_agent()
+    changeling.wait_version("0")
+    changeling.replace("1", "abundance")
+    status = changeling.wait_refused("1")
+    assert "readings: over 20 in a poll in its first poll" in status["notes"], status
+    status = changeling.wait_polls(3)
+    assert (status["gaps"], status["series"]) == (0, 2), status
+
+
 def test_rollback(swapped):
     """Given a rollback, then the version before takes over without a missed poll, also after a restart
     of the agent, until it is rolled back once more or the file changes; status says who and why."""

@@ -77,6 +77,11 @@ class Changeling {
     if (here_ == 0) act("poll");
     linger();
     if (here_ == 0 && std::strcmp(todo(), "undeclared") == 0) poll.emit({.metric = 7, .value = 1});
+    if (here_ == 0 && std::strcmp(todo(), "abundance") == 0) {
+      for (int i = 0; i < 100; i++) {
+        poll.emit({.metric = 1, .value = 0, .identity = {"more " + std::to_string(i)}});
+      }
+    }
     poll.emit({.metric = 0, .value = polls_++, .epoch = 1, .start = 1, .identity = {name_}});
     poll.emit({.metric = 1, .value = here_++, .identity = {name_}});
   }
