@@ -43,8 +43,11 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
   if (!bus) return bus.error();
   Result<std::unique_ptr<Outbox>> outbox = Outbox::open(ledger, std::move(*bus));
   if (!outbox) return outbox.error();
+  const Result<AuditLog> audit = AuditLog::open(ledger);
+  if (!audit) return audit.error();
   auto state = std::make_unique<State>(State{ledger, intake, std::move(options), clock,
-                                             std::move(*usage), *periods, std::move(*outbox)});
+                                             std::move(*usage), *periods, std::move(*outbox),
+                                             *audit, CatalogueStore(ledger, *audit)});
   std::unique_ptr<Billing> billing(new Billing(std::move(state)));
   if (!billing->state_->options.catalogue_path.empty()) {
     const Status read = billing->start_catalogue();
@@ -56,7 +59,7 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
 Status Billing::start_catalogue() {
   // Receiving must go on whatever became of the file: what was in force last stays so.
   State& s = *state_;
-  const Result<std::optional<std::string>> last = s.periods.last_catalogue();
+  const Result<std::optional<std::string>> last = s.catalogues.last_text();
   if (!last) return last.error();
   if (*last) {
     app::ConfigErrors errors;
@@ -86,31 +89,30 @@ Status Billing::read_catalogue() {
     while (lines.ends_with('\n')) lines.pop_back();
     return Error{std::move(lines), "", ""};
   }
-  if (const Status kept = state_->keeps_periods(catalogue); !kept) {
-    return Error{path + ": " + kept.error().text(), "", ""};
-  }
-  const Status noted =
-      state_->periods.note_catalogue(catalogue.version(), *text, state_->clock.wall());
-  if (!noted) return noted;
-  state_->catalogue = std::move(catalogue);
-  return {};
+  const Status applied = state_->apply_file(std::move(catalogue), *text);
+  return applied ? applied : Error{path + ": " + applied.error().text(), "", ""};
 }
 
 void Billing::tick() { state_->tick(); }
 
 bool Billing::more_to_do() const { return state_->more; }
 
-Result<std::string> Billing::close(const std::string& id) {
+Decision Billing::by_itself() { return by_configuration("called by the rater itself"); }
+
+Result<std::string> Billing::close(const std::string& id, const Decision& decision) {
   State& s = *state_;
+  if (const Status reason = check_why(decision); !reason) return reason.error();
   if (const Status derived = s.derive_all(); !derived) return derived.error();
   const Result<Period> period = s.period_to_close(id);
   if (!period) return period.error();
-  if (const Status closed = s.close(*period); !closed) return closed.error();
+  if (const Status closed = s.close(*period, s.note_of("close", period->id, decision)); !closed)
+    return closed.error();
   return review(period->id);
 }
 
-Result<std::string> Billing::release(const std::string& id) {
+Result<std::string> Billing::release(const std::string& id, const Decision& decision) {
   State& s = *state_;
+  if (const Status reason = check_why(decision); !reason) return reason.error();
   if (const Status derived = s.derive_all(); !derived) return derived.error();
   const auto draft = id.empty() ? s.periods.earliest_draft() : s.periods.period(id);
   if (!draft) return draft.error();
@@ -119,9 +121,9 @@ Result<std::string> Billing::release(const std::string& id) {
     if (const Status right = s.still_right(**draft); !right) return right.error();
   }
   const std::string which = (*draft)->period.id;
-  if (const Status released = s.periods.release(which, *s.outbox); !released) {
-    return released.error();
-  }
+  const Status released =
+      s.periods.release(which, *s.outbox, s.note_of("release", which, decision));
+  if (!released) return released.error();
   return review(which);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "rater/decisions/request.hpp"
 #include "rater/intake/intake.hpp"
 #include "rater/ledger/ledger.hpp"
 
@@ -47,8 +48,10 @@ class Billing {
   Billing(const Billing&) = delete;
   Billing& operator=(const Billing&) = delete;
 
-  /// Reads the catalogue again; on any mistake the one in force stays, and status_json() shows why.
-  /// Once a period is closed, period rule and zones cannot change.
+  /// Reads the catalogue's file again; on any mistake the one in force stays, and status_json()
+  /// shows why. Once a period is closed, period rule and zones cannot change, and what would alter
+  /// a released period's records is refused. A file that is as it was when it last came into force
+  /// changes nothing: people have decided since.
   [[nodiscard]] Status reload_catalogue();
   /// Bounded steps: derive, close what is due, release when automatic, publish. One that fails
   /// keeps none of the others from running, is logged once, shown by status_json() and tried again
@@ -61,13 +64,19 @@ class Billing {
   /// Makes drafts of a period that has ended, and remakes those of a draft; "" = the earliest one
   /// that is not released. It does not wait: who is missing stands on the records and in the
   /// answer.
-  [[nodiscard]] Result<std::string> close(const std::string& period);
+  [[nodiscard]] Result<std::string> close(const std::string& period,
+                                          const Decision& decision = by_itself());
   /// Makes a draft immutable and queues it for the bus; "" = the earliest draft. Refused when
   /// rating would give something else now: the catalogue has changed, or usage has come.
-  [[nodiscard]] Result<std::string> release(const std::string& period);
+  [[nodiscard]] Result<std::string> release(const std::string& period,
+                                            const Decision& decision = by_itself());
   /// Every customer of a period with quantity, coverage and amount; unattributed usage; conflicts;
   /// who is awaited. "" = the latest one that is closed.
   [[nodiscard]] Result<std::string> review(const std::string& period);
+
+  /// People's decisions, and what they look at first: request.hpp. Mistakes of a catalogue come
+  /// back in the request, a line each.
+  [[nodiscard]] Result<std::string> decide(DecisionRequest& request);
 
   /// Running figures of one customer, or "" = all of them, for a period ("" = the running one).
   [[nodiscard]] Result<std::string> usage_json(const std::string& customer,
@@ -84,6 +93,7 @@ class Billing {
  private:
   struct State;
   explicit Billing(std::unique_ptr<State> state);
+  [[nodiscard]] static Decision by_itself();
   [[nodiscard]] Status start_catalogue();
   [[nodiscard]] Status read_catalogue();
   std::unique_ptr<State> state_;

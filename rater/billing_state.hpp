@@ -10,6 +10,8 @@
 #include "rater/billing.hpp"
 #include "rater/billing_json.hpp"
 #include "rater/bus/outbox.hpp"
+#include "rater/decisions/audit_log.hpp"
+#include "rater/decisions/catalogue_store.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rating/catalogue.hpp"
 #include "rater/rating/close.hpp"
@@ -26,6 +28,8 @@ struct Billing::State {
   std::unique_ptr<UsageStore> usage;
   PeriodStore periods;
   std::unique_ptr<Outbox> outbox;
+  AuditLog audit;
+  CatalogueStore catalogues;
   std::optional<Catalogue> catalogue{};
   enum Step : std::uint8_t { kDerive, kClose, kRelease, kPublish, kSteps };
   std::array<std::string, kSteps> errors{};  ///< what each step of a tick failed with last
@@ -67,7 +71,7 @@ struct Billing::State {
   /// For `close ID`: known, ended, in its turn; one before the first only when it has data, as an
   /// import brings it.
   [[nodiscard]] Result<Period> period_to_close(const std::string& id);
-  [[nodiscard]] Status close(const Period& period);
+  [[nodiscard]] Status close(const Period& period, const PeriodStore::Also& also = {});
   [[nodiscard]] Result<Cut> cut_at(const Period& period);
   /// What a close would store under this cut.
   [[nodiscard]] Result<Drafts> drafts_of(const Period& period, Cut cut);
@@ -78,6 +82,16 @@ struct Billing::State {
   /// Periods lie end to end only as long as their rule and zones stay: refuses a catalogue with
   /// others once a period is closed.
   [[nodiscard]] Status keeps_periods(const Catalogue& next);
+  /// Brings a catalogue into force, with who decided it and why; false when it is in force already.
+  [[nodiscard]] Result<bool> apply_catalogue(Catalogue next, const std::string& text, bool adjust,
+                                             bool file, const Decision& decision);
+  /// The configured file's, when it says something new.
+  [[nodiscard]] Status apply_file(Catalogue next, const std::string& text);
+  /// A decision on a period, to be kept with its effect.
+  [[nodiscard]] PeriodStore::Also note_of(const char* kind, const std::string& period,
+                                          const Decision& decision);
+  [[nodiscard]] Result<std::string> decide_catalogue(DecisionRequest& request);
+  [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   /// How far metering has come: the newest watermark, else now.
   [[nodiscard]] Result<Ns> metered_until();
   /// How many records of a released period would come out otherwise now; nothing when the catalogue

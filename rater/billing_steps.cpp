@@ -104,7 +104,9 @@ Status Billing::State::release_due() {
               draft.period.id);
     return close(draft.period);
   }
-  const Status released = periods.release(draft.period.id, *outbox);
+  const Status released =
+      periods.release(draft.period.id, *outbox,
+                      note_of("release", draft.period.id, by_configuration("[release] automatic")));
   if (!released) return released;
   log::info("released period {}: {} messages", draft.period.id, draft.messages);
   return {};
@@ -283,7 +285,7 @@ Result<Drafts> Billing::State::drafts_of(const Period& period, Cut cut) {
   return drafts;
 }
 
-Status Billing::State::close(const Period& period) {
+Status Billing::State::close(const Period& period, const PeriodStore::Also& also) {
   Result<Cut> cut = cut_at(period);
   if (!cut) return cut.error();
   const Result<Drafts> drafts = drafts_of(period, std::move(*cut));
@@ -291,7 +293,7 @@ Status Billing::State::close(const Period& period) {
   for (const std::string& problem : drafts->problems) {
     log::warning("period {}: {}", period.id, problem);
   }
-  if (const Status stored = periods.store(*drafts); !stored) return stored;
+  if (const Status stored = periods.store(*drafts, also); !stored) return stored;
   fresh = Fresh{period.id, derived, drafts->catalogue};
   return {};
 }

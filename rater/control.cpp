@@ -23,8 +23,14 @@ constexpr unsigned kSocketMode = 0660;
 constexpr std::size_t kMaxFollowers = 64;
 constexpr std::size_t kMaxMistakes = 1000;  ///< told of one import; all are counted
 constexpr off_t kMaxImport = off_t{1} << 30U;
-constexpr const char* kDecisions[] = {"close",        "release",       "import",    "agent approve",
-                                      "agent revoke", "agent replace", "agent move"};
+constexpr std::size_t kMaxFiles = 1000;  ///< of one catalogue
+constexpr std::size_t kLongestRequest = std::size_t{32}
+                                        << 20U;  ///< a catalogue of 50,000 customers
+constexpr const char* kDecisions[] = {"close",         "release",        "import",
+                                      "agent approve", "agent revoke",   "agent replace",
+                                      "agent move",    "catalogue apply"};
+/// What Billing::decide() answers, decisions or not.
+constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log", "audit log"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -35,9 +41,12 @@ std::string text_of(const Json& request, const char* key) {
   return it != request.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-bool decides(const std::string& command) {
-  return std::find(std::begin(kDecisions), std::end(kDecisions), command) != std::end(kDecisions);
+template <typename Names>
+bool is_among(const Names& names, const std::string& command) {
+  return std::find(std::begin(names), std::end(names), command) != std::end(names);
 }
+
+bool decides(const std::string& command) { return is_among(kDecisions, command); }
 
 bool flag_of(const Json& request, const char* key) {
   const auto it = request.find(key);
@@ -46,8 +55,7 @@ bool flag_of(const Json& request, const char* key) {
 
 /// The life of agents: who may send, and under which key.
 Result<std::string> decide_agent(KeyTable& keys, const std::string& verb, const Json& request,
-                                 const std::string& user) {
-  const Decision decision{user, text_of(request, "why")};
+                                 const Decision& decision) {
   const std::string agent = text_of(request, "agent");
   if (verb == "agent move") {
     if (Status status = keys.move(agent, decision); !status.ok()) return status.error();
@@ -69,15 +77,32 @@ Result<std::string> decide_agent(KeyTable& keys, const std::string& verb, const 
   return agent_json(*done);
 }
 
+DecisionRequest desk_request(const Json& request, const Decision& decision) {
+  DecisionRequest out;
+  out.command = text_of(request, "command");
+  out.adjust = flag_of(request, "adjust");
+  out.decision = decision;
+  for (const auto& [key, value] : request.items()) {
+    if (value.is_string()) out.fields[key] = value.get<std::string>();
+  }
+  const auto files = request.find("files");
+  if (files == request.end() || !files->is_array()) return out;
+  for (const Json& file : *files) {
+    if (!file.is_object() || out.files.size() >= kMaxFiles) break;
+    out.files.push_back({text_of(file, "name"), text_of(file, "text")});
+  }
+  return out;
+}
+
 Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const Json& request,
-                             const std::string& user) {
+                             const Decision& decision) {
   const std::string command = text_of(request, "command");
   const std::string period = text_of(request, "period");
   Billing& billing = parts.billing;
   if (command == "status") return status_json(parts, clock);
   if (command == "usage") return billing.usage_json(text_of(request, "customer"), period);
-  if (command == "close") return billing.close(period);
-  if (command == "release") return billing.release(period);
+  if (command == "close") return billing.close(period, decision);
+  if (command == "release") return billing.release(period, decision);
   if (command == "review") return billing.review(period);
   if (command == "periods") return billing.periods_json();
   if (command == "records") return billing.records_json(period);
@@ -85,7 +110,7 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   if (command == "agent ls") return agents_json(parts.keys, false);
   if (command == "agent ls pending") return agents_json(parts.keys, true);
   if (command.starts_with("agent ") && decides(command)) {
-    return decide_agent(parts.keys, command, request, user);
+    return decide_agent(parts.keys, command, request, decision);
   }
   return Error{"unknown command '" + command.substr(0, 64) + "'", "",
                "use the tallyman-rater that belongs to this daemon"};
@@ -167,7 +192,8 @@ Result<std::unique_ptr<Control>> Control::open(app::EventLoop& loop, const std::
   auto server = app::ControlServer::listen(
       loop, path, kSocketMode,
       [raw = control.get()](const std::shared_ptr<app::ControlSession>& session,
-                            std::string_view request) { raw->answer(session, request); });
+                            std::string_view request) { raw->answer(session, request); },
+      kLongestRequest);
   if (!server.ok()) return server.error();
   control->server_ = std::move(*server);
   return control;
@@ -201,7 +227,18 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     import_file(parts_.intake, session, json);
     return;
   }
-  const auto answer = dispatch(parts_, loop_.clock(), json, session->peer().user);
+  const Decision decision{session->peer().user, text_of(json, "why"), session->peer().uid};
+  if (is_among(kDesk, command)) {
+    DecisionRequest asked = desk_request(json, decision);
+    const auto answer = parts_.billing.decide(asked);
+    for (std::size_t i = 0; i < std::min(asked.mistakes.size(), kMaxMistakes); ++i) {
+      session->send(line_of({{"mistake", asked.mistakes[i]}}));
+    }
+    if (!answer.ok()) return session->fail(answer.error());
+    session->send(*answer);
+    return session->close();
+  }
+  const auto answer = dispatch(parts_, loop_.clock(), json, decision);
   if (!answer.ok()) {
     session->fail(answer.error());
     return;

@@ -9,6 +9,7 @@
 #include "app/exit.hpp"
 #include "app/key.hpp"
 #include "rater/cli/client.hpp"
+#include "rater/cli/decide.hpp"
 #include "rater/cli/verify.hpp"
 #include "rater/config.hpp"
 #include "rater/daemon.hpp"
@@ -30,6 +31,7 @@ struct Arguments {
   std::string customer, period, file, agent, ledger;
   std::string whom, as, key, why;  // of `agent …`
   bool pending = false, force = false;
+  rater::cli::DecisionWords decisions;
 };
 
 /// For whom the configuration is read.
@@ -130,10 +132,9 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
     const std::string file = std::filesystem::canonical(arguments.file, none).string();
     return rater::cli::ask(target, "import", {{"file", file}, {"agent", arguments.agent}});
   }
-  for (const char* command : {"close", "release", "review", "records"}) {
-    if (app.got_subcommand(command)) {
-      return rater::cli::ask(target, command, {{"period", arguments.period}});
-    }
+  if (const auto decided = arguments.decisions.run(target, app)) return *decided;
+  if (app.got_subcommand("records")) {
+    return rater::cli::ask(target, "records", {{"period", arguments.period}});
   }
   return rater::cli::ask(target, "periods", {});
 }
@@ -179,7 +180,7 @@ void declare_agent(CLI::App& app, Arguments& arguments) {
     verb->fallthrough();
     if (whom == nullptr) return verb;
     verb->add_option(whom, arguments.whom, what)->required();
-    verb->add_option("--why", arguments.why, "kept with the decision");
+    rater::cli::want_why(*verb, arguments.why);
     return verb;
   };
   add("ls", "keys, whose they are, and what was decided", nullptr, nullptr)
@@ -208,12 +209,9 @@ void declare(CLI::App& app, Arguments& arguments) {
   CLI::App* usage = client(app, arguments, "usage", "running figures");
   usage->add_option("customer", arguments.customer, "one customer; else all");
   usage->add_option("--period", arguments.period, "another period than the running one");
-  const auto with_period = [&](const char* name, const char* does) {
-    client(app, arguments, name, does)->add_option("period", arguments.period, "which period");
-  };
-  with_period("close", "a period that has ended becomes drafts");
-  with_period("review", "the drafts of a period, to look at");
-  with_period("release", "the drafts of a period become immutable and go out");
+  arguments.decisions.declare(app, [&](CLI::App& under, const char* name, const char* does) {
+    return client(under, arguments, name, does);
+  });
   client(app, arguments, "records", "the usage records of a period")
       ->add_option("period", arguments.period, "which period")
       ->required();

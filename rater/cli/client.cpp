@@ -22,14 +22,21 @@ bool tell_mistake(std::string_view line) {
   return true;
 }
 
-}  // namespace
-
-int ask(const Target& target, const std::string& command, const Fields& fields) {
+nlohmann::json request_of(const std::string& command, const Fields& fields) {
   nlohmann::json request = {{"command", command}};
   for (const auto& [key, value] : fields) request[key] = value;
+  return request;
+}
+
+/// `wrong`: the status when lines of what was given had mistakes.
+int ask(const Target& target, const nlohmann::json& request, int wrong) {
   bool understood = true;
+  int failed = app::kFound;
   const auto show = [&](std::string_view line) {
-    if (tell_mistake(line)) return true;
+    if (tell_mistake(line)) {
+      failed = wrong;
+      return true;
+    }
     const std::string text = target.json ? std::string(line) + "\n"
                                          : answer_text(line, app::stdout_has_colour(), understood);
     std::fputs(text.c_str(), stdout);
@@ -40,7 +47,23 @@ int ask(const Target& target, const std::string& command, const Fields& fields) 
   if (called.ok() && !understood) called = Error{"the answer is not JSON", target.socket, ""};
   if (called.ok()) return app::kDone;
   app::complain("tallyman-rater", called.error());
-  return app::kFound;
+  return failed;
+}
+
+}  // namespace
+
+int ask(const Target& target, const std::string& command, const Fields& fields) {
+  return ask(target, request_of(command, fields), app::kFound);
+}
+
+int ask_with(const Target& target, const std::string& command, const Fields& fields,
+             const std::vector<CatalogueFile>& files, bool adjust) {
+  nlohmann::json request = request_of(command, fields);
+  request["adjust"] = adjust;
+  for (const CatalogueFile& file : files) {
+    request["files"].push_back({{"name", file.name}, {"text", file.text}});
+  }
+  return ask(target, request, app::kUsage);
 }
 
 int status(const Target& target, bool follow) {

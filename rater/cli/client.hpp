@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "rater/decisions/request.hpp"
+
 namespace tallyman::rater::cli {
 
 struct Target {
@@ -17,6 +19,10 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 
 /// Asks, and prints the answer as tables. The exit status.
 int ask(const Target& target, const std::string& command, const Fields& fields);
+
+/// The same of a catalogue's files, whose mistakes are the user's: with any the status is kUsage.
+int ask_with(const Target& target, const std::string& command, const Fields& fields,
+             const std::vector<CatalogueFile>& files, bool adjust);
 
 /// `status`: one look, or a live screen (on a terminal) or one line an event (piped) until ended.
 int status(const Target& target, bool follow);

@@ -31,7 +31,9 @@ std::string text_of(const LedgerReport& report, const LedgerFinding& finding) {
   std::string out = report.path + ": ";
   if (!finding.table.empty()) out += "table " + finding.table + ": ";
   if (!finding.agent.empty()) out += finding.agent + "/" + finding.incarnation.substr(0, 8) + ": ";
-  const char* one = finding.table == "definition" ? "number " : "batch ";
+  const bool batch =
+      finding.table != "definition" && finding.table != "audit" && finding.table != "catalogue";
+  const char* one = batch ? "batch " : "number ";
   if (finding.first != 0 && finding.first == finding.last)
     out += one + std::to_string(finding.first) + ": ";
   if (finding.first != finding.last)
@@ -48,6 +50,8 @@ std::string json_of(const LedgerReport& report) {
   out["batches"] = report.batches;
   out["bytes"] = report.bytes;
   out["definitions"] = report.definitions;
+  out["decisions"] = report.decisions;
+  out["decision_hash"] = to_hex(report.decision_hash);
   out["damages"] = report.damages;
   out["findings"] = Json::array();
   for (const auto& finding : report.findings) {
@@ -79,7 +83,8 @@ int verify(const std::string& ledger, bool json) {
   for (const auto& finding : report->findings) print(text_of(*report, finding));
   std::string summary = ledger + ": ledger " + report->id + ", " + std::to_string(report->streams) +
                         " streams, " + std::to_string(report->batches) + " batches, " +
-                        app::human_bytes(report->bytes);
+                        app::human_bytes(report->bytes) + ", " + std::to_string(report->decisions) +
+                        " decisions";
   print(summary +
         (exit == app::kDone ? ": whole\n" : ": " + std::to_string(report->damages) + " damages\n"));
   return exit;

@@ -11,16 +11,36 @@
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
-constexpr std::size_t kMaxWhy = 1024;
+constexpr std::int64_t kVersion = 2;
 constexpr const char* kTables =
     "CREATE TABLE agent_key(key TEXT PRIMARY KEY, agent TEXT NOT NULL, state TEXT NOT NULL,"
     " first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, decided INTEGER NOT NULL,"
     " who TEXT NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE agent_move(agent TEXT PRIMARY KEY, decided INTEGER NOT NULL, who TEXT NOT NULL,"
-    " why TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE agent_decision(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, verb TEXT NOT NULL,"
-    " agent TEXT NOT NULL, key TEXT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL)";
+    " why TEXT NOT NULL) WITHOUT ROWID";
+
+/// As the audit log has it. Neither an agent's id nor a key (Z85) has a quote, a backslash or a
+/// control character in it.
+std::string what_of(std::string_view agent, std::string_view key) {
+  return fmt::format(R"({{"agent":"{}","key":"{}"}})", agent, key);
+}
+
+/// The first version kept decisions in a table of their own.
+Status into_the_chain(Database& database) {
+  auto read =
+      database.prepare("SELECT at, verb, agent, key, who, why FROM agent_decision ORDER BY id");
+  for (;;) {
+    const auto row = read.step();
+    if (!row.ok()) return row.error();
+    if (!*row) break;
+    const auto done =
+        append_audit(database, "agent " + read.text(1), what_of(read.text(2), read.text(3)),
+                     {read.text(4), read.text(5)}, read.integer(0));
+    if (!done.ok()) return done.error();
+  }
+  read.reset();
+  return database.run("DROP TABLE agent_decision");
+}
 
 Error no_agent_id(const std::string& text) {
   return {"'" + text.substr(0, 64) + "' is neither an agent id nor a key", "",
@@ -46,10 +66,13 @@ const char* key_state_name(KeyState state) {
 
 Result<std::unique_ptr<KeyTable>> KeyTable::open(Ledger& ledger, Intake& intake,
                                                  const Clock& clock) {
-  if (Status status = ledger.prepare_part("keys", kVersion, kTables); !status.ok()) {
+  auto audit = AuditLog::open(ledger);
+  if (!audit.ok()) return audit.error();
+  if (Status status = ledger.prepare_part("keys", kVersion, kTables, {into_the_chain});
+      !status.ok()) {
     return status.error();
   }
-  std::unique_ptr<KeyTable> table(new KeyTable(ledger, intake, clock));
+  std::unique_ptr<KeyTable> table(new KeyTable(ledger, intake, *audit, clock));
   if (Status status = table->load(); !status.ok()) return status.error();
   return table;
 }
@@ -277,7 +300,7 @@ Status KeyTable::move(const std::string& agent, const Decision& decision) {
                .bind(1, agent)
                .bind(2, clock_.wall())
                .bind(3, decision.who)
-               .bind(4, std::string_view(decision.why).substr(0, kMaxWhy))
+               .bind(4, std::string_view(decision.why))
                .done();
   }
   return done.ok() ? transaction.commit() : done;
@@ -314,21 +337,15 @@ Status KeyTable::store(const AgentKey& row) {
       .bind(5, row.last_seen)
       .bind(6, row.decided)
       .bind(7, row.who)
-      .bind(8, std::string_view(row.why).substr(0, kMaxWhy))
+      .bind(8, std::string_view(row.why))
       .done();
 }
 
 Status KeyTable::record(const char* verb, const std::string& agent, const std::string& key,
                         const Decision& decision) {
-  return ledger_.database()
-      .prepare("INSERT INTO agent_decision(at, verb, agent, key, who, why) VALUES (?,?,?,?,?,?)")
-      .bind(1, clock_.wall())
-      .bind(2, std::string_view(verb))
-      .bind(3, agent)
-      .bind(4, key)
-      .bind(5, decision.who)
-      .bind(6, std::string_view(decision.why).substr(0, kMaxWhy))
-      .done();
+  const auto done =
+      audit_.append(std::string("agent ") + verb, what_of(agent, key), decision, clock_.wall());
+  return done.ok() ? Status() : done.error();
 }
 
 void KeyTable::put(const AgentKey& row) {

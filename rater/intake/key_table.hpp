@@ -7,7 +7,7 @@
 //                       the last decision on each key; an agent id has at most one approved key
 //   agent_move(agent, decided, who, why)
 //                       the agent may come over from another ledger; deleted once its data came
-//   agent_decision(id, at, verb, agent, key, who, why)      every decision, for ever
+// Every decision stands in the audit log too (rater/decisions/audit_log.hpp), for ever.
 //
 // A key that nobody has decided on is pending, and stands in memory only: a stranger can make the
 // rater write nothing at all. Rejected: pending keys in the ledger (a flood of keys would write as
@@ -23,6 +23,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "rater/decisions/audit_log.hpp"
 #include "rater/intake/intake.hpp"
 #include "rater/ledger/ledger.hpp"
 
@@ -55,11 +56,6 @@ enum class Standing {
   pending,      ///< nobody has decided on the key yet
   revoked,      ///< somebody has
   other_agent,  ///< it is approved for another id
-};
-
-/// Who decides, and why; at most 1 KiB of why.
-struct Decision {
-  std::string who, why;
 };
 
 /// Owned by the daemon, on the loop's thread; ledger and intake outlive it. Decisions have a
@@ -107,8 +103,8 @@ class KeyTable {
   [[nodiscard]] Result<std::vector<AgentMove>> moves();
 
  private:
-  KeyTable(Ledger& ledger, Intake& intake, const Clock& clock)
-      : ledger_(ledger), intake_(intake), clock_(clock) {}
+  KeyTable(Ledger& ledger, Intake& intake, AuditLog audit, const Clock& clock)
+      : ledger_(ledger), intake_(intake), audit_(audit), clock_(clock) {}
   [[nodiscard]] Status load();
   [[nodiscard]] Result<AgentKey> pending_of(const std::string& agent) const;
   [[nodiscard]] Result<AgentKey> decide(AgentKey row, KeyState state, const char* verb,
@@ -120,6 +116,7 @@ class KeyTable {
 
   Ledger& ledger_;
   Intake& intake_;
+  AuditLog audit_;
   const Clock& clock_;
   std::map<std::string, AgentKey> decided_;  ///< by key, as in the ledger
   std::map<std::string, AgentKey> pending_;  ///< by key

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "rater/decisions/audit_log.hpp"
+#include "rater/decisions/catalogue_store.hpp"
 #include "rater/intake/intake_verify.hpp"
 
 namespace tallyman::rater {
@@ -59,8 +61,24 @@ bool has_table(Database& database, const char* name) {
   return row.ok() && *row;
 }
 
+/// The chain of people's decisions, and what it seals.
+Status check_decisions(Database& database, LedgerReport& report) {
+  const auto in = [&](const char* table) {
+    return [&report, table](std::int64_t n, std::string what) {
+      const auto number = static_cast<std::uint64_t>(n);
+      add(report, {std::move(what), table, "", "", number, number});
+    };
+  };
+  const auto head = verify_audit(database, in("audit"));
+  if (!head.ok()) return head.error();
+  report.decisions = static_cast<std::uint64_t>(head->n);
+  report.decision_hash = head->hash;
+  return verify_catalogues(database, in("catalogue"));
+}
+
 Status check_all(Database& database, LedgerReport& report, const LedgerProgress& progress) {
   Status done = check_file(database, report);
+  if (done.ok()) done = check_decisions(database, report);
   if (!done.ok() || !has_table(database, "stream")) return done;
   const auto found = [&](LedgerFinding finding) { add(report, std::move(finding)); };
   return verify_streams(database, report, found, progress);

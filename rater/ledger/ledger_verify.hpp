@@ -1,6 +1,7 @@
 #pragma once
 // Whether a ledger is whole: SQLite's own check, and of each stream the chain of hashes from the
-// first batch to the mark, the raw bytes, and the definitions that readings refer to.
+// first batch to the mark, the raw bytes, and the definitions that readings refer to; and the chain
+// of people's decisions with the catalogues that it seals.
 //
 // Reads only, in one transaction: a rater may go on writing meanwhile, and what is told is of one
 // moment. (Its write-ahead log cannot be cut until the check has ended.) One thread; in memory are
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.hpp"
 #include "base/result.hpp"
 #include "rater/ledger/sqlite.hpp"
 
@@ -18,15 +20,18 @@ namespace tallyman::rater {
 
 struct LedgerFinding {
   std::string what;
-  std::string table;                  ///< where it stands; empty = the file as a whole
-  std::string agent, incarnation;     ///< of the stream; empty = none in particular
-  std::uint64_t first = 0, last = 0;  ///< sequence numbers, or numbers of definitions; 0 = none
+  std::string table;               ///< where it stands; empty = the file as a whole
+  std::string agent, incarnation;  ///< of the stream; empty = none in particular
+  /// Sequence numbers, or numbers of definitions, decisions or versions; 0 = none.
+  std::uint64_t first = 0, last = 0;
 };
 
 struct LedgerReport {
   std::string path;
   std::string id;  ///< sixteen hexadecimal digits
   std::uint64_t streams = 0, batches = 0, bytes = 0, definitions = 0;
+  std::uint64_t decisions = 0;          ///< people's, in their chain
+  Hash decision_hash{};                 ///< that the chain ends with
   std::vector<LedgerFinding> findings;  ///< at most kMaxLedgerFindings
   std::uint64_t damages = 0;            ///< all of them
 };

@@ -54,18 +54,7 @@ Result<PeriodStore> PeriodStore::open(Ledger& ledger) {
   return PeriodStore(ledger);
 }
 
-Status PeriodStore::note_catalogue(const Hash& version, const std::string& text, Ns now) {
-  Statement last = db().prepare("SELECT version FROM catalogue ORDER BY n DESC LIMIT 1");
-  const Result<bool> row = last.step();
-  if (!row) return row.error();
-  if (*row && last.hash(0) == version) return {};
-  last.reset();
-  Statement insert = db().prepare("INSERT INTO catalogue(version, applied, text) VALUES(?, ?, ?)");
-  insert.bind(1, ByteView(version)).bind(2, now).bind(3, text);
-  return insert.done();
-}
-
-Status PeriodStore::store(const Drafts& drafts) {
+Status PeriodStore::store(const Drafts& drafts, const Also& also) {
   Transaction transaction(db());
   if (!transaction.begun()) return transaction.begun();
   const Result<std::optional<ClosedPeriod>> there = period(drafts.period.id);
@@ -75,6 +64,7 @@ Status PeriodStore::store(const Drafts& drafts) {
   }
   if (const Status cleared = clear(drafts.period.id); !cleared) return cleared;
   if (const Status inserted = insert(drafts); !inserted) return inserted;
+  if (const Status noted = also ? also() : Status(); !noted) return noted;
   return transaction.commit();
 }
 
@@ -124,7 +114,7 @@ Status PeriodStore::insert(const Drafts& drafts) {
   return {};
 }
 
-Status PeriodStore::release(const std::string& id, Outbox& outbox) {
+Status PeriodStore::release(const std::string& id, Outbox& outbox, const Also& also) {
   Transaction transaction(db());
   if (!transaction.begun()) return transaction.begun();
   const Result<std::optional<ClosedPeriod>> there = period(id);
@@ -140,6 +130,7 @@ Status PeriodStore::release(const std::string& id, Outbox& outbox) {
   Statement update = db().prepare("UPDATE period SET state = ? WHERE id = ?");
   update.bind(1, std::int64_t{static_cast<int>(PeriodState::released)}).bind(2, id);
   if (const Status done = update.done(); !done) return done;
+  if (const Status noted = also ? also() : Status(); !noted) return noted;
   return transaction.commit();
 }
 
@@ -251,13 +242,6 @@ Result<Cut> PeriodStore::cut(const std::string& id) {
     mark.watermark = select.integer(4);
     cut.marks.push_back(std::move(mark));
   }
-}
-
-Result<std::optional<std::string>> PeriodStore::last_catalogue() {
-  Statement select = db().prepare("SELECT text FROM catalogue ORDER BY n DESC LIMIT 1");
-  const Result<bool> row = select.step();
-  if (!row) return row.error();
-  return *row ? std::optional(select.text(0)) : std::optional<std::string>();
 }
 
 Result<std::optional<Ns>> PeriodStore::beginning() {

@@ -1,15 +1,16 @@
 #pragma once
 // Closed periods, their cuts and records, and the versions of the catalogue, in the ledger.
 //
-// Tables: catalogue(n, version, applied, text): append-only, a row each time another content comes
-// into force · period(id, start, end, state, catalogue, tz, cut, without, problems, records):
-// state 1 = draft, 2 = released; records = how many `record` holds of it · period_stream(period,
-// agent, incarnation, sequence, hash, watermark): the cut · unattributed(period, metric, unit,
-// amount, series) · billing(one, beginning) · record(period, n, id, type, customer, meter,
-// routing_key, evidence, body): in the order they go out. Rejected: records as columns of figures
-// (what is released is bytes, and must stay those).
+// Tables: catalogue(n, version, applied, text): catalogue_store.hpp has it · period(id, start, end,
+// state, catalogue, tz, cut, without, problems, records): state 1 = draft, 2 = released; records =
+// how many `record` holds of it · period_stream(period, agent, incarnation, sequence, hash,
+// watermark): the cut · unattributed(period, metric, unit, amount, series) · billing(one,
+// beginning) · record(period, n, id, type, customer, meter, routing_key, evidence, body): in the
+// order they go out. Rejected: records as columns of figures (what is released is bytes, and must
+// stay those).
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,13 +51,13 @@ class PeriodStore {
  public:
   static Result<PeriodStore> open(Ledger& ledger);
 
-  /// Notes a catalogue as in force, unless it is what was noted last.
-  [[nodiscard]] Status note_catalogue(const Hash& version, const std::string& text, Ns now);
+  /// What is to be kept in the same transaction: a decision; may be empty.
+  using Also = std::function<Status()>;
 
   /// Replaces a period's drafts; refused once it is released.
-  [[nodiscard]] Status store(const Drafts& drafts);
+  [[nodiscard]] Status store(const Drafts& drafts, const Also& also = {});
   /// Makes the drafts immutable and queues them. Once released, nothing more happens.
-  [[nodiscard]] Status release(const std::string& id, Outbox& outbox);
+  [[nodiscard]] Status release(const std::string& id, Outbox& outbox, const Also& also = {});
 
   /// Earliest first.
   [[nodiscard]] Result<std::vector<ClosedPeriod>> periods();
@@ -68,8 +69,6 @@ class PeriodStore {
   [[nodiscard]] Result<std::vector<Message>> messages(const std::string& id);
   /// What a period was closed under; empty when there is no such period.
   [[nodiscard]] Result<Cut> cut(const std::string& id);
-  /// The text of the catalogue noted last.
-  [[nodiscard]] Result<std::optional<std::string>> last_catalogue();
   [[nodiscard]] Result<std::vector<Unattributed>> unattributed(const std::string& id);
   [[nodiscard]] Result<std::vector<std::string>> problems(const std::string& id);
   /// Where the first period begins: moved only while nothing is closed.

@@ -16,7 +16,6 @@
 namespace tallyman::app {
 namespace {
 
-constexpr std::size_t kMaxRequest = 1U << 20U;
 constexpr std::size_t kMaxBehind = 4U << 20U;
 constexpr std::size_t kMaxLine = 64U << 20U;
 constexpr std::size_t kTurn = 1U << 20U;  ///< sent to one client before others have their turn
@@ -83,10 +82,12 @@ std::string error_line(const Error& error) {
 class Session final : public ControlSession, public std::enable_shared_from_this<Session> {
  public:
   /// `asked`: its request was taken already.
-  Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler, bool asked)
+  Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler, std::size_t max_request,
+          bool asked)
       : loop_(loop),
         fd_(std::move(fd)),
         handler_(handler),
+        max_request_(max_request),
         peer_(peer_of(fd_.get())),
         asked_(asked) {}
   ~Session() override { shut(); }
@@ -138,10 +139,14 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) return shut();
     if (asked_) return;  // one request a connection; what follows is ignored
+    const std::size_t seen = in_.size();
     in_.append(buffer, static_cast<std::size_t>(n));
-    const auto end = in_.find('\n');
+    const auto end = in_.find('\n', seen);
     if (end == std::string::npos) {
-      if (in_.size() > kMaxRequest) fail({"a request is one line of at most 1 MiB", "", ""});
+      if (in_.size() > max_request_) {
+        const std::string most = std::to_string(max_request_ >> 20U);
+        fail({"a request is one line of at most " + most + " MiB", "", ""});
+      }
       return;
     }
     asked_ = true;
@@ -178,6 +183,7 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   EventLoop& loop_;
   Fd fd_;
   ControlServer::Handler& handler_;
+  std::size_t max_request_;
   Peer peer_;
   std::function<void(Session*)> on_end_;
   WatchId watch_ = 0;
@@ -193,6 +199,7 @@ struct ControlServer::State {
   std::string path;
   Handler handler;
   Fd fd;
+  std::size_t max_request;
   WatchId watch = 0;
   std::set<Session*> sessions{};
 
@@ -205,7 +212,7 @@ struct ControlServer::State {
   }
 
   std::shared_ptr<Session> serve(Fd client, bool asked) {
-    auto session = std::make_shared<Session>(loop, std::move(client), handler, asked);
+    auto session = std::make_shared<Session>(loop, std::move(client), handler, max_request, asked);
     sessions.insert(session.get());
     session->begin([this](Session* ended) { sessions.erase(ended); });
     return session;
@@ -229,7 +236,8 @@ int ControlServer::descriptor() const { return state_->fd.get(); }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::listen(EventLoop& loop,
                                                              const std::string& path, unsigned mode,
-                                                             Handler handler) {
+                                                             Handler handler,
+                                                             std::size_t max_request) {
   const auto address = address_of(path);
   if (!address.ok()) return address.error();
   if (connect_to(stream_socket(true), *address) == 0) {
@@ -250,19 +258,20 @@ Result<std::unique_ptr<ControlServer>> ControlServer::listen(EventLoop& loop,
   if (::listen(fd.get(), 64) != 0) {
     return errno_error("cannot listen on the control socket", path, errno);
   }
-  return adopt(loop, path, std::move(fd), std::move(handler));
+  return adopt(loop, path, std::move(fd), std::move(handler), max_request);
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::adopt(EventLoop& loop,
                                                             const std::string& path, Fd listener,
-                                                            Handler handler) {
+                                                            Handler handler,
+                                                            std::size_t max_request) {
   int listens = 0;
   socklen_t size = sizeof listens;
   if (getsockopt(listener.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens) {
     return Error{"the descriptor handed over does not listen", path, "restart the daemon"};
   }
-  auto state =
-      std::unique_ptr<State>(new State{loop, path, std::move(handler), std::move(listener)});
+  auto state = std::unique_ptr<State>(
+      new State{loop, path, std::move(handler), std::move(listener), max_request});
   State* raw = state.get();
   state->watch = loop.watch(state->fd.get(), true, false, [raw](Ready) { raw->accept(); });
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));

@@ -38,17 +38,21 @@ class ControlSession {
   [[nodiscard]] virtual int descriptor() const = 0;  ///< stays the session's; −1 = it has ended
 };
 
+constexpr std::size_t kMaxRequest = std::size_t{1} << 20U;
+
 class ControlServer {
  public:
   using Handler = std::function<void(std::shared_ptr<ControlSession>, std::string_view request)>;
 
   /// Listens at `path` with `mode`; a socket file that nobody listens on is replaced, a live one is
-  /// an error. The request is one line of at most 1 MiB.
+  /// an error. The request is one line of at most `max_request` bytes.
   static Result<std::unique_ptr<ControlServer>> listen(EventLoop& loop, const std::string& path,
-                                                       unsigned mode, Handler handler);
+                                                       unsigned mode, Handler handler,
+                                                       std::size_t max_request = kMaxRequest);
   /// Goes on with a socket that listens at `path` already: of this process's former program.
   static Result<std::unique_ptr<ControlServer>> adopt(EventLoop& loop, const std::string& path,
-                                                      Fd listener, Handler handler);
+                                                      Fd listener, Handler handler,
+                                                      std::size_t max_request = kMaxRequest);
   /// Goes on with a client whose request was taken and is not answered yet.
   std::shared_ptr<ControlSession> adopt(Fd client);
   [[nodiscard]] int descriptor() const;  ///< of the listening socket, which stays the server's

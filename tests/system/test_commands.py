@@ -176,7 +176,8 @@ def test_import(site):
     assert answer.returncode == 1 and "bad.jsonl:2" in answer.stderr and "bad.jsonl:3" in answer.stderr
     period = "2026-11-20T08:00:00Z/10s"
     for command in ("close", "review", "release"):
-        answer = site.rater_command(command, period)
+        why = [] if command == "review" else ["--why", "history"]
+        answer = site.rater_command(command, period, *why)
         assert answer.returncode == 0, answer
     record = site.record_of("acme", seconds_of("2026-11-20T08:00:00Z"))
     # The first value has no known start: a baseline. The rest is exact, beyond what a double holds.

@@ -71,8 +71,9 @@ def test_over_a_network(site, namespaces):
     assert sequences == list(range(1, len(sequences) + 1))
     shown = keys_of(site)
     assert [(k["state"], k["why"]) for k in shown] == [("approved", "found again")]
-    decisions = rows(site.directory / "ledger.db", "SELECT verb, why FROM agent_decision ORDER BY id")
-    assert decisions == [("approve", "compared it"), ("revoke", "stolen"), ("approve", "found again")]
+    decisions = rows(site.directory / "ledger.db", "SELECT kind, why FROM audit WHERE kind GLOB 'agent *' ORDER BY n")
+    assert decisions == [("agent approve", "compared it"), ("agent revoke", "stolen"),
+                         ("agent approve", "found again")]
 
 
 def test_who_cannot_prove_a_key(site, tmp_path):

@@ -57,7 +57,7 @@ def settled(site):
     """All of the ledger that an attack might touch, but for what the honest agent moves on."""
     return {
         "keys": rows(site.ledger, "SELECT key, agent, state, decided, who, why FROM agent_key ORDER BY key"),
-        "decisions": rows(site.ledger, "SELECT * FROM agent_decision"),
+        "decisions": rows(site.ledger, "SELECT * FROM audit"),
         "moves": rows(site.ledger, "SELECT * FROM agent_move"),
         "others": rows(site.ledger, "SELECT stream.agent, batch.sequence, hash FROM batch JOIN stream"
                                     " ON stream.id = batch.stream WHERE stream.agent != 'stor-01'"),
@@ -149,7 +149,7 @@ def test_with_an_unknown_key(fort):
     during(fort, lambda: [each.try_send(heartbeat(1)) for each in crowd])
     waiting = decide(fort, "ls", "--pending")["keys"]
     assert 1 <= len(waiting) <= 256
-    refused = fort.rater_command("agent", "approve", "stor-01")
+    refused = fort.rater_command("agent", "approve", "stor-01", "--why", "which one")
     assert refused.returncode == 1 and "wait" in refused.stderr
     for each in crowd:
         each.close()

@@ -199,7 +199,7 @@ TEST_F(DaemonTest, OthersLookButDoNotDecide) {
   EXPECT_TRUE(as_nobody(R"({"command":"status"})").ok());
   EXPECT_TRUE(as_nobody(R"({"command":"agent ls"})").ok());
   for (const char* command : {"close", "release", "import", "agent approve", "agent revoke",
-                              "agent replace", "agent move"}) {
+                              "agent replace", "agent move", "catalogue apply"}) {
     const Status status = as_nobody(Json{{"command", command}, {"file", "/dev/null"}}.dump());
     ASSERT_FALSE(status.ok()) << command;
     EXPECT_NE(status.error().text().find(std::string("may not ") + command), std::string::npos)

@@ -75,7 +75,7 @@ TEST_F(Keys, ALife) {
     EXPECT_EQ(keys->list().at(0).who, "bob");
     open();
   }
-  EXPECT_EQ(rows("agent_decision"), 2);
+  EXPECT_EQ(rows("audit"), 2);
   const auto by_id = keys->approve("stor-01", "", kBy);
   ASSERT_FALSE(by_id.ok());
   EXPECT_NE(by_id.error().text().find("one is revoked; name the key: '" + mine), std::string::npos);
@@ -172,7 +172,7 @@ TEST_F(Keys, Move) {
 // Given a ledger that cannot take a decision, then it is an error, and what was in force stays.
 TEST_F(Keys, ADecisionThatIsNotStoredIsNone) {
   keys->hello(mine, "stor-01");
-  ASSERT_TRUE(ledger->database().run("DROP TABLE agent_decision").ok());
+  ASSERT_TRUE(ledger->database().run("DROP TABLE audit").ok());
   EXPECT_FALSE(keys->approve(mine, "", kBy).ok());
   EXPECT_FALSE(keys->allowed(mine, "stor-01"));
   EXPECT_EQ(keys->pending().size(), 1U);

@@ -1,0 +1,121 @@
+#include "rater/cli/decide.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "app/exit.hpp"
+
+namespace tallyman::rater::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxCatalogue = std::size_t{24} << 20U;  ///< bytes of all its files
+
+Result<std::string> text_of(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (in && !in.bad()) return text;
+  return Error{"cannot read the catalogue", path.string(), "name a file that you may read"};
+}
+
+/// The file; or a folder's *.toml and *.json, by name.
+Result<std::vector<CatalogueFile>> files_of(const std::string& given) {
+  std::vector<fs::path> paths{given};
+  std::error_code error;
+  if (fs::is_directory(given, error)) {
+    paths.clear();
+    for (const auto& entry : fs::directory_iterator(given, error)) {
+      const std::string kind = entry.path().extension().string();
+      if (kind == ".toml" || kind == ".json") paths.push_back(entry.path());
+    }
+    std::sort(paths.begin(), paths.end());
+    if (paths.empty()) return Error{"no *.toml and no *.json is in this folder", given, ""};
+  }
+  std::vector<CatalogueFile> files;
+  std::size_t size = 0;
+  for (const fs::path& path : paths) {
+    Result<std::string> text = text_of(path);
+    if (!text) return text.error();
+    size += text->size();
+    if (size > kMaxCatalogue) return Error{"a catalogue has at most 24 MiB", given, ""};
+    files.push_back({path.string(), std::move(*text)});
+  }
+  return files;
+}
+
+}  // namespace
+
+CLI::Option* want_why(CLI::App& command, std::string& why) {
+  const auto not_blank = [](const std::string& text) {
+    const bool blank =
+        std::all_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' '; });
+    return blank ? std::string("say why: it is kept with the decision") : std::string();
+  };
+  return command.add_option("--why", why, "the reason: kept with the decision")
+      ->required()
+      ->check(CLI::Validator(not_blank, "TEXT"));
+}
+
+void DecisionWords::declare(CLI::App& app, const Client& client) {
+  declare_periods(app, client);
+  declare_catalogue(app, client);
+  CLI::App* audit = client(app, "audit", "what people decided: who, when and why");
+  audit->require_subcommand(1);
+  CLI::App* log = audit->add_subcommand("log", "every decision, in order");
+  log->add_option("--after", from_, "only those after this number")->check(CLI::NonNegativeNumber);
+  log->fallthrough();
+}
+
+void DecisionWords::declare_periods(CLI::App& app, const Client& client) {
+  const auto add = [&](const char* name, const char* does) {
+    CLI::App* command = client(app, name, does);
+    command->add_option("period", period_, "which period");
+    return command;
+  };
+  want_why(*add("close", "a period that has ended becomes drafts"), why_);
+  add("review", "the drafts of a period, to look at");
+  want_why(*add("release", "the drafts of a period become immutable and go out"), why_);
+}
+
+void DecisionWords::declare_catalogue(CLI::App& app, const Client& client) {
+  CLI::App* catalogue = client(app, "catalogue", "who is billed for what: its versions");
+  catalogue->require_subcommand(1);
+  const auto add = [&](const char* name, const char* does) {
+    CLI::App* command = catalogue->add_subcommand(name, does);
+    command->fallthrough();
+    return command;
+  };
+  CLI::App* apply = add("apply", "check a catalogue, keep it, and bring it into force");
+  apply->add_option("path", path_, "a file, or a folder of *.toml and *.json")->required();
+  apply->add_flag("--adjust", adjust_, "even where released periods come to differ");
+  want_why(*apply, why_);
+  add("log", "the versions that have been in force");
+}
+
+std::optional<int> DecisionWords::run(const Target& target, const CLI::App& app) const {
+  for (const char* command : {"close", "release", "review"}) {
+    if (!app.got_subcommand(command)) continue;
+    return ask(target, command, {{"period", period_}, {"why", why_}});
+  }
+  if (app.got_subcommand("audit")) return ask(target, "audit log", {{"from", from_}});
+  if (app.got_subcommand("catalogue"))
+    return run_catalogue(target, *app.get_subcommand("catalogue"));
+  return std::nullopt;
+}
+
+int DecisionWords::run_catalogue(const Target& target, const CLI::App& catalogue) const {
+  if (catalogue.got_subcommand("log")) return ask(target, "catalogue log", {});
+  const Result<std::vector<CatalogueFile>> files = files_of(path_);
+  if (!files) {
+    app::complain("tallyman-rater", files.error());
+    return app::kUsage;
+  }
+  return ask_with(target, "catalogue apply", {{"why", why_}}, *files, adjust_);
+}
+
+}  // namespace tallyman::rater::cli

@@ -1,0 +1,105 @@
+// Billing's answers to people who decide, and to those who want to know what was decided.
+
+#include <cstdlib>
+#include <utility>
+
+#include "app/log.hpp"
+#include "rater/billing_state.hpp"
+#include "rater/decisions/decisions_json.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+constexpr std::size_t kEntriesShown = 10'000;
+constexpr std::size_t kVersionsShown = 1000;
+
+}  // namespace
+
+Result<std::string> Billing::decide(DecisionRequest& request) {
+  State& s = *state_;
+  if (request.command.starts_with("catalogue ")) return s.decide_catalogue(request);
+  if (request.command == "audit log") return s.audit_text(request);
+  return Error{"unknown command '" + request.command.substr(0, 64) + "'", "",
+               "use the tallyman-rater that belongs to this daemon"};
+}
+
+Result<std::string> Billing::State::audit_text(const DecisionRequest& request) {
+  const std::string from = request.field("from");
+  const std::int64_t after = from.empty() ? 0 : std::strtoll(from.c_str(), nullptr, 10);
+  const auto entries = audit.entries(after, kEntriesShown);
+  if (!entries) return entries.error();
+  const Result<AuditMark> head = audit.head();
+  if (!head) return head.error();
+  return audit_document(*entries, *head);
+}
+
+PeriodStore::Also Billing::State::note_of(const char* kind, const std::string& period,
+                                          const Decision& decision) {
+  return [this, kind, period, decision]() -> Status {
+    const auto mark = audit.append(kind, period_subject(period), decision, clock.wall());
+    return mark ? Status() : mark.error();
+  };
+}
+
+Result<std::string> Billing::State::decide_catalogue(DecisionRequest& request) {
+  if (request.command == "catalogue log") {
+    const auto versions = catalogues.versions(kVersionsShown);
+    if (!versions) return versions.error();
+    return catalogue_log_document(*versions);
+  }
+  if (request.files.size() != 1) {
+    return Error{"a catalogue is one file", "", "name the file"};
+  }
+  const CatalogueFile& file = request.files.front();
+  app::ConfigErrors wrong;
+  Catalogue next = parse_catalogue(file.text, file.name, options.slot, wrong);
+  for (const app::ConfigError& error : wrong.sorted()) request.mistakes.push_back(error.text());
+  if (!request.mistakes.empty()) {
+    return Error{"the catalogue has mistakes; the one in force stays", file.name,
+                 "mend them and apply it again"};
+  }
+  if (request.command == "catalogue apply") {
+    const Hash version = next.version();
+    const Result<bool> applied =
+        apply_catalogue(std::move(next), file.text, request.adjust, false, request.decision);
+    if (!applied) return applied.error();
+    const Result<AuditMark> head = audit.head();
+    if (!head) return head.error();
+    return applied_document(version, *applied, *head);
+  }
+  return Error{"unknown command '" + request.command.substr(0, 64) + "'", "",
+               "use the tallyman-rater that belongs to this daemon"};
+}
+
+Result<bool> Billing::State::apply_catalogue(Catalogue next, const std::string& text, bool adjust,
+                                             bool file, const Decision& decision) {
+  if (const Status reason = check_why(decision); !reason) return reason.error();
+  const Hash version = next.version();
+  if (catalogue && catalogue->version() == version) return false;
+  if (const Status kept = keeps_periods(next); !kept) return kept.error();
+  const auto applied = catalogues.apply({version, text, adjust, file}, decision, clock.wall());
+  if (!applied) return applied.error();
+  catalogue = std::move(next);
+  catalogue_error.clear();
+  log::info("catalogue {} is in force: decided by {}", to_hex(version).substr(0, 12), decision.who);
+  return true;
+}
+
+Status Billing::State::apply_file(Catalogue next, const std::string& text) {
+  const Result<std::optional<Hash>> before = catalogues.last_of_file();
+  if (!before) return before.error();
+  const bool stale =
+      catalogue && *before && **before == next.version() && catalogue->version() != next.version();
+  if (stale) {
+    log::warning(
+        "the catalogue's file is older than what people have applied since, which stays; "
+        "`tallyman-rater catalogue apply` brings the file into force");
+    return {};
+  }
+  const Result<bool> applied = apply_catalogue(
+      std::move(next), text, false, true, by_configuration("`catalogue` in the configuration"));
+  return applied ? Status() : applied.error();
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,60 @@
+#include "rater/decisions/decisions_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "base/time_text.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename Any>
+std::string text_of(const Any& json) {
+  return json.dump(-1, ' ', false, Any::error_handler_t::replace);
+}
+
+Json json_of(const AuditMark& mark) { return {{"n", mark.n}, {"hash", to_hex(mark.hash)}}; }
+
+}  // namespace
+
+std::string audit_document(const std::vector<AuditEntry>& entries, const AuditMark& head) {
+  Json lines = Json::array();
+  for (const AuditEntry& entry : entries) {
+    Json what = Json::parse(entry.what, nullptr, false);
+    lines.push_back({{"n", entry.mark.n},
+                     {"time", to_rfc3339_short(entry.at)},
+                     {"user", entry.user},
+                     {"uid", entry.uid == kUnknownUid ? Json(nullptr) : Json(entry.uid)},
+                     {"kind", entry.kind},
+                     {"what", what.is_discarded() ? Json(entry.what) : std::move(what)},
+                     {"why", entry.why},
+                     {"hash", to_hex(entry.mark.hash)}});
+  }
+  return text_of(Json{{"decisions", std::move(lines)}, {"head", json_of(head)}});
+}
+
+std::string catalogue_log_document(const std::vector<CatalogueVersion>& versions) {
+  Json lines = Json::array();
+  for (const CatalogueVersion& version : versions) {
+    lines.push_back({{"n", version.n},
+                     {"version", to_hex(version.version)},
+                     {"applied", to_rfc3339_short(version.applied)},
+                     {"user", version.user},
+                     {"why", version.why},
+                     {"in_force", &version == &versions.back()}});
+  }
+  return text_of(Json{{"versions", std::move(lines)}});
+}
+
+std::string applied_document(const Hash& version, bool changed, const AuditMark& head) {
+  return text_of(
+      Json{{"version", to_hex(version)}, {"changed", changed}, {"decision", json_of(head)}});
+}
+
+std::string period_subject(const std::string& period) {
+  return text_of(nlohmann::json{{"period", period}});
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,34 @@
+#pragma once
+// What people ask of billing, as the socket carries it: plain values.
+//
+//   catalogue apply   files, adjust           catalogue diff   files
+//   catalogue log                             audit log        from (the number to begin after)
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rater/decisions/audit_log.hpp"
+
+namespace tallyman::rater {
+
+/// One file of a catalogue as its writer has it: the name is for messages.
+struct CatalogueFile {
+  std::string name, text;
+};
+
+struct DecisionRequest {
+  std::string command;
+  std::map<std::string, std::string> fields;
+  bool adjust = false;
+  std::vector<CatalogueFile> files;
+  Decision decision;
+  std::vector<std::string> mistakes;  ///< of the files, in answer: "file:line:column: …"
+
+  [[nodiscard]] std::string field(const std::string& name) const {
+    const auto it = fields.find(name);
+    return it == fields.end() ? std::string() : it->second;
+  }
+};
+
+}  // namespace tallyman::rater
