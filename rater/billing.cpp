@@ -48,6 +48,11 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
   auto state = std::make_unique<State>(State{ledger, intake, std::move(options), clock,
                                              std::move(*usage), *periods, std::move(*outbox),
                                              *audit, CatalogueStore(ledger, *audit)});
+  const Result<AuditMark> head = state->audit.head();
+  if (!head) return head.error();
+  Result<Decisions> decisions = load_decisions(state->audit, head->n);
+  if (!decisions) return decisions.error();
+  state->decisions = std::move(*decisions);
   std::unique_ptr<Billing> billing(new Billing(std::move(state)));
   if (!billing->state_->options.catalogue_path.empty()) {
     const Status read = billing->start_catalogue();
@@ -147,10 +152,11 @@ Result<std::string> Billing::review(const std::string& id) {
   Result<std::vector<std::string>> problems = s.periods.problems(closed.period.id);
   if (!problems) return problems.error();
   review.problems = std::move(*problems);
-  Result<std::vector<KeptAnomaly>> anomalies =
-      s.usage->anomalies(closed.period.start, closed.period.end);
+  Result<std::vector<AnomalyContent>> anomalies =
+      s.anomalies(closed.period.start, closed.period.end);
   if (!anomalies) return anomalies.error();
   review.anomalies = std::move(*anomalies);
+  review.decisions = s.decisions;
   if (closed.state == PeriodState::released) {
     const Result<std::optional<std::uint64_t>> late = s.late_records(closed, 0);
     if (!late) return late.error();
@@ -173,7 +179,7 @@ Result<std::string> Billing::usage_json(const std::string& customer, const std::
       id.empty() ? period_at(c.period, c.zone, *now) : period_named(c.period, c.zone, id);
   if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
   const Ns until = std::min(*now, usage_span(c, *period).to);
-  const Result<Rating> rating = s.rate_until(*period, Cut{}, until);
+  const Result<Rating> rating = s.rate_until(*period, Cut{{}, {}, {}, s.decisions.last}, until);
   if (!rating) return rating.error();
   return usage_document(*period, until, *rating, customer);
 }

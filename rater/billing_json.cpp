@@ -5,6 +5,7 @@
 
 #include "base/time_text.hpp"
 #include "rater/bus/record_routing.hpp"
+#include "rater/decisions/decisions_json.hpp"
 
 namespace tallyman::rater {
 
@@ -52,6 +53,14 @@ Json json_of(const UsageRecord& r) {
   if (r.slot > 0) {
     data["slots"] = {
         {"length", to_duration_text(r.slot)}, {"held", r.slots}, {"missing", r.slots_missing}};
+  }
+  if (!r.waived.empty()) {
+    const bool held = r.base_unit == "byte-seconds";
+    data["waived"] = {
+        {"amount", r.waived}, {"unit", held ? "byte-seconds" : "bytes"}, {"share", r.waived_share}};
+  }
+  if (r.computed) {
+    data["correction"] = {{"computed", *r.computed}, {"decision", to_hex(r.corrected_by)}};
   }
   data["allowance"] = r.allowance;
   data["overuse"] = r.overuse;
@@ -181,19 +190,10 @@ std::string review_document(const Review& review) {
     if (!message.meter.empty()) lines.push_back(event.at("data"));
     if (message.meter.empty() && message.customer.empty()) sums = event.at("data").at("sums");
   }
-  Json anomalies = Json::array();
-  for (const KeptAnomaly& anomaly : review.anomalies) {
-    anomalies.push_back({{"id", anomaly.id},
-                         {"series", series_text(anomaly.view.series)},
-                         {"agent", anomaly.view.agent},
-                         {"from", to_rfc3339(anomaly.from)},
-                         {"to", to_rfc3339(anomaly.to)},
-                         {"value_at_risk", to_decimal(anomaly.value)},
-                         {"why", anomaly.why}});
-  }
+  Json anomalies = Json::parse(anomalies_document(review.anomalies, review.decisions));
   Json json{{"period", json_of(review.line)}, {"lines", std::move(lines)},
             {"sums", std::move(sums)},        {"unattributed", json_of(review.unattributed)},
-            {"problems", review.problems},    {"anomalies", std::move(anomalies)}};
+            {"problems", review.problems},    {"anomalies", std::move(anomalies.at("anomalies"))}};
   json["late"] = review.late ? Json(*review.late) : Json(nullptr);
   return text_of(json);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rating/close.hpp"
 #include "rater/rating/period_store.hpp"
@@ -34,7 +35,8 @@ struct Review {
   std::vector<Message> messages;
   std::vector<Unattributed> unattributed;
   std::vector<std::string> problems;
-  std::vector<KeptAnomaly> anomalies;
+  std::vector<AnomalyContent> anomalies;
+  Decisions decisions;
   std::optional<std::uint64_t> late;  ///< released: records that would come out otherwise now
 };
 [[nodiscard]] std::string review_document(const Review& review);

@@ -12,6 +12,7 @@
 #include "rater/bus/outbox.hpp"
 #include "rater/decisions/audit_log.hpp"
 #include "rater/decisions/catalogue_store.hpp"
+#include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rating/catalogue.hpp"
 #include "rater/rating/close.hpp"
@@ -31,6 +32,7 @@ struct Billing::State {
   AuditLog audit;
   CatalogueStore catalogues;
   std::optional<Catalogue> catalogue{};
+  Decisions decisions{};  ///< all of the audit log's
   enum Step : std::uint8_t { kDerive, kClose, kRelease, kPublish, kSteps };
   std::array<std::string, kSteps> errors{};  ///< what each step of a tick failed with last
   std::string catalogue_error{};             ///< why the file is not what is in force
@@ -54,6 +56,7 @@ struct Billing::State {
     std::string period;
     std::uint64_t derived = 0;
     Hash catalogue{};
+    AuditMark decision{};
     friend bool operator==(const Fresh&, const Fresh&) = default;
   };
   std::optional<Fresh> fresh{};
@@ -92,6 +95,11 @@ struct Billing::State {
                                           const Decision& decision);
   [[nodiscard]] Result<std::string> decide_catalogue(DecisionRequest& request);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
+  [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
+  /// Those that touch [from, to), by content.
+  [[nodiscard]] Result<std::vector<AnomalyContent>> anomalies(Ns from, Ns to);
+  /// As they were when the audit log ended with `mark`.
+  [[nodiscard]] Result<Decisions> decisions_at(const AuditMark& mark);
   /// How far metering has come: the newest watermark, else now.
   [[nodiscard]] Result<Ns> metered_until();
   /// How many records of a released period would come out otherwise now; nothing when the catalogue
@@ -106,6 +114,12 @@ struct Billing::State {
   [[nodiscard]] static Error no_catalogue();
 
  private:
+  [[nodiscard]] Result<AuditMark> take_decision(const char* kind, const std::string& what,
+                                                const Decision& decision);
+  [[nodiscard]] Result<std::string> list_anomalies(const DecisionRequest& request);
+  [[nodiscard]] Result<std::string> decide_anomaly(const DecisionRequest& request);
+  [[nodiscard]] Result<std::string> decide_waive(const DecisionRequest& request);
+  [[nodiscard]] Result<std::string> decide_correct(const DecisionRequest& request);
   void note(Step step, const Status& done);
   [[nodiscard]] Status release_due();
   [[nodiscard]] Status publish_some();

@@ -91,7 +91,7 @@ Status Billing::State::release_due() {
   if (!cut) return cut.error();
   const bool complete = draft.without.empty();
   if (!complete && deriving) return {};
-  const Fresh now{draft.period.id, derived, catalogue->version()};
+  const Fresh now{draft.period.id, derived, catalogue->version(), decisions.last};
   bool right = draft.catalogue == now.catalogue && draft.without == cut->closed_without;
   if (right && !complete &&
       clock.wall() < usage_span(*catalogue, draft.period).to + options.grace) {
@@ -230,7 +230,7 @@ Result<Cut> Billing::State::cut_at(const Period& period) {
   std::sort(marks->begin(), marks->end(), [](const StreamMark& a, const StreamMark& b) {
     return std::tie(a.agent, a.incarnation) < std::tie(b.agent, b.incarnation);
   });
-  Cut cut{std::move(*marks), tz_version(), {}};
+  Cut cut{std::move(*marks), tz_version(), {}, decisions.last};
   const Ns end = catalogue ? usage_span(*catalogue, period).to : period.end;
   cut.closed_without = awaited(cut.marks, end);
   return cut;
@@ -265,7 +265,11 @@ Result<Rating> Billing::State::rate_until(const Period& period, const Cut& cut, 
   Result<std::vector<ViewUsage>> views = usage->slots(metrics, span.from, std::min(span.to, until));
   if (!views) return views.error();
   if (const Status added = add_silent(cut, span.from, *views); !added) return added.error();
-  return rate(*catalogue, period, options.slot, *views, cut.closed_without, until);
+  const Result<Decisions> decided = decisions_at(cut.decision);
+  if (!decided) return decided.error();
+  const Ns end = std::min(span.to, until);
+  for (ViewUsage& view : *views) apply_accepted(*decided, options.slot, span.from, end, view);
+  return rate(*catalogue, period, options.slot, *views, cut.closed_without, until, *decided);
 }
 
 Result<Drafts> Billing::State::drafts_of(const Period& period, Cut cut) {
@@ -294,7 +298,7 @@ Status Billing::State::close(const Period& period, const PeriodStore::Also& also
     log::warning("period {}: {}", period.id, problem);
   }
   if (const Status stored = periods.store(*drafts, also); !stored) return stored;
-  fresh = Fresh{period.id, derived, drafts->catalogue};
+  fresh = Fresh{period.id, derived, drafts->catalogue, drafts->cut.decision};
   return {};
 }
 
@@ -306,6 +310,10 @@ Status Billing::State::still_right(const ClosedPeriod& draft) {
   }
   Result<Cut> cut = periods.cut(draft.period.id);
   if (!cut) return cut.error();
+  if (cut->decision != decisions.last) {
+    return Error{"people have decided on usage since the drafts were made", draft.period.id,
+                 "close it again, and review it"};
+  }
   const Result<Drafts> now = drafts_of(draft.period, std::move(*cut));
   if (!now) return now.error();
   const Result<std::vector<Message>> stored = periods.messages(draft.period.id);

@@ -26,11 +26,14 @@ constexpr off_t kMaxImport = off_t{1} << 30U;
 constexpr std::size_t kMaxFiles = 1000;  ///< of one catalogue
 constexpr std::size_t kLongestRequest = std::size_t{32}
                                         << 20U;  ///< a catalogue of 50,000 customers
-constexpr const char* kDecisions[] = {"close",         "release",        "import",
-                                      "agent approve", "agent revoke",   "agent replace",
-                                      "agent move",    "catalogue apply"};
+constexpr const char* kDecisions[] = {"close",          "release",         "import",
+                                      "agent approve",  "agent revoke",    "agent replace",
+                                      "agent move",     "catalogue apply", "anomaly accept",
+                                      "anomaly reject", "waive",           "correct"};
 /// What Billing::decide() answers, decisions or not.
-constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log", "audit log"};
+constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",
+                                 "audit log",       "anomaly ls",     "anomaly accept",
+                                 "anomaly reject",  "waive",          "correct"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -119,7 +122,8 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
 /// What a decision was about, for the log.
 std::string subject_of(const Json& request) {
   std::string out;
-  for (const char* key : {"file", "period", "whom", "agent", "key", "as"}) {
+  for (const char* key :
+       {"file", "period", "whom", "agent", "key", "as", "id", "resource", "record", "quantity"}) {
     const std::string part = text_of(request, key);
     if (!part.empty()) out += (out.empty() ? "" : " ") + part;
   }

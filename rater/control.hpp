@@ -12,13 +12,15 @@
 //   agent approve {"whom","as","why"} | agent revoke {"whom","why"}
 //   agent replace {"agent","key","why"} | agent move {"agent","why"}      intake/key_table.hpp
 //   catalogue apply {"files":[{"name","text"}],"adjust":bool,"why"} | diff {"files"} | log
+//   anomaly ls {"open"} | accept {"id","why"} | reject {"id","why"}
+//   waive {"resource","from","to","withdraw","why"} · correct {"record","quantity","why"}
 //   audit log {"from"}              decisions/request.hpp; first {"mistake":TEXT} for each mistake
 //                                   in the files. Their text is sent, and no path: the rater reads
 //                                   nothing for people that these may not read themselves
 //
-// close, release, import, apply and the decisions on agents are for those whom control_rights.hpp
-// allows, are logged with the user's name and, but for import, want a "why"; the rest is for
-// everybody who may connect. A request is one line of at most 32 MiB.
+// close, release, import, apply, waive, correct, and the decisions on agents and anomalies are for
+// those whom control_rights.hpp allows, are logged with the user's name and, but for import, want a
+// "why"; the rest is for everybody who may connect. A request is one line of at most 32 MiB.
 
 #include <memory>
 #include <string>

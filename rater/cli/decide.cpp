@@ -64,6 +64,7 @@ CLI::Option* want_why(CLI::App& command, std::string& why) {
 void DecisionWords::declare(CLI::App& app, const Client& client) {
   declare_periods(app, client);
   declare_catalogue(app, client);
+  declare_usage(app, client);
   CLI::App* audit = client(app, "audit", "what people decided: who, when and why");
   audit->require_subcommand(1);
   CLI::App* log = audit->add_subcommand("log", "every decision, in order");
@@ -97,6 +98,42 @@ void DecisionWords::declare_catalogue(CLI::App& app, const Client& client) {
   add("log", "the versions that have been in force");
 }
 
+void DecisionWords::declare_usage(CLI::App& app, const Client& client) {
+  CLI::App* anomaly = client(app, "anomaly", "counts that cannot be believed, and their fate");
+  anomaly->require_subcommand(1);
+  const auto add = [&](const char* name, const char* does) {
+    CLI::App* command = anomaly->add_subcommand(name, does);
+    command->fallthrough();
+    return command;
+  };
+  add("ls", "each with its interval and the value at risk")
+      ->add_flag("--open", open_, "only those that nobody has decided on");
+  const auto decide = [&](const char* name, const char* does) {
+    CLI::App* command = add(name, does);
+    command->add_option("id", id_, "its id; the first digits will do")->required();
+    want_why(*command, why_);
+  };
+  decide("accept", "its value counts, over its interval, as an estimate");
+  decide("reject", "its value never counts; of its interval nothing is known");
+  CLI::App* waive = client(app, "waive", "leave time out of what a customer is measured by");
+  waive
+      ->add_option("resource", resource_,
+                   "CUSTOMER, CUSTOMER:LABEL=GLOB,… or LABEL=GLOB,…: labels as in the catalogue")
+      ->required();
+  waive->add_option("from", from_, "an instant like 2026-11-22T15:00:00Z")->required();
+  waive->add_option("to", to_, "an instant after it")->required();
+  waive->add_flag("--withdraw", withdraw_, "take the same waiver back");
+  want_why(*waive, why_);
+  CLI::App* correct = client(app, "correct", "put a person's figure in a record's place");
+  correct->add_option("record", id_, "its id; the first digits will do")->required();
+  CLI::Option* quantity =
+      correct->add_option("--quantity", quantity_, "in the record's unit, like 12.5");
+  CLI::Option* withdraw =
+      correct->add_flag("--withdraw", withdraw_, "the computed figure after all");
+  quantity->excludes(withdraw);
+  want_why(*correct, why_);
+}
+
 std::optional<int> DecisionWords::run(const Target& target, const CLI::App& app) const {
   for (const char* command : {"close", "release", "review"}) {
     if (!app.got_subcommand(command)) continue;
@@ -105,7 +142,31 @@ std::optional<int> DecisionWords::run(const Target& target, const CLI::App& app)
   if (app.got_subcommand("audit")) return ask(target, "audit log", {{"from", from_}});
   if (app.got_subcommand("catalogue"))
     return run_catalogue(target, *app.get_subcommand("catalogue"));
+  if (app.got_subcommand("anomaly")) return run_anomaly(target, *app.get_subcommand("anomaly"));
+  if (app.got_subcommand("waive")) {
+    return ask(target, "waive",
+               {{"resource", resource_},
+                {"from", from_},
+                {"to", to_},
+                {"withdraw", withdraw_ ? "yes" : ""},
+                {"why", why_}});
+  }
+  if (app.got_subcommand("correct")) {
+    if (quantity_.empty() && !withdraw_) {
+      app::complain("tallyman-rater", Error{"correct wants --quantity or --withdraw", "", ""});
+      return app::kUsage;
+    }
+    return ask(target, "correct", {{"record", id_}, {"quantity", quantity_}, {"why", why_}});
+  }
   return std::nullopt;
+}
+
+int DecisionWords::run_anomaly(const Target& target, const CLI::App& anomaly) const {
+  for (const char* verb : {"accept", "reject"}) {
+    if (!anomaly.got_subcommand(verb)) continue;
+    return ask(target, std::string("anomaly ") + verb, {{"id", id_}, {"why", why_}});
+  }
+  return ask(target, "anomaly ls", {{"open", open_ ? "yes" : ""}});
 }
 
 int DecisionWords::run_catalogue(const Target& target, const CLI::App& catalogue) const {

@@ -1,5 +1,6 @@
 #pragma once
-// The command line's words for people's decisions: catalogue, audit, close, release, review.
+// The command line's words for people's decisions: catalogue, audit, anomaly, waive, close,
+// release, review.
 
 #include <functional>
 #include <optional>
@@ -30,11 +31,13 @@ class DecisionWords {
 
  private:
   void declare_catalogue(CLI::App& app, const Client& client);
+  void declare_usage(CLI::App& app, const Client& client);
   void declare_periods(CLI::App& app, const Client& client);
+  [[nodiscard]] int run_anomaly(const Target& target, const CLI::App& anomaly) const;
   [[nodiscard]] int run_catalogue(const Target& target, const CLI::App& catalogue) const;
 
-  std::string why_, path_, period_, from_;
-  bool adjust_ = false;
+  std::string why_, path_, period_, from_, to_, id_, resource_, quantity_;
+  bool adjust_ = false, open_ = false, withdraw_ = false;
 };
 
 }  // namespace tallyman::rater::cli

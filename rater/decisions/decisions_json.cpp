@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/time_text.hpp"
+#include "rater/rating/measure_claims.hpp"
 
 namespace tallyman::rater {
 
@@ -51,6 +52,44 @@ std::string catalogue_log_document(const std::vector<CatalogueVersion>& versions
 std::string applied_document(const Hash& version, bool changed, const AuditMark& head) {
   return text_of(
       Json{{"version", to_hex(version)}, {"changed", changed}, {"decision", json_of(head)}});
+}
+
+std::string anomalies_document(const std::vector<AnomalyContent>& anomalies,
+                               const Decisions& decisions) {
+  Json lines = Json::array();
+  for (const AnomalyContent& anomaly : anomalies) {
+    const Hash id = anomaly.id();
+    const char* state = decisions.accepts(id)   ? "accepted"
+                        : decisions.rejects(id) ? "rejected"
+                                                : "open";
+    lines.push_back({{"id", to_hex(id)},
+                     {"state", state},
+                     {"series", series_text(anomaly.view.series)},
+                     {"agent", anomaly.view.agent},
+                     {"from", to_rfc3339(anomaly.from)},
+                     {"to", to_rfc3339(anomaly.to)},
+                     {"value_at_risk", to_decimal(anomaly.value)},
+                     {"unit", anomaly.view.series.unit},
+                     {"why", anomaly.why}});
+  }
+  return text_of(Json{{"anomalies", std::move(lines)}});
+}
+
+std::string waived_document(const Waiver& waiver, bool withdrawn, const AuditMark& mark) {
+  return text_of(Json{{"resource", resource_text(waiver)},
+                      {"from", to_rfc3339_short(waiver.from)},
+                      {"to", to_rfc3339_short(waiver.to)},
+                      {"state", withdrawn ? "withdrawn" : "waived"},
+                      {"decision", json_of(mark)}});
+}
+
+std::string corrected_document(const Correction& correction, const AuditMark& mark) {
+  const bool withdrawn = correction.quantity.empty();
+  return text_of(Json{{"customer", correction.customer},
+                      {"meter", correction.meter},
+                      {"period", correction.period},
+                      {"quantity", withdrawn ? Json(nullptr) : Json(correction.quantity)},
+                      {"decision", json_of(mark)}});
 }
 
 std::string period_subject(const std::string& period) {

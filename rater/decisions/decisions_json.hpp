@@ -8,6 +8,7 @@
 
 #include "rater/decisions/audit_log.hpp"
 #include "rater/decisions/catalogue_store.hpp"
+#include "rater/decisions/decisions.hpp"
 
 namespace tallyman::rater {
 
@@ -21,6 +22,18 @@ namespace tallyman::rater {
 /// {"version","changed","decision":{"n","hash"}}
 [[nodiscard]] std::string applied_document(const Hash& version, bool changed,
                                            const AuditMark& head);
+
+/// {"anomalies":[{"id","state","series","agent","from","to","value_at_risk","unit","why"}]}; a
+/// state is open, accepted or rejected.
+[[nodiscard]] std::string anomalies_document(const std::vector<AnomalyContent>& anomalies,
+                                             const Decisions& decisions);
+
+/// {"resource","from","to","state":"waived" or "withdrawn","decision":{…}}
+[[nodiscard]] std::string waived_document(const Waiver& waiver, bool withdrawn,
+                                          const AuditMark& mark);
+
+/// {"customer","meter","period","quantity","decision":{…}}; a quantity of null: as computed.
+[[nodiscard]] std::string corrected_document(const Correction& correction, const AuditMark& mark);
 
 /// {"period":ID}, canonical: what a decision on a period is about.
 [[nodiscard]] std::string period_subject(const std::string& period);

@@ -3,6 +3,9 @@
 //
 //   catalogue apply   files, adjust           catalogue diff   files
 //   catalogue log                             audit log        from (the number to begin after)
+//   anomaly ls        open ("" = all)         anomaly accept | reject   id (it may be cut short)
+//   waive             resource, from, to, withdraw ("" = no)
+//   correct           record (an id, maybe cut short), quantity ("" = as computed after all)
 
 #include <map>
 #include <string>

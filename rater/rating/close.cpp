@@ -123,6 +123,22 @@ std::vector<std::string> awaited_of(const MeterInput& input,
   return mine;
 }
 
+/// What waivers left out of the record.
+void note_waived(const MeterInput& input, Measure measure, UsageRecord& record) {
+  u128 amount = 0, waived = 0, time = 0;
+  for (const auto* side : {&input.in, &input.out}) {
+    for (const OwnedSeries* series : *side) {
+      amount += series->waived;
+      waived += static_cast<u128>(series->waived_ns);
+      time += static_cast<u128>(series->held_ns() + series->waived_ns);
+    }
+  }
+  if (waived == 0) return;
+  const bool held = measure == Measure::time_weighted;
+  record.waived = Rational(amount, held ? u128{kSecond} : u128{1}).text(kShownDecimals);
+  record.waived_share = Rational(waived, time).floored(kShareDecimals);
+}
+
 /// What keeps series of this customer and meter from being billed.
 std::vector<std::string> problems_of(const Meter& meter, std::size_t customer,
                                      const MeterInput& input,
@@ -136,10 +152,21 @@ std::vector<std::string> problems_of(const Meter& meter, std::size_t customer,
   return {problems.begin(), problems.end()};
 }
 
-UsageRecord make_record(const Line& line, const MeterInput& input) {
-  const Measured m = measure(line.meter, input, line.period, line.customer.zone, line.slot);
+/// A person's figure takes the computed one's place before it is priced.
+void correct(const Correction* correction, Measured& m, UsageRecord& record) {
+  if (correction == nullptr) return;
+  const auto figure = Rational::from_text(correction->quantity);
+  if (!figure) return;
+  record.computed = m.quantity().text(kShownDecimals);
+  record.corrected_by = correction->decision;
+  m.base = *figure * m.per_unit;
+}
+
+UsageRecord make_record(const Line& line, const MeterInput& input, const Correction* correction) {
+  Measured m = measure(line.meter, input, line.period, line.customer.zone, line.slot);
   UsageRecord record;
   describe(line, record);
+  correct(correction, m, record);
   record.quantity = texts(m.quantity(), m.low(), m.high());
   record.base = texts(m.base, m.base_low, m.base_high);
   record.coverage = m.coverage.floored(kShareDecimals);
@@ -162,6 +189,7 @@ Hash Cut::hash() const {
   }
   hasher.number(closed_without.size());
   for (const std::string& agent : closed_without) hasher.field(agent);
+  if (decision.n > 0) hasher.field("decision").field(decision.hash);
   return hasher.finish();
 }
 
@@ -191,8 +219,8 @@ std::vector<std::string> awaited(std::span<const StreamMark> marks, Ns end) {
 
 Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
             std::span<const ViewUsage> usage, const std::vector<std::string>& closed_without,
-            Ns until) {
-  Attribution attribution = attribute(catalogue, period, slot, usage, until);
+            Ns until, const Decisions& decisions) {
+  Attribution attribution = attribute(catalogue, period, slot, usage, until, decisions.waivers);
   Rating rating;
   rating.unattributed = std::move(attribution.unattributed);
   std::set<std::string> problems;
@@ -210,10 +238,12 @@ Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
       const MeterInput input = select(*meter, attribution.customers[c], slot);
       problems.insert(input.errors.begin(), input.errors.end());
       UsageRecord record =
-          make_record({catalogue, customer, *plan, item, *meter, theirs, active, slot}, input);
+          make_record({catalogue, customer, *plan, item, *meter, theirs, active, slot}, input,
+                      decisions.correction(customer.id, meter->id, period.id));
       record.catalogue_version = version;
       record.closed_without = awaited_of(input, closed_without);
       record.problems = problems_of(*meter, c, input, attribution.conflicts);
+      note_waived(input, meter->measure, record);
       rating.records.push_back(std::move(record));
     }
   }

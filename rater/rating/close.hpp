@@ -17,6 +17,7 @@ struct Cut {
   std::vector<StreamMark> marks;  ///< ascending by agent and incarnation
   std::string tz;
   std::vector<std::string> closed_without;  ///< agents still awaited, ascending
+  AuditMark decision;  ///< the last one on usage that counts; none: before the first
 
   [[nodiscard]] Hash hash() const;
 };
@@ -29,10 +30,12 @@ struct Rating {
 
 /// Usage in any order, at least of the span that usage_span() tells. With `until` the figures of a
 /// running period, as if it ended there; allowances stay those of the whole period. A record names
-/// those of `closed_without` that it draws on.
+/// those of `closed_without` that it draws on. Accepted anomalies are in `usage` already
+/// (apply_accepted()); of the decisions waivers and corrections count here.
 [[nodiscard]] Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
                           std::span<const ViewUsage> usage,
-                          const std::vector<std::string>& closed_without, Ns until = kForever);
+                          const std::vector<std::string>& closed_without, Ns until = kForever,
+                          const Decisions& decisions = {});
 
 /// From the first customer's start to the last one's end.
 [[nodiscard]] Span usage_span(const Catalogue& catalogue, const Period& period);

@@ -15,6 +15,7 @@ constexpr std::size_t kElsewhere = static_cast<std::size_t>(-2);  ///< another p
 struct Claim {
   Ns from = 0, to = 0;
   std::size_t owner = kNobody;
+  bool waived = false;
 };
 
 Span cut(Span span, Ns from, Ns to) { return {std::max(span.from, from), std::min(span.to, to)}; }
@@ -43,8 +44,8 @@ Bounds bounds_of(const Catalogue& catalogue, const Period& period, Ns until) {
 class Timeline {
  public:
   Timeline(const Catalogue& catalogue, const Bounds& bounds, const ViewUsage& view,
-           std::set<Conflict>& conflicts)
-      : catalogue_(catalogue), bounds_(bounds), view_(view) {
+           std::span<const Waiver> waivers, std::set<Conflict>& conflicts)
+      : catalogue_(catalogue), bounds_(bounds), view_(view), waivers_(waivers) {
     std::set<Ns> edges{bounds.all.from, bounds.all.to, bounds.own.from, bounds.own.to};
     for (const InfoSpan& info : view.info) edges.insert(info.from);
     for (std::size_t i = 0; i < view.info.size(); ++i) match(view.info[i].labels, i, edges);
@@ -61,12 +62,38 @@ class Timeline {
     std::size_t customer;
     Span held;
   };
+  struct Left {
+    const Waiver* waiver;
+    Span time;
+  };
+
+  /// What waivers leave out while the labels are in force.
+  void leave_out(const std::map<std::string, std::string>& labels, const Span& in_force,
+                 std::set<Ns>& edges) {
+    for (const Waiver& waiver : waivers_) {
+      if (!waiver.match.matches(view_.view.series, labels)) continue;
+      const Span time = cut({waiver.from, waiver.to}, in_force.from, in_force.to);
+      if (time.from >= time.to) continue;
+      left_.push_back({&waiver, time});
+      edges.insert({time.from, time.to});
+    }
+  }
+
+  [[nodiscard]] bool waived(const Span& part, std::size_t owner) const {
+    if (owner >= kElsewhere) return false;
+    return std::any_of(left_.begin(), left_.end(), [&](const Left& left) {
+      const std::string& whose = left.waiver->customer;
+      return left.time.from <= part.from && part.to <= left.time.to &&
+             (whose.empty() || whose == catalogue_.customers[owner].id);
+    });
+  }
 
   /// A resource's hold while the labels of info span `i` are in force. The first ones count for the
   /// time before them too: what is read at a poll began before it.
   void match(const std::map<std::string, std::string>& labels, std::size_t i, std::set<Ns>& edges) {
     const Ns from = i == 0 ? kAlways : view_.info[i].from;
     const Ns to = i + 1 < view_.info.size() ? view_.info[i + 1].from : kForever;
+    leave_out(labels, {from, to}, edges);
     for (const Resource& resource : catalogue_.resources) {
       if (!resource.match.matches(view_.view.series, labels)) continue;
       const auto& customers = catalogue_.customers;
@@ -101,16 +128,21 @@ class Timeline {
     }
     const Span& theirs = owner == kNobody ? bounds_.own : bounds_.customers[owner];
     if (part.from < theirs.from || part.to > theirs.to) owner = kElsewhere;
-    if (!claims_.empty() && claims_.back().owner == owner && claims_.back().to == part.from) {
+    const bool out = waived(part, owner);
+    const bool same = !claims_.empty() && claims_.back().owner == owner &&
+                      claims_.back().waived == out && claims_.back().to == part.from;
+    if (same) {
       claims_.back().to = part.to;
     } else {
-      claims_.push_back({part.from, part.to, owner});
+      claims_.push_back({part.from, part.to, owner, out});
     }
   }
 
   const Catalogue& catalogue_;
   const Bounds& bounds_;
   const ViewUsage& view_;
+  std::span<const Waiver> waivers_;
+  std::vector<Left> left_;
   std::vector<Match> matches_;
   std::vector<Claim> claims_;
 };
@@ -128,11 +160,12 @@ Ns overlap(const std::vector<Span>& spans, Ns from, Ns to) {
 class Series {
  public:
   Series(const Catalogue& catalogue, const Bounds& bounds, Ns slot,
-         std::vector<const ViewUsage*> views, Attribution& out, std::set<Conflict>& conflicts)
+         std::vector<const ViewUsage*> views, std::span<const Waiver> waivers, Attribution& out,
+         std::set<Conflict>& conflicts)
       : bounds_(bounds), slot_(slot), views_(std::move(views)), out_(out) {
     const SeriesKey& key = views_.front()->view.series;
     for (const ViewUsage* view : views_) {
-      timelines_.emplace_back(catalogue, bounds, *view, conflicts);
+      timelines_.emplace_back(catalogue, bounds, *view, waivers, conflicts);
       names_.push_back(view->view.agent + "/" + view->view.instance);
       resolution_ = std::max(resolution_, view->resolution);
     }
@@ -184,12 +217,13 @@ class Series {
     while (at < claims.size() && claims[at].to <= start) ++at;
     for (std::size_t c = at; c < claims.size() && claims[c].from < end; ++c) {
       const Span part = cut({claims[c].from, claims[c].to}, start, end);
-      if (part.from < part.to) give(claims[c].owner, slot, part, chosen, best);
+      if (part.from < part.to) give(claims[c], slot, part, chosen, best);
     }
   }
 
-  void give(std::size_t owner, std::int64_t slot, const Span& part, const Known& k,
+  void give(const Claim& claim, std::int64_t slot, const Span& part, const Known& k,
             std::size_t view) {
+    const std::size_t owner = claim.owner;
     if (owner == kElsewhere) return;
     const Ns start = slot * slot_, a = part.from - start, b = part.to - start;
     const u128 amount = share_of(k.usage.amount, a, b, slot_);
@@ -198,6 +232,11 @@ class Series {
       return;
     }
     OwnedSeries& mine = owned(owner);
+    if (claim.waived) {
+      mine.waived += amount;
+      mine.waived_ns += b - a;
+      return;
+    }
     if (!mine.held.empty() && mine.held.back().to == part.from) {
       mine.held.back().to = part.to;
     } else {
@@ -222,7 +261,7 @@ class Series {
     const SeriesKey& key = views_.front()->view.series;
     auto& theirs = out_.customers[owner];
     if (theirs.empty() || theirs.back().key != key) {
-      theirs.push_back({key, resolution_, names_, {}, {}});
+      theirs.push_back({key, resolution_, names_, {}, {}, 0, 0});
     }
     return theirs.back();
   }
@@ -269,7 +308,7 @@ std::string series_text(const SeriesKey& key) {
 }
 
 Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
-                      std::span<const ViewUsage> usage, Ns until) {
+                      std::span<const ViewUsage> usage, Ns until, std::span<const Waiver> waivers) {
   Attribution out;
   out.customers.resize(catalogue.customers.size());
   std::map<SeriesKey, std::vector<const ViewUsage*>> series;
@@ -282,7 +321,7 @@ Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
     std::sort(views.begin(), views.end(),
               [](const ViewUsage* a, const ViewUsage* b) { return a->view < b->view; });
     const Unattributed rest =
-        Series(catalogue, bounds, slot, std::move(views), out, conflicts).walk();
+        Series(catalogue, bounds, slot, std::move(views), waivers, out, conflicts).walk();
     Unattributed& sum = unattributed[rest.metric];
     sum.metric = rest.metric;
     sum.unit = rest.unit;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage.hpp"
 #include "rater/rating/catalogue.hpp"
 
@@ -34,6 +35,8 @@ struct OwnedSeries {
   std::vector<std::string> views;  ///< "agent/instance", ascending
   std::vector<Span> held;          ///< ascending, disjoint, not adjacent: wanted, known or not
   std::vector<Piece> pieces;       ///< ascending; only what something is known of
+  u128 waived = 0;                 ///< amount that waivers left out of `pieces`
+  Ns waived_ns = 0;                ///< time that they left out of `held`
 
   [[nodiscard]] Ns held_ns() const;
   [[nodiscard]] Ns covered_ns() const;
@@ -61,9 +64,10 @@ struct Attribution {
 };
 
 /// `usage` in any order. The period is the catalogue's own; a customer's is period_of() it, cut to
-/// when the customer is active.
+/// when the customer is active. What waivers leave out counts as neither held nor unattributed.
 [[nodiscard]] Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
-                                    std::span<const ViewUsage> usage, Ns until = kForever);
+                                    std::span<const ViewUsage> usage, Ns until = kForever,
+                                    std::span<const Waiver> waivers = {});
 
 /// The part of `amount` that falls to [from, to) of a length: shares of neighbouring parts add up
 /// to the whole, and what does not divide goes to the later one.

@@ -14,7 +14,8 @@ constexpr const char* kSchema =
     "CREATE TABLE billing(one INTEGER PRIMARY KEY CHECK(one = 1), beginning INTEGER NOT NULL);"
     "CREATE TABLE period(id TEXT PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL,"
     " state INTEGER NOT NULL, catalogue BLOB NOT NULL, tz TEXT NOT NULL, cut BLOB NOT NULL,"
-    " without BLOB NOT NULL, problems BLOB NOT NULL, records INTEGER NOT NULL) WITHOUT ROWID;"
+    " without BLOB NOT NULL, problems BLOB NOT NULL, records INTEGER NOT NULL,"
+    " decision INTEGER NOT NULL DEFAULT 0, decision_hash BLOB) WITHOUT ROWID;"
     "CREATE INDEX period_start ON period(start);"
     "CREATE INDEX period_draft ON period(start) WHERE state = 1;"
     "CREATE TABLE period_stream(period TEXT NOT NULL, agent TEXT NOT NULL, incarnation BLOB NOT"
@@ -27,6 +28,13 @@ constexpr const char* kSchema =
     " evidence BLOB NOT NULL, body TEXT NOT NULL, PRIMARY KEY(period, n)) WITHOUT ROWID;";
 
 constexpr std::size_t kMaxText = 1U << 20U;
+
+/// Before the third version no decision on usage counted.
+Status add_decision(Database& database) {
+  return database.run(
+      "ALTER TABLE period ADD COLUMN decision INTEGER NOT NULL DEFAULT 0;"
+      "ALTER TABLE period ADD COLUMN decision_hash BLOB");
+}
 
 Bytes packed(const std::vector<std::string>& texts) {
   Bytes out;
@@ -50,7 +58,9 @@ const char* period_state_name(PeriodState state) {
 }
 
 Result<PeriodStore> PeriodStore::open(Ledger& ledger) {
-  if (const Status made = ledger.prepare_part("billing", 2, kSchema); !made) return made.error();
+  if (const Status made = ledger.prepare_part("billing", 3, kSchema, {add_decision}); !made) {
+    return made.error();
+  }
   return PeriodStore(ledger);
 }
 
@@ -81,7 +91,7 @@ Status PeriodStore::clear(const std::string& id) {
 
 Status PeriodStore::insert(const Drafts& drafts) {
   const std::string& id = drafts.period.id;
-  Statement period = db().prepare("INSERT INTO period VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  Statement period = db().prepare("INSERT INTO period VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   period.bind(1, id).bind(2, drafts.period.start).bind(3, drafts.period.end);
   period.bind(4, std::int64_t{static_cast<int>(PeriodState::draft)});
   period.bind(5, ByteView(drafts.catalogue)).bind(6, drafts.cut.tz);
@@ -89,6 +99,7 @@ Status PeriodStore::insert(const Drafts& drafts) {
   period.bind(8, ByteView(packed(drafts.cut.closed_without)));
   period.bind(9, ByteView(packed(drafts.problems)));
   period.bind(10, static_cast<std::int64_t>(drafts.messages.size()));
+  period.bind(11, drafts.cut.decision.n).bind(12, ByteView(drafts.cut.decision.hash));
   if (const Status done = period.done(); !done) return done;
 
   Statement stream = db().prepare("INSERT INTO period_stream VALUES(?, ?, ?, ?, ?, ?)");
@@ -218,13 +229,15 @@ Result<std::vector<std::string>> PeriodStore::problems(const std::string& id) {
 
 Result<Cut> PeriodStore::cut(const std::string& id) {
   Cut cut;
-  Statement period = db().prepare("SELECT tz, without FROM period WHERE id = ?");
+  Statement period =
+      db().prepare("SELECT tz, without, decision, decision_hash FROM period WHERE id = ?");
   period.bind(1, id);
   const Result<bool> there = period.step();
   if (!there) return there.error();
   if (!*there) return cut;
   cut.tz = period.text(0);
   cut.closed_without = unpacked(period.blob(1));
+  cut.decision = {period.integer(2), period.hash(3)};
   Statement select = db().prepare(
       "SELECT agent, incarnation, sequence, hash, watermark FROM period_stream WHERE period = ?"
       " ORDER BY agent, incarnation");

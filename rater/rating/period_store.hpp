@@ -2,8 +2,9 @@
 // Closed periods, their cuts and records, and the versions of the catalogue, in the ledger.
 //
 // Tables: catalogue(n, version, applied, text): catalogue_store.hpp has it · period(id, start, end,
-// state, catalogue, tz, cut, without, problems, records): state 1 = draft, 2 = released; records =
-// how many `record` holds of it · period_stream(period, agent, incarnation, sequence, hash,
+// state, catalogue, tz, cut, without, problems, records, decision, decision_hash): state 1 = draft,
+// 2 = released; records = how many `record` holds of it; decision = the last one on usage in the
+// audit log that counts · period_stream(period, agent, incarnation, sequence, hash,
 // watermark): the cut · unattributed(period, metric, unit, amount, series) · billing(one,
 // beginning) · record(period, n, id, type, customer, meter, routing_key, evidence, body): in the
 // order they go out. Rejected: records as columns of figures (what is released is bytes, and must

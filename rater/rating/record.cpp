@@ -77,6 +77,8 @@ Hash UsageRecord::id() const {
   h.field(catalogue_version).field(meter_version).field(evidence);
   add(h, closed_without);
   add(h, problems);
+  if (!waived.empty()) h.field("waived").field(waived).field(waived_share);
+  if (computed) h.field("corrected").field(*computed).field(corrected_by);
   return h.finish();
 }
 

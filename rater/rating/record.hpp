@@ -41,9 +41,15 @@ struct UsageRecord {
   Quantity base;  ///< exact
   std::string coverage, estimated;
   std::uint64_t series = 0, slots = 0, slots_missing = 0;
+  /// What people's waivers left out, in bytes or byte-seconds, and which share of the time that the
+  /// series were the customer's; empty: nothing.
+  std::string waived, waived_share;
   std::string allowance;  ///< as it applies, prorated where the measure prorates it
   std::string overuse;
   std::optional<Money> money;
+  /// The quantity is a person's: what was computed, and the decision in the audit log.
+  std::optional<std::string> computed;
+  Hash corrected_by{};
   Hash catalogue_version{}, meter_version{};
   Hash evidence{};  ///< over every slot it draws on, and which view each was taken from
   /// Agents that it draws on and that missed the grace, ascending.

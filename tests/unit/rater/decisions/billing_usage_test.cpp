@@ -1,0 +1,140 @@
+// Given decisions on usage, then drafts are what they say, those from before are not released, and
+// a restart forgets none of them.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "billing_fixture.hpp"
+#include "rater/ledger/ledger_verify.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using testing::definitions;
+using ::testing::HasSubstr;
+using testing::json;
+using testing::kNoon;
+using testing::poll;
+using testing::StreamMaker;
+
+class UsageDecisions : public testing::BillingTest {
+ protected:
+  UsageDecisions() {
+    options_.close_automatically = options_.release_automatically = false;
+    open();
+    minute(0);
+  }
+  Result<std::string> decide(const std::string& command,
+                             const std::map<std::string, std::string>& fields) {
+    DecisionRequest request;
+    request.command = command;
+    request.fields = fields;
+    request.decision = {"ann", "looked at the line", 1000};
+    return billing_->decide(request);
+  }
+  /// Another value of the counter at an instant at which it is known.
+  void dispute(std::uint64_t value) {
+    StreamMaker other("stor-01", 2);
+    wire::Batch batch{other.head(), {}, {kNoon + kMinute + 20 * kSecond, 1}};
+    batch.head.opened = kNoon + kMinute;
+    for (const auto& definition : definitions()) batch.entries.emplace_back(definition);
+    batch.entries.emplace_back(poll(kNoon + kMinute, value));
+    const auto made = other.follow(batch);
+    clock_.advance(kMinute);
+    const auto taken = intake_->commit_batch(other.agent(), other.life(), made.bytes);
+    ASSERT_TRUE(taken && taken->outcome == Accepted::Outcome::applied);
+  }
+  json closed() { return answer(billing_->close("")); }
+  std::string billed() {
+    return closed().at("lines")[0].at("exact").at("billed").get<std::string>();
+  }
+};
+
+/// Given a value that cannot be believed, then it is listed with an id that a restart keeps;
+/// accepted it counts, as an estimate; rejected after that it counts no more; and each is decided
+/// once.
+TEST_F(UsageDecisions, Anomalies) {
+  dispute(1'001'800 + 500);
+  EXPECT_EQ(billed(), "1800");
+  const json all = answer(decide("anomaly ls", {})).at("anomalies");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].at("value_at_risk"), "500");
+  EXPECT_EQ(all[0].at("state"), "open");
+  const std::string id = all[0].at("id");
+  open();
+  EXPECT_EQ(answer(decide("anomaly ls", {{"open", "yes"}})).at("anomalies")[0].at("id"), id);
+  EXPECT_EQ(closed().at("anomalies")[0].at("id"), id);
+  EXPECT_FALSE(decide("anomaly accept", {{"id", "0"}}));
+  EXPECT_FALSE(decide("anomaly accept", {{"id", std::string(64, '0')}}));
+
+  answer(decide("anomaly accept", {{"id", id.substr(0, 8)}}));
+  EXPECT_FALSE(decide("anomaly accept", {{"id", id}})) << "decided already";
+  EXPECT_TRUE(answer(decide("anomaly ls", {{"open", "yes"}})).at("anomalies").empty());
+  const auto stale = billing_->release("");
+  ASSERT_FALSE(stale);
+  EXPECT_THAT(stale.error().text(), HasSubstr("close it again"));
+  open();
+  const json review = closed();
+  EXPECT_EQ(review.at("lines")[0].at("exact").at("billed"), "2300");
+  EXPECT_NE(review.at("lines")[0].at("estimated"), "0");
+  EXPECT_EQ(review.at("anomalies")[0].at("state"), "accepted");
+
+  answer(decide("anomaly reject", {{"id", id}}));
+  EXPECT_EQ(billed(), "1800");
+  EXPECT_TRUE(billing_->release(""));
+  EXPECT_EQ(verify_ledger(folder_.file("ledger"))->damages, 0U);
+}
+
+/// Given time waived, then the record shows what is left out; withdrawn, all is as before.
+TEST_F(UsageDecisions, Waivers) {
+  const json before = closed().at("lines")[0];
+  const std::map<std::string, std::string> half{
+      {"resource", "acme"}, {"from", "2026-11-22T12:00:10Z"}, {"to", "2026-11-22T12:00:30Z"}};
+  answer(decide("waive", half));
+  EXPECT_FALSE(decide("waive", half)) << "waived already";
+  const json line = closed().at("lines")[0];
+  EXPECT_EQ(line.at("exact").at("billed"), "1200");
+  EXPECT_EQ(line.at("waived").at("amount"), "600");
+  EXPECT_EQ(line.at("waived").at("share"), "0.333333");
+  EXPECT_EQ(line.at("coverage"), before.at("coverage"));
+  auto back = half;
+  back["withdraw"] = "yes";
+  answer(decide("waive", back));
+  EXPECT_FALSE(decide("waive", back));
+  EXPECT_EQ(closed().at("lines")[0], before);
+  for (const char* resource : {"nobody", "acme:", ""}) {
+    auto wrong = half;
+    wrong["resource"] = resource;
+    EXPECT_FALSE(decide("waive", wrong)) << resource;
+  }
+  auto wrong = half;
+  wrong["to"] = "yesterday";
+  EXPECT_FALSE(decide("waive", wrong));
+}
+
+/// Given a person's figure, then it is priced in place of the computed one, which stays to be seen;
+/// withdrawn, all is as before.
+TEST_F(UsageDecisions, Corrections) {
+  const json before = closed().at("lines")[0];
+  const json records = answer(billing_->records_json("2026-11-22T12:00:00Z/1m")).at("records");
+  const std::string id = records[0].at("id");
+  EXPECT_FALSE(decide("correct", {{"record", id}, {"quantity", "-1"}}));
+  EXPECT_FALSE(decide("correct", {{"record", id}, {"quantity", "a few"}}));
+  EXPECT_FALSE(decide("correct", {{"record", std::string(64, '0')}, {"quantity", "1"}}));
+  EXPECT_FALSE(decide("correct", {{"record", id}, {"quantity", ""}})) << "not corrected yet";
+  const json decided =
+      answer(decide("correct", {{"record", id.substr(0, 10)}, {"quantity", "1500"}}));
+  const json line = closed().at("lines")[0];
+  EXPECT_EQ(line.at("quantity").at("billed"), "1500");
+  EXPECT_EQ(line.at("amount"), "5.00");
+  EXPECT_EQ(line.at("correction").at("computed"), "1800");
+  EXPECT_EQ(line.at("correction").at("decision"), decided.at("decision").at("hash"));
+  EXPECT_EQ(line.at("evidence"), before.at("evidence"));
+  const std::string now =
+      answer(billing_->records_json("2026-11-22T12:00:00Z/1m")).at("records")[0].at("id");
+  answer(decide("correct", {{"record", now}, {"quantity", ""}}));
+  EXPECT_EQ(closed().at("lines")[0], before);
+}
+
+}  // namespace
+}  // namespace tallyman::rater
