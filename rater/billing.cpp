@@ -45,14 +45,18 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
   if (!outbox) return outbox.error();
   const Result<AuditLog> audit = AuditLog::open(ledger);
   if (!audit) return audit.error();
+  const Result<AdjustmentStore> adjustments = AdjustmentStore::open(ledger);
+  if (!adjustments) return adjustments.error();
   auto state = std::make_unique<State>(State{ledger, intake, std::move(options), clock,
                                              std::move(*usage), *periods, std::move(*outbox),
-                                             *audit, CatalogueStore(ledger, *audit)});
+                                             *audit, CatalogueStore(ledger, *audit), *adjustments});
   const Result<AuditMark> head = state->audit.head();
   if (!head) return head.error();
   Result<Decisions> decisions = load_decisions(state->audit, head->n);
   if (!decisions) return decisions.error();
   state->decisions = std::move(*decisions);
+  state->usage->on_keep(
+      [raw = state.get()](Ns from, Ns to) { return raw->touch_released(from, to); });
   std::unique_ptr<Billing> billing(new Billing(std::move(state)));
   if (!billing->state_->options.catalogue_path.empty()) {
     const Status read = billing->start_catalogue();
@@ -121,6 +125,15 @@ Result<std::string> Billing::release(const std::string& id, const Decision& deci
   if (const Status derived = s.derive_all(); !derived) return derived.error();
   const auto draft = id.empty() ? s.periods.earliest_draft() : s.periods.period(id);
   if (!draft) return draft.error();
+  const Result<std::optional<std::string>> adjusted = s.adjustments.first_draft();
+  if (!adjusted) return adjusted.error();
+  const std::string of = !id.empty() ? id : adjusted->value_or("");
+  const bool is_released = *draft && (*draft)->state == PeriodState::released;
+  if (is_released || (!*draft && !of.empty())) {
+    const Status done = s.release_adjustments(of, decision);
+    if (!done) return done.error();
+    return review(of);
+  }
   if (!*draft) return Error{"there is no draft to release", id, "close a period first"};
   if ((*draft)->state == PeriodState::draft) {
     if (const Status right = s.still_right(**draft); !right) return right.error();
@@ -158,9 +171,10 @@ Result<std::string> Billing::review(const std::string& id) {
   review.anomalies = std::move(*anomalies);
   review.decisions = s.decisions;
   if (closed.state == PeriodState::released) {
-    const Result<std::optional<std::uint64_t>> late = s.late_records(closed, 0);
-    if (!late) return late.error();
-    review.late = *late;
+    if (const Status adjusted = s.adjust_due(); !adjusted) return adjusted.error();
+    Result<std::vector<AdjustmentRound>> rounds = s.adjustments.rounds(closed.period.id);
+    if (!rounds) return rounds.error();
+    review.rounds = std::move(*rounds);
   }
   return review_document(review);
 }

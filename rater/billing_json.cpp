@@ -181,6 +181,21 @@ std::string records_document(const std::string& period, const std::vector<Messag
   return "{\"period\":" + text_of(period) + ",\"records\":[" + records + "]}";
 }
 
+/// A line an adjustment: its figures, revision and state.
+Json rounds_json(const std::vector<AdjustmentRound>& rounds) {
+  Json lines = Json::array();
+  for (const AdjustmentRound& round : rounds) {
+    for (const Message& message : round.messages) {
+      Json line = Json::parse(adjustment_line(message), nullptr, false);
+      if (line.is_discarded()) continue;
+      line["revision"] = round.revision;
+      line["state"] = period_state_name(round.state);
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
+}
+
 std::string review_document(const Review& review) {
   Json lines = Json::array();
   Json sums = Json::object();
@@ -194,7 +209,7 @@ std::string review_document(const Review& review) {
   Json json{{"period", json_of(review.line)}, {"lines", std::move(lines)},
             {"sums", std::move(sums)},        {"unattributed", json_of(review.unattributed)},
             {"problems", review.problems},    {"anomalies", std::move(anomalies.at("anomalies"))}};
-  json["late"] = review.late ? Json(*review.late) : Json(nullptr);
+  json["adjustments"] = rounds_json(review.rounds);
   return text_of(json);
 }
 
@@ -224,7 +239,7 @@ std::string status_document(const BillingStatus& s) {
   json["next"] = json_of(s.next);
   json["draft"] = json_of(s.draft);
   json["latest"] = json_of(s.latest);
-  json["late"] = s.late ? Json(*s.late) : Json(nullptr);
+  json["adjustments"] = {{"due", s.adjustments_due}, {"drafts", s.adjustments}};
   json["outbox"] = {{"waiting", s.waiting}, {"confirmed", s.confirmed}, {"bus", s.bus}};
   json["error"] = s.error.empty() ? Json(nullptr) : Json(s.error);
   return text_of(json);

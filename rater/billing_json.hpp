@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "rater/decisions/adjustment_store.hpp"
 #include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rating/close.hpp"
@@ -37,7 +38,7 @@ struct Review {
   std::vector<std::string> problems;
   std::vector<AnomalyContent> anomalies;
   Decisions decisions;
-  std::optional<std::uint64_t> late;  ///< released: records that would come out otherwise now
+  std::vector<AdjustmentRound> rounds;  ///< released: of adjustments, ascending
 };
 [[nodiscard]] std::string review_document(const Review& review);
 
@@ -50,7 +51,8 @@ struct BillingStatus {
   std::size_t customers = 0, meters = 0, plans = 0, resources = 0;
   std::optional<PeriodLine> running, next;  ///< next: the one to close next
   std::optional<PeriodLine> draft, latest;  ///< earliest draft; the last one closed
-  std::optional<std::uint64_t> late;        ///< of `latest`, when it is released
+  /// Released periods that are to be rated again, and adjustments that wait to be released.
+  std::uint64_t adjustments_due = 0, adjustments = 0;
   std::uint64_t waiting = 0, confirmed = 0;
   std::string bus, error;
   bool deriving = false;

@@ -27,36 +27,6 @@ Result<Ns> Billing::State::metered_until() {
   return newest > 0 ? newest : clock.wall();
 }
 
-Result<std::optional<std::uint64_t>> Billing::State::late_records(const ClosedPeriod& closed,
-                                                                  Ns max_age) {
-  if (!catalogue || catalogue->version() != closed.catalogue) {
-    return std::optional<std::uint64_t>();
-  }
-  const Ns now = clock.boot();
-  if (late && late->period == closed.period.id &&
-      (late->derived == derived || now - late->at < max_age)) {
-    return late->records;
-  }
-  const Result<std::vector<Message>> messages = periods.messages(closed.period.id);
-  if (!messages) return messages.error();
-  const Result<Cut> cut = periods.cut(closed.period.id);
-  if (!cut) return cut.error();
-  const Result<Rating> rating = rate_until(closed.period, *cut, kForever);
-  if (!rating) return rating.error();
-  std::map<std::pair<std::string, std::string>, Hash> evidence;
-  for (const UsageRecord& record : rating->records) {
-    evidence[{record.customer, record.meter}] = record.evidence;
-  }
-  std::uint64_t differ = 0;
-  for (const Message& message : *messages) {
-    if (message.meter.empty()) continue;
-    const auto today = evidence.find({message.customer, message.meter});
-    if (today == evidence.end() || today->second != message.evidence) ++differ;
-  }
-  late = Late{closed.period.id, derived, now, differ};
-  return late->records;
-}
-
 Status Billing::State::open_periods(std::vector<PeriodLine>& lines) {
   const Result<std::optional<Period>> next = next_period();
   if (!next) return next.error();
@@ -101,11 +71,12 @@ Result<BillingStatus> Billing::State::status() {
   const Result<std::optional<ClosedPeriod>> latest = periods.latest();
   if (!latest) return latest.error();
   if (*latest) s.latest = line_of(**latest);
-  if (*latest && (*latest)->state == PeriodState::released) {
-    const Result<std::optional<std::uint64_t>> records = late_records(**latest, kMinute);
-    if (!records) return records.error();
-    s.late = *records;
-  }
+  const Result<std::uint64_t> due = adjustments.due_count();
+  if (!due) return due.error();
+  s.adjustments_due = *due;
+  const Result<std::uint64_t> drafted = adjustments.draft_messages();
+  if (!drafted) return drafted.error();
+  s.adjustments = *drafted;
   const Result<std::uint64_t> waiting = outbox->waiting();
   if (!waiting) return waiting.error();
   s.waiting = *waiting;

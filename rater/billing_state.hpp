@@ -10,15 +10,23 @@
 #include "rater/billing.hpp"
 #include "rater/billing_json.hpp"
 #include "rater/bus/outbox.hpp"
+#include "rater/decisions/adjustment_store.hpp"
 #include "rater/decisions/audit_log.hpp"
 #include "rater/decisions/catalogue_store.hpp"
 #include "rater/decisions/decisions.hpp"
+#include "rater/decisions/within.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rating/catalogue.hpp"
 #include "rater/rating/close.hpp"
 #include "rater/rating/period_store.hpp"
 
 namespace tallyman::rater {
+
+/// What another catalogue would change in one period.
+struct PeriodChanges {
+  std::string period, state;
+  std::vector<Change> changes;
+};
 
 /// Owned by Billing, on the loop's thread.
 struct Billing::State {
@@ -31,9 +39,10 @@ struct Billing::State {
   std::unique_ptr<Outbox> outbox;
   AuditLog audit;
   CatalogueStore catalogues;
+  AdjustmentStore adjustments;
   std::optional<Catalogue> catalogue{};
   Decisions decisions{};  ///< all of the audit log's
-  enum Step : std::uint8_t { kDerive, kClose, kRelease, kPublish, kSteps };
+  enum Step : std::uint8_t { kDerive, kClose, kAdjust, kRelease, kPublish, kSteps };
   std::array<std::string, kSteps> errors{};  ///< what each step of a tick failed with last
   std::string catalogue_error{};             ///< why the file is not what is in force
   bool more = false;                         ///< the last tick left work behind
@@ -41,15 +50,6 @@ struct Billing::State {
   Ns derive_next = 0;                        ///< boot clock
   std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
   std::uint64_t derived = 0;                 ///< batches since the start
-
-  /// Kept from one status to the next: what it took to know.
-  struct Late {
-    std::string period;
-    std::uint64_t derived = 0;
-    Ns at = 0;  ///< boot clock
-    std::optional<std::uint64_t> records;
-  };
-  std::optional<Late> late{};
 
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
@@ -94,18 +94,31 @@ struct Billing::State {
   [[nodiscard]] PeriodStore::Also note_of(const char* kind, const std::string& period,
                                           const Decision& decision);
   [[nodiscard]] Result<std::string> decide_catalogue(DecisionRequest& request);
+  [[nodiscard]] Result<std::string> diff_catalogue(const Catalogue& next);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
   /// Those that touch [from, to), by content.
   [[nodiscard]] Result<std::vector<AnomalyContent>> anomalies(Ns from, Ns to);
   /// As they were when the audit log ended with `mark`.
   [[nodiscard]] Result<Decisions> decisions_at(const AuditMark& mark);
+  /// Released periods that have a part in [from, to) are to be rated again: inside the transaction
+  /// of what reaches into them.
+  [[nodiscard]] Status touch_released(Ns from, Ns to);
+  /// Rates one released period again that is due, and drafts what comes out otherwise.
+  [[nodiscard]] Status adjust_due();
+  /// The round that would be drafted now.
+  [[nodiscard]] Result<AdjustmentRound> adjustments_of(const ClosedPeriod& closed);
+  /// Of the period's draft round, once it is what would be drafted now.
+  [[nodiscard]] Status release_adjustments(const std::string& period, const Decision& decision);
+  /// What another catalogue changes in closed periods and the next one to close.
+  [[nodiscard]] Result<std::vector<PeriodChanges>> changes_by(const Catalogue& next);
+  [[nodiscard]] Result<std::vector<Change>> changes_in(const Catalogue& next, const Period& period);
+  /// Released periods in which it might change something.
+  [[nodiscard]] Result<std::vector<std::string>> released_differing(const Catalogue& next);
+  /// An error when it would change a released record.
+  [[nodiscard]] Status keeps_released(const Catalogue& next);
   /// How far metering has come: the newest watermark, else now.
   [[nodiscard]] Result<Ns> metered_until();
-  /// How many records of a released period would come out otherwise now; nothing when the catalogue
-  /// is not the one it was rated by. An answer not older than `max_age` will do.
-  [[nodiscard]] Result<std::optional<std::uint64_t>> late_records(const ClosedPeriod& closed,
-                                                                  Ns max_age);
   /// Appends the periods that are not closed, up to the running one.
   [[nodiscard]] Status open_periods(std::vector<PeriodLine>& lines);
   [[nodiscard]] Result<BillingStatus> status();
@@ -115,13 +128,14 @@ struct Billing::State {
 
  private:
   [[nodiscard]] Result<AuditMark> take_decision(const char* kind, const std::string& what,
-                                                const Decision& decision);
+                                                const Span& touched, const Decision& decision);
   [[nodiscard]] Result<std::string> list_anomalies(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_anomaly(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_waive(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_correct(const DecisionRequest& request);
   void note(Step step, const Status& done);
   [[nodiscard]] Status release_due();
+  [[nodiscard]] Status release_due_adjustments();
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
   [[nodiscard]] Result<bool> has_data(const Period& period);

@@ -60,6 +60,7 @@ void Billing::State::tick() {
     derive_next = clock.boot() + options.derive_every;
     // A period that closed without what is in the ledger already would be wrong for good.
     if (catalogue && options.close_automatically && !deriving) note(kClose, close_due());
+    if (!deriving) note(kAdjust, adjust_due());
     if (options.release_automatically) note(kRelease, release_due());
   }
   note(kPublish, publish_some());
@@ -84,7 +85,7 @@ Status Billing::State::derive_all() {
 Status Billing::State::release_due() {
   const Result<std::optional<ClosedPeriod>> found = periods.earliest_draft();
   if (!found) return found.error();
-  if (!*found) return {};
+  if (!*found) return release_due_adjustments();
   if (!catalogue) return no_catalogue();
   const ClosedPeriod& draft = **found;
   const Result<Cut> cut = cut_at(draft.period);

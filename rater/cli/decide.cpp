@@ -91,6 +91,9 @@ void DecisionWords::declare_catalogue(CLI::App& app, const Client& client) {
     command->fallthrough();
     return command;
   };
+  add("diff", "which customers, periods and amounts it would touch; nothing is changed")
+      ->add_option("path", path_, "a file, or a folder of *.toml and *.json")
+      ->required();
   CLI::App* apply = add("apply", "check a catalogue, keep it, and bring it into force");
   apply->add_option("path", path_, "a file, or a folder of *.toml and *.json")->required();
   apply->add_flag("--adjust", adjust_, "even where released periods come to differ");
@@ -175,6 +178,9 @@ int DecisionWords::run_catalogue(const Target& target, const CLI::App& catalogue
   if (!files) {
     app::complain("tallyman-rater", files.error());
     return app::kUsage;
+  }
+  if (catalogue.got_subcommand("diff")) {
+    return ask_with(target, "catalogue diff", {}, *files, false);
   }
   return ask_with(target, "catalogue apply", {{"why", why_}}, *files, adjust_);
 }

@@ -72,8 +72,23 @@ Result<std::string> Billing::State::decide_catalogue(DecisionRequest& request) {
     if (!head) return head.error();
     return applied_document(version, *applied, *head);
   }
+  if (request.command == "catalogue diff") return diff_catalogue(next);
   return Error{"unknown command '" + request.command.substr(0, 64) + "'", "",
                "use the tallyman-rater that belongs to this daemon"};
+}
+
+Result<std::string> Billing::State::diff_catalogue(const Catalogue& next) {
+  if (!catalogue) return no_catalogue();
+  if (const Status kept = keeps_periods(next); !kept) return kept.error();
+  if (const Status derived_all = derive_all(); !derived_all) return derived_all.error();
+  const Result<std::vector<PeriodChanges>> found = changes_by(next);
+  if (!found) return found.error();
+  std::vector<ChangedPeriod> lines;
+  for (const PeriodChanges& each : *found) {
+    ChangedPeriod& line = lines.emplace_back(ChangedPeriod{each.period, each.state, {}});
+    for (const Change& change : each.changes) line.lines.push_back(change_line(change));
+  }
+  return diff_document(catalogue->version(), next.version(), lines);
 }
 
 Result<bool> Billing::State::apply_catalogue(Catalogue next, const std::string& text, bool adjust,
@@ -82,7 +97,19 @@ Result<bool> Billing::State::apply_catalogue(Catalogue next, const std::string& 
   const Hash version = next.version();
   if (catalogue && catalogue->version() == version) return false;
   if (const Status kept = keeps_periods(next); !kept) return kept.error();
-  const auto applied = catalogues.apply({version, text, adjust, file}, decision, clock.wall());
+  if (!adjust) {
+    if (const Status kept = keeps_released(next); !kept) return kept.error();
+  }
+  const Result<std::vector<std::string>> differing = released_differing(next);
+  if (!differing) return differing.error();
+  const auto due = [&]() -> Status {
+    for (const std::string& period : *differing) {
+      if (const Status set = adjustments.set_due(period); !set) return set;
+    }
+    return {};
+  };
+  const auto applied = catalogues.apply({version, text, adjust, file}, decision, clock.wall(),
+                                        adjust ? due : std::function<Status()>());
   if (!applied) return applied.error();
   catalogue = std::move(next);
   catalogue_error.clear();

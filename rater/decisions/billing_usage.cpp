@@ -66,7 +66,7 @@ Result<std::vector<AnomalyContent>> Billing::State::anomalies(Ns from, Ns to) {
 }
 
 Result<AuditMark> Billing::State::take_decision(const char* kind, const std::string& what,
-                                                const Decision& decision) {
+                                                const Span& touched, const Decision& decision) {
   AuditEntry entry;
   entry.kind = kind;
   entry.what = what;
@@ -79,11 +79,11 @@ Result<AuditMark> Billing::State::take_decision(const char* kind, const std::str
   if (!transaction.begun()) return transaction.begun().error();
   const Result<AuditMark> mark = audit.append(kind, what, decision, clock.wall());
   if (!mark) return mark.error();
+  if (const Status due = touch_released(touched.from, touched.to); !due) return due.error();
   if (const Status kept = transaction.commit(); !kept) return kept.error();
   entry.mark = *mark;
   if (const Status taken = take_in(entry, decisions); !taken) return taken.error();
   fresh.reset();
-  late.reset();
   log::info("{} by {}: decision {}", kind, decision.who, mark->n);
   return *mark;
 }
@@ -138,8 +138,8 @@ Result<std::string> Billing::State::decide_anomaly(const DecisionRequest& reques
   const bool accept = request.command == kAnomalyAccept;
   const bool settled = accept ? decisions.accepts(anomaly.id()) : decisions.rejects(anomaly.id());
   if (settled) return Error{"that is decided already", id, "see `tallyman-rater audit log`"};
-  const auto mark =
-      take_decision(accept ? kAnomalyAccept : kAnomalyReject, what_of(anomaly), request.decision);
+  const auto mark = take_decision(accept ? kAnomalyAccept : kAnomalyReject, what_of(anomaly),
+                                  {anomaly.from, anomaly.to}, request.decision);
   if (!mark) return mark.error();
   return anomalies_document({anomaly}, decisions);
 }
@@ -161,7 +161,8 @@ Result<std::string> Billing::State::decide_waive(const DecisionRequest& request)
     return Error{withdraw ? "there is no such waiver" : "that is waived already",
                  resource_text(*waiver), "see `tallyman-rater audit log`"};
   }
-  const auto mark = take_decision(kWaive, what_of(*waiver, withdraw), request.decision);
+  const auto mark = take_decision(kWaive, what_of(*waiver, withdraw), {waiver->from, waiver->to},
+                                  request.decision);
   if (!mark) return mark.error();
   return waived_document(*waiver, withdraw, *mark);
 }
@@ -186,7 +187,11 @@ Result<std::string> Billing::State::decide_correct(const DecisionRequest& reques
   const Correction* held =
       decisions.correction(correction.customer, correction.meter, correction.period);
   if (withdraw && held == nullptr) return Error{"the record is not corrected", id, ""};
-  const auto mark = take_decision(kCorrect, what_of(correction, id), request.decision);
+  const Result<std::optional<ClosedPeriod>> closed = periods.period(correction.period);
+  if (!closed) return closed.error();
+  const Period period = *closed ? (*closed)->period : Period{};
+  const auto mark = take_decision(kCorrect, what_of(correction, id), {period.start, period.end},
+                                  request.decision);
   if (!mark) return mark.error();
   return corrected_document(correction, *mark);
 }

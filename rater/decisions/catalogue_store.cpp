@@ -22,8 +22,8 @@ Result<std::optional<std::string>> one_text(Statement& select) {
 
 }  // namespace
 
-Result<AuditMark> CatalogueStore::apply(const NewCatalogue& next, const Decision& decision,
-                                        Ns now) {
+Result<AuditMark> CatalogueStore::apply(const NewCatalogue& next, const Decision& decision, Ns now,
+                                        const std::function<Status()>& also) {
   Database& db = ledger_->database();
   Transaction transaction(db);
   if (!transaction.begun()) return transaction.begun().error();
@@ -33,6 +33,7 @@ Result<AuditMark> CatalogueStore::apply(const NewCatalogue& next, const Decision
   const std::string what = what_of(next, db.last_insert_id());
   const Result<AuditMark> mark = audit_.append(kCatalogueApply, what, decision, now);
   if (!mark) return mark.error();
+  if (const Status done = also ? also() : Status(); !done) return done.error();
   if (const Status kept = transaction.commit(); !kept) return kept.error();
   return *mark;
 }

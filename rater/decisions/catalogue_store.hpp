@@ -5,6 +5,7 @@
 //   {"adjust":BOOLEAN,"file":BOOLEAN,"n":ROW,"text":HASH OF THE TEXT,"version":HASH}
 // so that the chain seals the text too.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,9 @@ class CatalogueStore {
   CatalogueStore(Ledger& ledger, AuditLog audit) : ledger_(&ledger), audit_(audit) {}
 
   /// Appends a version with the decision that brings it into force, in one transaction.
-  [[nodiscard]] Result<AuditMark> apply(const NewCatalogue& next, const Decision& decision, Ns now);
+  /// `also` is kept in the same transaction; may be empty.
+  [[nodiscard]] Result<AuditMark> apply(const NewCatalogue& next, const Decision& decision, Ns now,
+                                        const std::function<Status()>& also = {});
   /// What the configured file held when it last came into force.
   [[nodiscard]] Result<std::optional<Hash>> last_of_file();
   /// The text in force.

@@ -92,6 +92,23 @@ std::string corrected_document(const Correction& correction, const AuditMark& ma
                       {"decision", json_of(mark)}});
 }
 
+std::string round_subject(const std::string& period, std::uint64_t revision) {
+  return text_of(nlohmann::json{{"period", period}, {"revision", revision}});
+}
+
+std::string diff_document(const Hash& from, const Hash& to,
+                          const std::vector<ChangedPeriod>& periods) {
+  Json changes = Json::array();
+  for (const ChangedPeriod& each : periods) {
+    for (const std::string& text : each.lines) {
+      Json line{{"period", each.period}, {"state", each.state}};
+      line.update(Json::parse(text));
+      changes.push_back(std::move(line));
+    }
+  }
+  return text_of(Json{{"from", to_hex(from)}, {"to", to_hex(to)}, {"changes", std::move(changes)}});
+}
+
 std::string period_subject(const std::string& period) {
   return text_of(nlohmann::json{{"period", period}});
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "rater/decisions/adjustment.hpp"
 #include "rater/decisions/audit_log.hpp"
 #include "rater/decisions/catalogue_store.hpp"
 #include "rater/decisions/decisions.hpp"
@@ -37,5 +38,15 @@ namespace tallyman::rater {
 
 /// {"period":ID}, canonical: what a decision on a period is about.
 [[nodiscard]] std::string period_subject(const std::string& period);
+/// {"period":ID,"revision":N}
+[[nodiscard]] std::string round_subject(const std::string& period, std::uint64_t revision);
+
+/// {"periods":[{"period","state","changes":[…]}]}: change_line()s.
+struct ChangedPeriod {
+  std::string period, state;
+  std::vector<std::string> lines;
+};
+[[nodiscard]] std::string diff_document(const Hash& from, const Hash& to,
+                                        const std::vector<ChangedPeriod>& periods);
 
 }  // namespace tallyman::rater

@@ -30,6 +30,7 @@ Status derive_anew(Database& db) {
 
 UsageStore::UsageStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
 UsageStore::~UsageStore() = default;
+void UsageStore::on_keep(Kept kept) { state_->kept = std::move(kept); }
 Ns UsageStore::slot() const { return state_->slot; }
 const std::map<std::string, Error>& UsageStore::stuck() const { return state_->stuck; }
 

@@ -17,6 +17,7 @@
 // nothing and loses nothing.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -53,6 +54,11 @@ class UsageStore {
   /// one. A ledger that counts in slots of another length is an error.
   static Result<std::unique_ptr<UsageStore>> open(Ledger& ledger, Intake& intake, Ns slot);
   ~UsageStore();
+
+  /// Called inside the transaction that keeps what was derived: usage in [from, to) may come out
+  /// otherwise by it. An error keeps none of it.
+  using Kept = std::function<Status(Ns from, Ns to)>;
+  void on_keep(Kept kept);
 
   struct Progress {
     std::size_t batches = 0;  ///< derived and kept by this call

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -46,6 +47,8 @@ struct UsageStore::State {
   std::map<std::int64_t, Done> done;                     ///< by stream
   std::map<std::string, std::unique_ptr<Agent>> agents;  ///< those met since the start
   std::map<std::string, Error> stuck;  ///< agents whose next batch cannot be derived
+  Kept kept;                           ///< told what an advance() may change; may be empty
+  std::optional<Span> touched{};       ///< by what persist() keeps
   std::string next;  ///< the agent to begin with: none waits behind another for ever
 
   Status check_slot();
@@ -66,6 +69,9 @@ struct UsageStore::State {
   Result<Agent*> agent(const std::string& name);
 
   Status persist();
+  /// Widens `touched` by what was derived.
+  void touch(const Derived& derived);
+  void touch(Ns from, Ns to);
   Status persist(const std::string& name, Agent& agent);
   Status persist_views(Agent& agent, const Derived& derived);
   Status persist_seen(Agent& agent, const Derived& derived);

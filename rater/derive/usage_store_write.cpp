@@ -1,5 +1,6 @@
 // Keeping what was derived: one transaction for all of it.
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -8,17 +9,40 @@
 
 namespace tallyman::rater {
 
+void UsageStore::State::touch(Ns from, Ns to) {
+  if (!touched) touched = Span{from, to};
+  touched->from = std::min(touched->from, from);
+  touched->to = std::max(touched->to, to);
+}
+
+void UsageStore::State::touch(const Derived& derived) {
+  for (const Derived::Contribution& each : derived.usage) {
+    touch(each.usage.slot * slot, (each.usage.slot + 1) * slot);
+  }
+  // Labels and whether a series exists hold until something else is told.
+  for (const Derived::Info& each : derived.info) touch(each.from, wire::kMaxTime);
+  for (const Derived::Presence& each : derived.presence) touch(each.at, wire::kMaxTime);
+  for (const Derived::PartGap& each : derived.part_gaps) touch(each.from, each.to);
+}
+
 Status UsageStore::State::persist() {
   Transaction transaction(ledger.database());
   if (!transaction.begun().ok()) return transaction.begun();
+  touched.reset();
   for (auto& [name, agent] : agents) {
     if (agent == nullptr || !agent->dirty) continue;
     if (Status status = persist(name, *agent); !status.ok()) return status;
     agent->dirty = false;
   }
+  auto before = ledger.database().prepare("SELECT watermark FROM usage_stream WHERE stream = ?");
   auto write = ledger.database().prepare("INSERT OR REPLACE INTO usage_stream VALUES(?, ?, ?, ?)");
   for (auto& [stream, mark] : done) {
     if (!std::exchange(mark.dirty, false)) continue;
+    // Up to here this stream had told all: from here on its polls say what did not exist.
+    const auto known = before.bind(1, stream).step();
+    if (!known.ok()) return known.error();
+    if (*known && before.integer(0) > 0) touch(before.integer(0), mark.watermark);
+    before.reset();
     Status status = write.bind(1, stream)
                         .bind_u64(2, mark.sequence)
                         .bind(3, ByteView(mark.hash))
@@ -26,11 +50,15 @@ Status UsageStore::State::persist() {
                         .done();
     if (!status.ok()) return status;
   }
+  if (kept && touched) {
+    if (Status told = kept(touched->from, touched->to); !told.ok()) return told;
+  }
   return transaction.commit();
 }
 
 Status UsageStore::State::persist(const std::string& name, Agent& agent) {
   const Derived derived = agent.deriver.take();
+  touch(derived);
   if (Status status = persist_views(agent, derived); !status.ok()) return status;
   if (Status status = persist_seen(agent, derived); !status.ok()) return status;
   if (Status status = persist_usage(agent, derived); !status.ok()) return status;

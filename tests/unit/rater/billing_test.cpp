@@ -35,7 +35,7 @@ TEST_F(BillingTest, ClosesReleasesAndPublishesWhatWasMeasured) {
   }
   EXPECT_EQ(events[0].at("data").at("key").at("period").at("id"), "2026-11-22T12:00:00Z/1m");
   const json status = answer(billing_->status_json());
-  EXPECT_EQ(status.at("late"), 0);
+  EXPECT_EQ(status.at("adjustments").at("drafts"), 0);
   EXPECT_EQ(status.at("outbox").at("confirmed"), 9);
   EXPECT_EQ(status.at("error"), nullptr);
 }

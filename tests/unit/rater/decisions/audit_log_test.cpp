@@ -27,7 +27,9 @@ class Audit : public ::testing::Test {
   Result<AuditMark> decide(const std::string& kind, const std::string& why) {
     Transaction transaction(ledger_->database());
     auto mark = log_->append(kind, R"({"a":1})", {"ann", why, 1000}, clock_.wall());
-    if (mark) EXPECT_TRUE(transaction.commit());
+    if (mark) {
+      EXPECT_TRUE(transaction.commit());
+    }
     clock_.advance(kSecond);
     return mark;
   }

@@ -14,7 +14,7 @@ using testing::kNoon;
 using testing::StreamMaker;
 
 const Bytes kPeer{1, 0, 0, 1}, kOther{1, 0, 0, 2};
-const Decision kBy{"alice", ""};
+const Decision kBy{"alice", "asked its owner"};
 
 class KeyedSessions : public ::testing::Test {
  protected:

@@ -1,0 +1,200 @@
+#include "rater/decisions/adjustment.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/time_text.hpp"
+#include "rater/bus/record_routing.hpp"
+#include "rater/rating/decimal.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kSchema = "urn:tallyman:schema:usage-record:1";
+constexpr unsigned kDecimals = 40;
+/// What a record tells beside its figures.
+constexpr std::array kBeside{"coverage", "estimated",         "series",
+                             "slots",    "catalogue_version", "meter_version",
+                             "evidence", "closed_without",    "problems"};
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json parsed(const std::string& text) {
+  if (text.empty()) return nullptr;
+  Json json = Json::parse(text, nullptr, false);
+  return json.is_discarded() ? Json(nullptr) : json;
+}
+
+std::string figures_of(const std::string& data) {
+  Json json = parsed(data);
+  if (!json.is_object()) return {};
+  for (const char* key : kBeside) json.erase(key);
+  // Keys in one order, whoever wrote them.
+  return nlohmann::json(json).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// A decimal text of a record; none is nought.
+Rational decimal(const Json& record, const char* key, const char* inner = nullptr) {
+  if (!record.is_object() || !record.contains(key)) return {};
+  const Json& outer = record[key];
+  const Json& value =
+      inner != nullptr && outer.is_object() && outer.contains(inner) ? outer[inner] : outer;
+  if (!value.is_string()) return {};
+  return Rational::from_text(value.get<std::string>()).value_or(Rational());
+}
+
+Json text_at(const Json& record, const char* key) {
+  return record.is_object() && record.contains(key) ? record[key] : Json(nullptr);
+}
+
+Json difference_of(const Json& before, const Json& after) {
+  const auto less = [&](const char* key, const char* inner) {
+    return (decimal(after, key, inner) - decimal(before, key, inner)).text(kDecimals);
+  };
+  Json out{{"quantity", less("quantity", "billed")},
+           {"exact", less("exact", "billed")},
+           {"overuse", less("overuse", nullptr)}};
+  const Json old = text_at(before, "currency"), now = text_at(after, "currency");
+  const bool priced = !old.is_null() || !now.is_null();
+  // Of two currencies there is no difference: each side stands on its own.
+  if (priced && (old.is_null() || now.is_null() || old == now)) {
+    out["amount"] = less("amount", nullptr);
+    out["currency"] = now.is_null() ? old : now;
+  }
+  return out;
+}
+
+using Key = std::pair<std::string, std::string>;
+template <typename T>
+Key key_of(const T& record) {
+  return {record.customer, record.meter};
+}
+
+}  // namespace
+
+std::optional<RecordVersion> version_of(const Message& message) {
+  if (message.meter.empty()) return std::nullopt;
+  const Json event = parsed(message.body);
+  if (!event.is_object() || !event.contains("data") || !event["data"].is_object()) {
+    return std::nullopt;
+  }
+  Json data = event["data"];
+  RecordVersion out{message.customer, message.meter, message.id, message.id, {}, {}};
+  if (data.contains("key") && data["key"].contains("period")) {
+    out.period = text_of(data["key"]["period"]);
+  }
+  if (data.contains("new") && data.contains("original")) {
+    out.original = data["original"].is_string() ? data["original"].get<std::string>() : "";
+    data = Json(data["new"]);
+    if (data.is_null()) return out;  // there is none any more
+  }
+  data.erase("key");
+  data.erase("revision");
+  out.data = text_of(data);
+  return out;
+}
+
+std::vector<RecordVersion> newest(std::vector<RecordVersion> then,
+                                  std::vector<RecordVersion> later) {
+  std::map<Key, RecordVersion> all;
+  for (RecordVersion& each : then) all[key_of(each)] = std::move(each);
+  for (RecordVersion& each : later) all[key_of(each)] = std::move(each);
+  std::vector<RecordVersion> out;
+  for (auto& [key, each] : all) out.push_back(std::move(each));
+  return out;
+}
+
+std::vector<Change> changes_between(const std::vector<RecordVersion>& before,
+                                    const std::vector<Message>& after) {
+  std::map<Key, Change> all;
+  for (const RecordVersion& old : before) {
+    all[key_of(old)] = {old.customer, old.meter, old.original, old.id, old.period, old.data, {}};
+  }
+  for (const Message& message : after) {
+    const auto now = version_of(message);
+    if (!now) continue;
+    Change& change = all[key_of(*now)];
+    change.customer = now->customer;
+    change.meter = now->meter;
+    change.after = now->data;
+    change.period = now->period;
+  }
+  std::vector<Change> out;
+  for (auto& [key, change] : all) {
+    if (figures_of(change.before) != figures_of(change.after)) out.push_back(std::move(change));
+  }
+  return out;
+}
+
+Message adjustment_of(const Change& change, std::uint64_t revision, Ns end,
+                      const std::string& source) {
+  const Json before = parsed(change.before), after = parsed(change.after);
+  Json key{{"customer", change.customer}, {"meter", change.meter}};
+  key["period"] = parsed(change.period);
+  Json data{{"key", std::move(key)}, {"revision", revision}};
+  data["original"] = change.original.empty() ? Json(nullptr) : Json(change.original);
+  data["previous"] = change.previous.empty() ? Json(nullptr) : Json(change.previous);
+  data["old"] = before;
+  data["new"] = after;
+  data["difference"] = difference_of(before, after);
+  FieldHasher hasher;
+  hasher.field("tallyman.usage.adjustment.v1").field(change.customer).field(change.meter);
+  hasher.field(change.period).number(revision).field(change.original).field(change.previous);
+  hasher.field(text_of(before)).field(text_of(after));
+  Message message;
+  message.id = to_hex(hasher.finish());
+  message.type = "tallyman.usage.adjustment.v1";
+  message.customer = change.customer;
+  message.meter = change.meter;
+  message.routing_key = routing_key("adjustment", change.meter, change.customer);
+  message.body = text_of(Json{{"specversion", "1.0"},
+                              {"id", message.id},
+                              {"source", source},
+                              {"type", message.type},
+                              {"subject", change.customer},
+                              {"time", to_rfc3339_short(end)},
+                              {"dataschema", kSchema},
+                              {"datacontenttype", "application/json"},
+                              {"data", std::move(data)}});
+  return message;
+}
+
+std::string change_line(const Change& change) {
+  const Json before = parsed(change.before), after = parsed(change.after);
+  const auto billed = [](const Json& record) {
+    return record.is_object() ? Json(decimal(record, "quantity", "billed").text(kDecimals))
+                              : Json(nullptr);
+  };
+  const Json difference = difference_of(before, after);
+  const Json unit = text_at(after.is_null() ? before : after, "unit");
+  Json line{{"customer", change.customer},
+            {"meter", change.meter},
+            {"before", billed(before)},
+            {"after", billed(after)},
+            {"difference", difference["quantity"]},
+            {"unit", unit},
+            {"amount_before", text_at(before, "amount")},
+            {"amount_after", text_at(after, "amount")},
+            {"amount_difference", text_at(difference, "amount")},
+            {"currency", text_at(difference, "currency")}};
+  return text_of(line);
+}
+
+std::string adjustment_line(const Message& message) {
+  const Json event = parsed(message.body);
+  const Json data = event.is_object() && event.contains("data") ? event["data"] : Json(nullptr);
+  const auto side = [&](const char* key) {
+    const Json record = text_at(data, key);
+    return record.is_null() ? std::string() : text_of(record);
+  };
+  return change_line({message.customer, message.meter, {}, {}, {}, side("old"), side("new")});
+}
+
+}  // namespace tallyman::rater

@@ -1,0 +1,188 @@
+// Billing's side of adjustments: which released periods something has reached into, what that
+// changes, and what goes out of it.
+
+#include <algorithm>
+#include <utility>
+
+#include "app/log.hpp"
+#include "rater/billing_state.hpp"
+#include "rater/decisions/decisions_json.hpp"
+
+namespace tallyman::rater {
+
+namespace {
+
+constexpr Ns kZones = 26 * kHour;     ///< between the first and the last beginning of one day
+constexpr Ns kLongMonth = 32 * kDay;  ///< with an hour of summer time
+
+std::vector<RecordVersion> versions_of(const std::vector<Message>& messages) {
+  std::vector<RecordVersion> out;
+  for (const Message& message : messages) {
+    if (auto version = version_of(message)) out.push_back(std::move(*version));
+  }
+  return newest(std::move(out), {});
+}
+
+bool same_messages(const std::vector<Message>& a, const std::vector<Message>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Message& x, const Message& y) { return x.id == y.id; });
+}
+
+}  // namespace
+
+Status Billing::State::touch_released(Ns from, Ns to) {
+  const bool monthly = !catalogue || catalogue->period.monthly();
+  const Ns slack = monthly ? kZones : 0;
+  const Ns length = monthly ? kLongMonth : catalogue->period.length;
+  const auto minus = [](Ns at, Ns by) { return at < kAlways + by ? kAlways : at - by; };
+  const auto plus = [](Ns at, Ns by) { return at > kForever - by ? kForever : at + by; };
+  return adjustments.set_due(minus(from, slack), plus(to, slack),
+                             minus(minus(from, length), slack));
+}
+
+Result<AdjustmentRound> Billing::State::adjustments_of(const ClosedPeriod& closed) {
+  Result<Cut> cut = cut_at(closed.period);
+  if (!cut) return cut.error();
+  Result<Drafts> now = drafts_of(closed.period, *cut);
+  if (!now) return now.error();
+  const auto standing = adjustments.standing(periods, closed.period.id);
+  if (!standing) return standing.error();
+  const Result<std::uint64_t> last = adjustments.last_released(closed.period.id);
+  if (!last) return last.error();
+  AdjustmentRound round;
+  round.period = closed.period.id;
+  round.revision = *last + 1;
+  round.catalogue = catalogue->version();
+  round.cut = std::move(*cut);
+  const std::string source = "/tallyman/" + ledger.id_text();
+  for (const Change& change : changes_between(*standing, now->messages)) {
+    round.messages.push_back(adjustment_of(change, round.revision, closed.period.end, source));
+  }
+  return round;
+}
+
+Status Billing::State::adjust_due() {
+  if (!catalogue) return {};
+  const Result<std::optional<std::string>> due = adjustments.due();
+  if (!due) return due.error();
+  if (!*due) return {};
+  const Result<std::optional<ClosedPeriod>> closed = periods.period(**due);
+  if (!closed) return closed.error();
+  AdjustmentRound round;
+  round.period = **due;
+  if (*closed && (*closed)->state == PeriodState::released) {
+    Result<AdjustmentRound> found = adjustments_of(**closed);
+    if (!found) return found.error();
+    round = std::move(*found);
+  }
+  if (const Status drafted = adjustments.draft(round); !drafted) return drafted;
+  if (!round.messages.empty()) {
+    log::info("period {}: {} adjustments drafted, revision {}", round.period, round.messages.size(),
+              round.revision);
+  }
+  more = true;
+  return {};
+}
+
+Status Billing::State::release_adjustments(const std::string& period, const Decision& decision) {
+  const Result<std::optional<ClosedPeriod>> closed = periods.period(period);
+  if (!closed) return closed.error();
+  const Result<std::optional<AdjustmentRound>> drafted = adjustments.drafted(period);
+  if (!drafted) return drafted.error();
+  if (!*closed || !*drafted) return {};
+  if (!catalogue) return no_catalogue();
+  const Result<AdjustmentRound> now = adjustments_of(**closed);
+  if (!now) return now.error();
+  if (!same_messages((*drafted)->messages, now->messages)) {
+    if (const Status kept = adjustments.draft(*now); !kept) return kept;
+    return Error{"the adjustments are not what they were: usage or decisions have come since",
+                 period, "review the period again"};
+  }
+  const std::uint64_t revision = (*drafted)->revision;
+  const auto note = [&]() -> Status {
+    const auto mark =
+        audit.append("release", round_subject(period, revision), decision, clock.wall());
+    return mark ? Status() : mark.error();
+  };
+  const Result<bool> released = adjustments.release(period, *outbox, note);
+  if (!released) return released.error();
+  if (*released) log::info("released revision {} of period {}", revision, period);
+  return {};
+}
+
+Status Billing::State::release_due_adjustments() {
+  const Result<std::optional<std::string>> period = adjustments.first_draft();
+  if (!period) return period.error();
+  if (!*period || deriving) return {};
+  const Status released = release_adjustments(**period, by_configuration("[release] automatic"));
+  more = true;
+  return released;
+}
+
+Result<std::vector<PeriodChanges>> Billing::State::changes_by(const Catalogue& next) {
+  std::vector<PeriodChanges> out;
+  if (!catalogue) return out;
+  const Result<std::vector<ClosedPeriod>> closed = periods.periods();
+  if (!closed) return closed.error();
+  std::vector<std::pair<Period, std::string>> all;
+  for (const ClosedPeriod& each : *closed) {
+    all.emplace_back(each.period, period_state_name(each.state));
+  }
+  if (next.period == catalogue->period) {
+    const Result<std::optional<Period>> open = next_period();
+    if (!open) return open.error();
+    if (*open) all.emplace_back(**open, clock.wall() < (*open)->end ? "running" : "ended");
+  }
+  for (const auto& [period, state] : all) {
+    if (same_within(*catalogue, next, period)) continue;
+    Result<std::vector<Change>> changes = changes_in(next, period);
+    if (!changes) return changes.error();
+    if (!changes->empty()) out.push_back({period.id, state, std::move(*changes)});
+  }
+  return out;
+}
+
+Result<std::vector<Change>> Billing::State::changes_in(const Catalogue& next,
+                                                       const Period& period) {
+  const Result<Cut> cut = cut_at(period);
+  if (!cut) return cut.error();
+  const Result<Drafts> before = drafts_of(period, *cut);
+  if (!before) return before.error();
+  // The other catalogue is in force for as long as it is rated by.
+  std::optional<Catalogue> kept = std::exchange(catalogue, next);
+  const Result<Drafts> after = drafts_of(period, *cut);
+  catalogue = std::move(kept);
+  if (!after) return after.error();
+  return changes_between(versions_of(before->messages), after->messages);
+}
+
+Result<std::vector<std::string>> Billing::State::released_differing(const Catalogue& next) {
+  std::vector<std::string> out;
+  const Result<std::vector<ClosedPeriod>> closed = periods.periods();
+  if (!closed) return closed.error();
+  for (const ClosedPeriod& each : *closed) {
+    if (each.state != PeriodState::released || !catalogue) continue;
+    if (!same_within(*catalogue, next, each.period)) out.push_back(each.period.id);
+  }
+  return out;
+}
+
+Status Billing::State::keeps_released(const Catalogue& next) {
+  const Result<std::vector<std::string>> differing = released_differing(next);
+  if (!differing) return differing.error();
+  for (const std::string& id : *differing) {
+    const Result<std::optional<ClosedPeriod>> closed = periods.period(id);
+    if (!closed) return closed.error();
+    const Result<std::vector<Change>> changes = changes_in(next, (*closed)->period);
+    if (!changes) return changes.error();
+    if (changes->empty()) continue;
+    const Change& first = changes->front();
+    return Error{"it would alter " + std::to_string(changes->size()) + " records of period " + id +
+                     ", which is released: `" + first.meter + "` of customer `" + first.customer +
+                     "`",
+                 "", "see `tallyman-rater catalogue diff`, and apply it with --adjust --why"};
+  }
+  return {};
+}
+
+}  // namespace tallyman::rater

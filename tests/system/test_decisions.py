@@ -1,0 +1,159 @@
+"""People's decisions over the command line, and a rater that is killed in the middle of them."""
+import json
+import os
+import random
+import subprocess
+import threading
+
+from harness import BUILD, PATIENCE, wait_for
+
+MORE = 10 if os.environ.get("TALLYMAN_FULL") else 1
+BEGIN = "2026-11-20T08:00:"
+
+
+def import_seconds(site, seconds, agent="old-01", step=100):
+    """A counter that grows by `step` each second, from 08:00:00 on, as a file that was imported."""
+    lines = [json.dumps({
+        "agent": agent, "plugin": "netif", "instance": "netif", "source": "host:old-01",
+        "metric": "netif_transmit_bytes_total", "kind": "counter", "unit": "bytes",
+        "labels": {"ifindex": "3"}, "info": {"interface": "eth9"}, "epoch": "7",
+        "value": str(1000 + step * s), "time": f"{BEGIN}{s:02d}.000000000Z"}) for s in range(seconds)]
+    file = site.directory / f"{agent}.jsonl"
+    file.write_text("\n".join(lines) + "\n")
+    answer = site.rater_command("import", str(file))
+    assert answer.returncode == 0, answer
+
+
+def start(site):
+    site.start_rater()
+    wait_for("the rater", lambda: site.rater_command("status").returncode == 0)
+
+
+def with_price(site, price):
+    """A catalogue beside the configured one, with another price."""
+    text = (site.directory / "catalogue.toml").read_text()
+    assert 'price = "0.01"' in text
+    file = site.directory / f"price-{price}.toml"
+    file.write_text(text.replace('price = "0.01"', f'price = "{price}"'))
+    return file
+
+
+def document(site, *words):
+    answer = site.rater_command(*words, "--json")
+    assert answer.returncode == 0, answer
+    return json.loads(answer.stdout)
+
+
+def verified(site):
+    answer = subprocess.run([BUILD / "bin/tallyman-rater", "verify", "--ledger", site.directory / "ledger.db",
+                             "--json"], capture_output=True, text=True, timeout=PATIENCE)
+    assert answer.returncode == 0, answer
+    return json.loads(answer.stdout)
+
+
+def test_a_catalogue_by_command(site):
+    """Given catalogues on the command line, then mistakes come back with their place and exit 2, a
+    reason is wanted, a diff changes nothing, and what is applied is in the log and in the chain."""
+    site.configure_rater(automatic=False)
+    site.catalogue(period="10s", customers=(("acme", {"interface": "eth9"}),))
+    start(site)
+    import_seconds(site, 25)
+    period = f"{BEGIN}00Z/10s"
+    assert site.rater_command("close", period).returncode == 2
+    assert site.rater_command("close", period, "--why", " ").returncode == 2
+    for command in ("close", "release"):
+        assert site.rater_command(command, period, "--why", "the first one").returncode == 0
+
+    broken = site.directory / "broken.toml"
+    broken.write_text(with_price(site, "0.02").read_text().replace('unit = "MB"', 'unit = "XB"'))
+    answer = site.rater_command("catalogue", "apply", str(broken), "--why", "a try")
+    assert answer.returncode == 2 and "broken.toml:" in answer.stderr and "XB" in answer.stderr
+    assert site.rater_command("catalogue", "apply", str(site.directory / "none.toml"), "--why",
+                              "x").returncode == 2
+
+    dearer = with_price(site, "0.02")
+    changes = document(site, "catalogue", "diff", str(dearer))["changes"]
+    assert changes and changes[0]["period"] == period and changes[0]["customer"] == "acme"
+    refused = site.rater_command("catalogue", "apply", str(dearer), "--why", "dearer")
+    assert refused.returncode == 1 and "--adjust" in refused.stderr
+    assert len(document(site, "catalogue", "log")["versions"]) == 1
+    applied = document(site, "catalogue", "apply", str(dearer), "--adjust", "--why", "a typing error")
+    assert applied["changed"]
+    assert len(document(site, "catalogue", "log")["versions"]) == 2
+    adjusted = wait_for("the adjustment", lambda: document(site, "review", period)["adjustments"])
+    assert adjusted[0]["state"] == "draft" and adjusted[0]["revision"] == 2
+    assert site.rater_command("release", period, "--why", "told the customer").returncode == 0
+    wait_for("the adjustment on the bus", lambda: any(
+        event["type"] == "tallyman.usage.adjustment.v1" for event in site.events()))
+
+    log = document(site, "audit", "log")
+    assert [d["kind"] for d in log["decisions"]] == [
+        "catalogue apply", "close", "release", "catalogue apply", "release"]
+    assert log["decisions"][3]["why"] == "a typing error"
+    assert log["decisions"][3]["uid"] == os.getuid()
+    assert site.rater_command("audit", "log").stdout.count("catalogue apply") == 2
+    assert verified(site)["decision_hash"] == log["head"]["hash"]
+
+
+def test_killed_while_people_decide(site):
+    """Given a rater killed with SIGKILL at random moments of closes, releases, waivers, corrections and
+    new catalogues, then the ledger verifies, nothing is half-published, and no record or adjustment
+    goes out twice or in two versions."""
+    site.configure_rater(automatic=False)
+    site.catalogue(period="10s", customers=(("acme", {"interface": "eth9"}), ("zeta", {"interface": "eth8"})))
+    start(site)
+    import_seconds(site, 55)
+    chance, moments = random.Random(20261123), random.Random(5)
+    prices = [with_price(site, f"0.0{n}") for n in range(2, 8)]
+    periods = [f"{BEGIN}{n}0Z/10s" for n in range(5)]
+    over = threading.Event()
+
+    def decide():
+        n = 0
+        while not over.is_set():
+            n += 1
+            period = chance.choice(periods)
+            second = chance.randrange(50)
+            words = chance.choice([
+                ["close", period], ["release", period], ["release"],
+                ["catalogue", "apply", str(chance.choice(prices)), "--adjust"],
+                ["waive", "acme", f"{BEGIN}{second:02d}Z", f"{BEGIN}{second + 3:02d}Z"],
+                ["review", period]])
+            # Whether it was done, refused or broken off: the ledger must be whole.
+            site.rater_command(*words, *([] if words[0] == "review" else ["--why", f"decision {n}"]))
+
+    people = threading.Thread(target=decide)
+    people.start()
+    for _ in range(15 * MORE):
+        over.wait(moments.uniform(0.02, 0.4))
+        site.rater.kill()
+        start(site)
+    over.set()
+    people.join()
+    for period in periods:
+        site.rater_command("close", period, "--why", "at the end")
+        site.rater_command("release", period, "--why", "at the end")
+    wait_for("the outbox to be empty", lambda: document(site, "outbox", "ls")["waiting"] == 0)
+    wait_for("nothing to be due", lambda: document(site, "status")["billing"]["adjustments"]["due"] == 0)
+    assert site.rater.stop() == 0, site.rater.tail()
+    report = verified(site)
+    assert report["damages"] == 0 and report["decisions"] > 0
+
+    events = site.events()
+    ids = [event["id"] for event in events]
+    assert len(ids) == len(set(ids)), "an event went out twice"
+    seen = {}
+    for event in events:
+        key = event["data"]["key"]
+        which = (key.get("customer"), key.get("meter"), key["period"]["id"], event["data"]["revision"])
+        assert which not in seen, f"two versions of {which}"
+        seen[which] = event
+    for event in events:
+        if event["type"] != "tallyman.usage.adjustment.v1":
+            continue
+        assert event["data"]["previous"] in ids and event["data"]["original"] in ids
+    released = {which[2] for which in seen}
+    for period in released:
+        count = seen[(None, None, period, 1)]["data"]["records"]
+        records = [w for w in seen if w[2] == period and w[1] is not None and w[3] == 1]
+        assert len(records) == count, "a period is half-published"
