@@ -2,6 +2,7 @@
 
 #include <date/tz.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <stdexcept>
@@ -22,13 +23,19 @@ const date::time_zone* zone_of(const std::string& zone) {
   }
 }
 
-/// The first instant of a month: where midnight of its first day falls into a gap or happens
-/// twice, the earlier of the instants in question.
-Ns month_start(const date::time_zone& zone, date::year_month month) {
-  const date::local_days first{month / 1};
+/// Where a local time falls into a gap or happens twice, the earlier of the instants in question.
+Ns instant_of(const date::time_zone& zone, date::local_days day, unsigned hour) {
+  const auto local = day + std::chrono::hours(hour);
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             zone.to_sys(first, date::choose::earliest).time_since_epoch())
+             zone.to_sys(local, date::choose::earliest).time_since_epoch())
       .count();
+}
+
+/// The instant of a month that an anchor names.
+Ns month_start(const date::time_zone& zone, date::year_month month, const Anchor& anchor = {}) {
+  const date::day last = (month / date::last).day();
+  const date::local_days day{month / std::min(date::day(anchor.day), last)};
+  return instant_of(zone, day, anchor.hour);
 }
 
 date::year_month month_of(const date::time_zone& zone, Ns instant) {
@@ -84,6 +91,21 @@ Span month_at(const std::string& zone, Ns instant) {
   return {month_start(z, month), month_start(z, month + date::months(1))};
 }
 
+std::vector<Ns> daily_at(const std::string& zone, unsigned hour, Ns from, Ns to) {
+  const date::time_zone& z = known_zone(zone);
+  const auto local_day = [&](Ns instant) {
+    return date::floor<date::days>(z.to_local(Instant{std::chrono::nanoseconds(instant)}));
+  };
+  std::vector<Ns> instants;
+  const date::local_days last = local_day(to) + date::days(1);
+  for (date::local_days day = local_day(from) - date::days(1); day <= last; day += date::days(1)) {
+    const Ns at = instant_of(z, day, hour);
+    // A day that clocks leave out whole has no hour of its own.
+    if (at >= from && at < to && local_day(at) == day) instants.push_back(at);
+  }
+  return instants;
+}
+
 Period period_at(const PeriodRule& rule, const std::string& zone, Ns instant) {
   if (!rule.monthly()) {
     const Ns start = floor_to(instant, rule.length);
@@ -96,13 +118,14 @@ Period period_at(const PeriodRule& rule, const std::string& zone, Ns instant) {
 }
 
 std::optional<Period> period_named(const PeriodRule& rule, const std::string& zone,
-                                   std::string_view id) {
+                                   std::string_view id, const Anchor& anchor) {
   if (rule.monthly()) {
     const auto month = month_named(id);
     if (!month) return std::nullopt;
     const date::time_zone& z = known_zone(zone);
-    return Period{month_text(*month), month_start(z, *month),
-                  month_start(z, *month + date::months(1))};
+    const date::year_month begins = anchor.day == 1 ? *month : *month - date::months(1);
+    return Period{month_text(*month), month_start(z, begins, anchor),
+                  month_start(z, begins + date::months(1), anchor)};
   }
   const auto start = from_rfc3339(id.substr(0, id.find('/')));
   if (!start) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "rater/derive/usage.hpp"
@@ -17,6 +18,14 @@ struct PeriodRule {
   Ns length = 0;  ///< 0 = a calendar month
   [[nodiscard]] bool monthly() const { return length == 0; }
   friend bool operator==(const PeriodRule&, const PeriodRule&) = default;
+};
+
+/// When a customer's month begins, by local time: a day that the month does not have is its last
+/// one. Of calendar months: the first, at midnight.
+struct Anchor {
+  unsigned day = 1;   ///< 1 to 31
+  unsigned hour = 0;  ///< 0 to 23
+  friend bool operator==(const Anchor&, const Anchor&) = default;
 };
 
 /// [start, end), named "2026-11" or "2026-11-22T15:05:00Z/10s". The name of a month is the same in
@@ -34,9 +43,15 @@ struct Period {
 
 /// The period that holds an instant. The zone must be known; it does not matter to fixed lengths.
 [[nodiscard]] Period period_at(const PeriodRule& rule, const std::string& zone, Ns instant);
-/// The period of that name; nothing when the name is none of this rule's.
+/// The period of that name; nothing when the name is none of this rule's. A month with an anchor is
+/// named after the calendar month that its last day lies in, so that all months of a name have
+/// ended when the calendar's has: with day 15 "2026-11" is [15 October, 15 November). The anchor
+/// does not matter to fixed lengths.
 [[nodiscard]] std::optional<Period> period_named(const PeriodRule& rule, const std::string& zone,
-                                                 std::string_view id);
+                                                 std::string_view id, const Anchor& anchor = {});
+/// The instants of [from, to) at which local clocks show that hour, ascending. Of an hour that a
+/// change of clocks shows twice the first; of one it leaves out the instant of the change.
+[[nodiscard]] std::vector<Ns> daily_at(const std::string& zone, unsigned hour, Ns from, Ns to);
 /// The calendar month that holds an instant.
 [[nodiscard]] Span month_at(const std::string& zone, Ns instant);
 
