@@ -1,8 +1,6 @@
 #include "rater/billing.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <vector>
 
@@ -16,14 +14,6 @@ namespace tallyman::rater {
 namespace {
 
 constexpr std::size_t kOutboxShown = 1000;
-
-Result<std::string> read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{"cannot read the catalogue", path, "see `catalogue` in the configuration"};
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) return Error{"cannot read the catalogue", path, ""};
-  return text;
-}
 
 }  // namespace
 
@@ -89,16 +79,16 @@ Status Billing::reload_catalogue() {
 
 Status Billing::read_catalogue() {
   const std::string& path = state_->options.catalogue_path;
-  const Result<std::string> text = read_text(path);
-  if (!text) return text.error();
   app::ConfigErrors errors;
-  Catalogue catalogue = parse_catalogue(*text, path, state_->options.slot, errors);
+  Catalogue catalogue = load_catalogue(path, state_->options.slot, errors);
   if (!errors.empty()) {
     std::string lines = errors.text();
     while (lines.ends_with('\n')) lines.pop_back();
     return Error{std::move(lines), "", ""};
   }
-  const Status applied = state_->apply_file(std::move(catalogue), *text);
+  for (const std::string& warning : catalogue.warnings) log::warning("catalogue: {}", warning);
+  const std::string text = canonical_text(catalogue);
+  const Status applied = state_->apply_file(std::move(catalogue), text);
   return applied ? applied : Error{path + ": " + applied.error().text(), "", ""};
 }
 
@@ -189,8 +179,11 @@ Result<std::string> Billing::usage_json(const std::string& customer, const std::
   const Result<Ns> now = s.metered_until();
   if (!now) return now.error();
   const Catalogue& c = *s.catalogue;
-  const std::optional<Period> period =
-      id.empty() ? period_at(c.period, c.zone, *now) : period_named(c.period, c.zone, id);
+  std::optional<Period> period = period_named(c.period, c.zone, id);
+  if (id.empty()) {
+    const Customer* one = customer.empty() ? nullptr : c.customer(customer);
+    period = one != nullptr ? c.running_period(*one, *now) : period_at(c.period, c.zone, *now);
+  }
   if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
   const Ns until = std::min(*now, usage_span(c, *period).to);
   const Result<Rating> rating = s.rate_until(*period, Cut{{}, {}, {}, s.decisions.last}, until);

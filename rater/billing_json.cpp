@@ -32,6 +32,36 @@ Json json_of(const Quantity& quantity) {
           {"high", quantity.high ? Json(*quantity.high) : Json(nullptr)}};
 }
 
+Json json_of(const Segment& segment, bool levels) {
+  Json json{{"plan", segment.plan},
+            {"active",
+             {{"start", to_rfc3339_short(segment.active.from)},
+              {"end", to_rfc3339_short(segment.active.to)}}},
+            {"share", segment.share}};
+  json["measured"] = json_of(segment.measured);
+  json["exact"] = json_of(segment.base);
+  if (levels) json["slots"] = {{"held", segment.slots}, {"missing", segment.slots_missing}};
+  json["rules"] = Json::array();
+  for (const RuleStep& step : segment.rules) {
+    json["rules"].push_back({{"rule", step.rule},
+                             {"value", step.value},
+                             {"before", step.before},
+                             {"after", step.after}});
+  }
+  json["quantity"] = json_of(segment.quantity);
+  json["allowance"] = segment.allowance;
+  json["overuse"] = segment.overuse;
+  if (segment.pricing.empty()) return json;
+  json["pricing"] = segment.pricing;
+  json["tiers"] = Json::array();
+  for (const TierLine& line : segment.tiers) {
+    json["tiers"].push_back(
+        {{"quantity", line.quantity}, {"price", line.price}, {"amount", line.amount}});
+  }
+  json["amount"] = segment.amount;
+  return json;
+}
+
 Json json_of(const UsageRecord& r) {
   Json data;
   data["key"] = {{"customer", r.customer}, {"meter", r.meter}, {"period", json_of(r.period)}};
@@ -43,8 +73,14 @@ Json json_of(const UsageRecord& r) {
   if (!r.direction.empty()) data["direction"] = r.direction;
   if (!r.missing.empty()) data["missing"] = r.missing;
   if (!r.hours.empty()) data["hours"] = r.hours;
+  if (!r.aggregate.empty()) data["aggregate"] = r.aggregate;
+  if (!r.snapshot.empty()) data["snapshot"] = r.snapshot;
+  if (!r.plan_change.empty()) data["plan_change"] = r.plan_change;
+  if (!r.stored.empty()) data["bytes"] = r.stored;
+  if (!r.copies.empty()) data["copies"] = r.copies;
   data["unit"] = r.unit;
   data["quantity"] = json_of(r.quantity);
+  data["measured"] = json_of(r.measured);
   data["exact"] = {{"unit", r.base_unit}};
   data["exact"].update(json_of(r.base));
   data["coverage"] = r.coverage;
@@ -55,7 +91,7 @@ Json json_of(const UsageRecord& r) {
         {"length", to_duration_text(r.slot)}, {"held", r.slots}, {"missing", r.slots_missing}};
   }
   if (!r.waived.empty()) {
-    const bool held = r.base_unit == "byte-seconds";
+    const bool held = !r.stored.empty();
     data["waived"] = {
         {"amount", r.waived}, {"unit", held ? "byte-seconds" : "bytes"}, {"share", r.waived_share}};
   }
@@ -65,10 +101,17 @@ Json json_of(const UsageRecord& r) {
   data["allowance"] = r.allowance;
   data["overuse"] = r.overuse;
   if (r.money) {
-    data["price"] = r.money->price;
+    if (!r.money->price.empty()) data["price"] = r.money->price;
     data["currency"] = r.money->currency;
     data["amount"] = r.money->amount;
     data["remainder"] = r.money->remainder;
+    data["rounding"] = r.money->rounding;
+    data["amount_low"] = r.money->low;
+    data["amount_high"] = r.money->high ? Json(*r.money->high) : Json(nullptr);
+  }
+  data["segments"] = Json::array();
+  for (const Segment& segment : r.segments) {
+    data["segments"].push_back(json_of(segment, r.slot > 0));
   }
   data["catalogue_version"] = to_hex(r.catalogue_version);
   data["meter_version"] = to_hex(r.meter_version);

@@ -20,6 +20,10 @@ std::string rule_text(const PeriodRule& rule) {
   return rule.monthly() ? "month" : to_duration_text(rule.length);
 }
 
+std::string anchor_text(const Anchor& anchor) {
+  return "day " + std::to_string(anchor.day) + ", hour " + std::to_string(anchor.hour);
+}
+
 /// When the agent of that name, in any of its lives, was last heard of.
 Ns watermark_of(const std::vector<StreamMark>& marks, const std::string& agent) {
   Ns newest = 0;
@@ -346,7 +350,12 @@ Status Billing::State::keeps_periods(const Catalogue& next) {
   }
   for (const Customer& customer : next.customers) {
     const Customer* before = catalogue->customer(customer.id);
-    if (before == nullptr || before->zone == customer.zone) continue;
+    if (before == nullptr) continue;
+    if (before->anchor != customer.anchor) {
+      return refuse("anchor of customer `" + customer.id + "`", anchor_text(before->anchor),
+                    anchor_text(customer.anchor));
+    }
+    if (before->zone == customer.zone) continue;
     return refuse("time_zone of customer `" + customer.id + "`", before->zone, customer.zone);
   }
   return {};

@@ -47,7 +47,10 @@ int load(const Arguments& arguments, Reader reader, rater::RaterConfig& config) 
   if (reader != Reader::client) rater::load_key(config, errors);
   const std::string& catalogue = config.billing.catalogue_path;
   if (reader == Reader::check && !catalogue.empty()) {
-    static_cast<void>(rater::load_catalogue(catalogue, config.billing.slot, errors));
+    const auto read = rater::load_catalogue(catalogue, config.billing.slot, errors);
+    for (const std::string& warning : read.warnings) {
+      std::fprintf(stderr, "%s\n", warning.c_str());
+    }
   }
   if (errors.empty()) return app::kDone;
   std::fputs(errors.text().c_str(), stderr);

@@ -52,21 +52,21 @@ Result<std::string> Billing::State::decide_catalogue(DecisionRequest& request) {
     if (!versions) return versions.error();
     return catalogue_log_document(*versions);
   }
-  if (request.files.size() != 1) {
-    return Error{"a catalogue is one file", "", "name the file"};
+  if (request.files.empty()) {
+    return Error{"no catalogue is given", "", "name a file, or a folder of files"};
   }
-  const CatalogueFile& file = request.files.front();
   app::ConfigErrors wrong;
-  Catalogue next = parse_catalogue(file.text, file.name, options.slot, wrong);
+  Catalogue next = parse_catalogue(request.files, options.slot, wrong);
   for (const app::ConfigError& error : wrong.sorted()) request.mistakes.push_back(error.text());
   if (!request.mistakes.empty()) {
-    return Error{"the catalogue has mistakes; the one in force stays", file.name,
+    return Error{"the catalogue has mistakes; the one in force stays", request.files.front().name,
                  "mend them and apply it again"};
   }
   if (request.command == "catalogue apply") {
     const Hash version = next.version();
+    const std::string text = canonical_text(next);
     const Result<bool> applied =
-        apply_catalogue(std::move(next), file.text, request.adjust, false, request.decision);
+        apply_catalogue(std::move(next), text, request.adjust, false, request.decision);
     if (!applied) return applied.error();
     const Result<AuditMark> head = audit.head();
     if (!head) return head.error();

@@ -12,13 +12,9 @@
 #include <vector>
 
 #include "rater/decisions/audit_log.hpp"
+#include "rater/rating/catalogue.hpp"
 
 namespace tallyman::rater {
-
-/// One file of a catalogue as its writer has it: the name is for messages.
-struct CatalogueFile {
-  std::string name, text;
-};
 
 struct DecisionRequest {
   std::string command;

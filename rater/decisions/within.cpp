@@ -20,11 +20,14 @@ Catalogue within(Catalogue catalogue, const Period& period) {
   std::erase_if(catalogue.customers, [&](Customer& customer) {
     const Period theirs = catalogue.period_of(customer, period);
     customer.name.clear();  // no record has it
+    std::erase_if(customer.plans, [&](PlanSpan& plan) {
+      return clip(plan, {theirs.start, theirs.end});
+    });
     return clip(customer, {theirs.start, theirs.end});
   });
   for (const Customer& customer : catalogue.customers) {
     customers.insert(customer.id);
-    plans.insert(customer.plan);
+    for (const PlanSpan& plan : customer.plans) plans.insert(plan.plan);
   }
   std::erase_if(catalogue.resources, [&](Resource& resource) {
     return clip(resource, all) || !customers.contains(resource.customer);

@@ -4,28 +4,15 @@
 #include <map>
 #include <set>
 
+#include "rater/rating/bill.hpp"
 #include "rater/rating/measure.hpp"
-#include "rater/rating/price.hpp"
 
 namespace tallyman::rater {
 
 namespace {
 
-constexpr unsigned kShownDecimals = 9;  ///< of quantities: bytes are exact in GB
-constexpr unsigned kShareDecimals = 6;  ///< of coverage
-constexpr unsigned kRemainderDecimals = 12;
-
-Rational fraction_of(const Span& part, const Period& period) {
-  if (part.from >= part.to) return {};
-  return {static_cast<u128>(part.to - part.from), static_cast<u128>(period.end - period.start)};
-}
-
-template <typename Value>
-Quantity texts(const Value& billed, const Value& low, const std::optional<Value>& high) {
-  Quantity q{billed.text(kShownDecimals), low.text(kShownDecimals), std::nullopt};
-  if (high) q.high = high->text(kShownDecimals);
-  return q;
-}
+constexpr unsigned kShownDecimals = 9;  ///< of quantities
+constexpr unsigned kShareDecimals = 6;
 
 void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series) {
   const SeriesKey& key = series.key;
@@ -56,57 +43,6 @@ Hash evidence_of(const MeterInput& input) {
   return hasher.finish();
 }
 
-/// Everything one record is made from.
-struct Line {
-  const Catalogue& catalogue;
-  const Customer& customer;
-  const Plan& plan;
-  const PlanItem& item;
-  const Meter& meter;
-  Period period;
-  Span active;
-  Ns slot;
-};
-
-void describe(const Line& line, UsageRecord& record) {
-  record.customer = line.customer.id;
-  record.meter = line.meter.id;
-  record.plan = line.plan.id;
-  record.period = line.period;
-  record.active = line.active;
-  record.measure = measure_name(line.meter.measure);
-  record.unit = line.meter.unit.name;
-  record.base_unit = base_unit(line.meter.measure);
-  if (line.meter.measure == Measure::time_weighted) {
-    record.hours = hours_name(line.meter.hours);
-  } else {
-    record.direction = direction_name(line.meter.direction);
-  }
-  if (line.meter.measure == Measure::p95) {
-    record.missing = missing_name(line.meter.missing);
-    record.slot = line.slot;
-  }
-  record.meter_version = line.meter.version();
-}
-
-/// Decided: with part of a period, volumes and storage prorate the allowance, to the nanosecond of
-/// the time active. A p95's commit is a rate, which half a month does not halve: it stays whole,
-/// the percentile is that of the slots held, and the charge for what exceeds the commit is prorated
-/// by the time active.
-void price(const Line& line, const Measured& measured, UsageRecord& record) {
-  const Rational held = fraction_of(line.active, line.period);
-  const bool rate = line.meter.measure == Measure::p95;
-  const Rational allowance = rate ? line.item.allowance : line.item.allowance * held;
-  const Rational overuse = overuse_of(measured.quantity(), allowance);
-  record.allowance = allowance.text(kShownDecimals);
-  record.overuse = overuse.text(kShownDecimals);
-  if (!line.item.price) return;
-  const Rational exact = overuse * *line.item.price;
-  const Amount amount = amount_of(rate ? exact * held : exact, line.plan.currency);
-  record.money = Money{line.plan.currency, line.item.price->text(40), amount.text,
-                       amount.remainder.text(kRemainderDecimals)};
-}
-
 /// Of the agents awaited, those that this record draws on.
 std::vector<std::string> awaited_of(const MeterInput& input,
                                     const std::vector<std::string>& awaited) {
@@ -124,7 +60,7 @@ std::vector<std::string> awaited_of(const MeterInput& input,
 }
 
 /// What waivers left out of the record.
-void note_waived(const MeterInput& input, Measure measure, UsageRecord& record) {
+void note_waived(const MeterInput& input, bool gauges, UsageRecord& record) {
   u128 amount = 0, waived = 0, time = 0;
   for (const auto* side : {&input.in, &input.out}) {
     for (const OwnedSeries* series : *side) {
@@ -134,8 +70,7 @@ void note_waived(const MeterInput& input, Measure measure, UsageRecord& record) 
     }
   }
   if (waived == 0) return;
-  const bool held = measure == Measure::time_weighted;
-  record.waived = Rational(amount, held ? u128{kSecond} : u128{1}).text(kShownDecimals);
+  record.waived = Rational(amount, gauges ? u128{kSecond} : u128{1}).text(kShownDecimals);
   record.waived_share = Rational(waived, time).floored(kShareDecimals);
 }
 
@@ -150,33 +85,6 @@ std::vector<std::string> problems_of(const Meter& meter, std::size_t customer,
     if (mine && reads(meter, conflict.metric)) problems.insert(conflict.text);
   }
   return {problems.begin(), problems.end()};
-}
-
-/// A person's figure takes the computed one's place before it is priced.
-void correct(const Correction* correction, Measured& m, UsageRecord& record) {
-  if (correction == nullptr) return;
-  const auto figure = Rational::from_text(correction->quantity);
-  if (!figure) return;
-  record.computed = m.quantity().text(kShownDecimals);
-  record.corrected_by = correction->decision;
-  m.base = *figure * m.per_unit;
-}
-
-UsageRecord make_record(const Line& line, const MeterInput& input, const Correction* correction) {
-  Measured m = measure(line.meter, input, line.period, line.customer.zone, line.slot);
-  UsageRecord record;
-  describe(line, record);
-  correct(correction, m, record);
-  record.quantity = texts(m.quantity(), m.low(), m.high());
-  record.base = texts(m.base, m.base_low, m.base_high);
-  record.coverage = m.coverage.floored(kShareDecimals);
-  record.estimated = m.estimated.text(kShareDecimals);
-  record.series = m.series;
-  record.slots = m.slots;
-  record.slots_missing = m.missing;
-  price(line, m, record);
-  record.evidence = evidence_of(input);
-  return record;
 }
 
 }  // namespace
@@ -228,22 +136,18 @@ Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
   const Hash version = catalogue.version();
   for (std::size_t c = 0; c < catalogue.customers.size(); ++c) {
     const Customer& customer = catalogue.customers[c];
-    const Plan* plan = catalogue.plan(customer.plan);
     const Period theirs = catalogue.period_of(customer, period);
-    const Span active{std::max(theirs.start, customer.from), std::min(theirs.end, customer.to)};
-    if (plan == nullptr || active.from >= active.to) continue;
-    for (const PlanItem& item : plan->items) {
-      const Meter* meter = catalogue.meter(item.meter);
-      if (meter == nullptr) continue;
+    for (const Meter* meter : billed_meters(catalogue, customer, theirs)) {
       const MeterInput input = select(*meter, attribution.customers[c], slot);
       problems.insert(input.errors.begin(), input.errors.end());
-      UsageRecord record =
-          make_record({catalogue, customer, *plan, item, *meter, theirs, active, slot}, input,
-                      decisions.correction(customer.id, meter->id, period.id));
+      const Line line{catalogue, customer, *meter, theirs, slot};
+      UsageRecord record = bill(line, billed_parts(line), input,
+                                decisions.correction(customer.id, meter->id, period.id));
       record.catalogue_version = version;
+      record.evidence = evidence_of(input);
       record.closed_without = awaited_of(input, closed_without);
       record.problems = problems_of(*meter, c, input, attribution.conflicts);
-      note_waived(input, meter->measure, record);
+      note_waived(input, meter->of_gauges(), record);
       rating.records.push_back(std::move(record));
     }
   }

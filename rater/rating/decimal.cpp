@@ -47,11 +47,25 @@ struct Rational::Arithmetic {
   static Integer power_of_ten(unsigned exponent) {
     return boost::multiprecision::pow(Integer(10), exponent);
   }
-  /// |value| × 10^decimals as an integer, half up or cut off.
-  [[nodiscard]] Integer scaled(unsigned decimals, bool half_up) const {
+  /// |value| × 10^decimals as an integer.
+  [[nodiscard]] Integer scaled(unsigned decimals, Rounding rounding) const {
     const Integer top = abs(dividend) * power_of_ten(decimals);
-    if (!half_up) return top / divisor;
-    return (top * 2 + divisor) / (divisor * 2);
+    const Integer whole = top / divisor, rest = top % divisor;
+    bool up = false;
+    switch (rounding) {
+      case Rounding::down:
+        break;
+      case Rounding::up:
+        up = !rest.is_zero();
+        break;
+      case Rounding::half_up:
+        up = rest * 2 >= divisor;
+        break;
+      case Rounding::half_even:
+        up = rest * 2 > divisor || (rest * 2 == divisor && whole % 2 != 0);
+        break;
+    }
+    return up ? Integer(whole + 1) : whole;
   }
   static std::string written(const Integer& scaled, bool negative, unsigned decimals) {
     std::string digits = scaled.str();
@@ -125,15 +139,18 @@ std::strong_ordering operator<=>(const Rational& a, const Rational& b) {
   return order <=> 0;
 }
 
-Rational Rational::rounded(unsigned decimals) const {
+Rational Rational::rounded(unsigned decimals, Rounding rounding) const {
   const Arithmetic a(*this);
-  const Integer scaled = a.scaled(decimals, true);
+  const Integer scaled = a.scaled(decimals, rounding);
   return Arithmetic(negative_ ? Integer(-scaled) : scaled, Arithmetic::power_of_ten(decimals))
       .reduced();
 }
 
+Rational Rational::ceiling() const { return rounded(0, negative_ ? Rounding::down : Rounding::up); }
+
 std::string Rational::fixed(unsigned decimals) const {
-  return Arithmetic::written(Arithmetic(*this).scaled(decimals, true), negative_, decimals);
+  return Arithmetic::written(Arithmetic(*this).scaled(decimals, Rounding::half_up), negative_,
+                             decimals);
 }
 
 std::string Rational::text(unsigned decimals) const {
@@ -145,12 +162,35 @@ std::string Rational::text(unsigned decimals) const {
 }
 
 std::string Rational::floored(unsigned decimals) const {
-  return Arithmetic::written(Arithmetic(*this).scaled(decimals, false), negative_, decimals);
+  return Arithmetic::written(Arithmetic(*this).scaled(decimals, Rounding::down), negative_,
+                             decimals);
 }
 
 std::string Rational::exact() const {
   const Arithmetic a(*this);
   return a.divisor == 1 ? a.dividend.str() : a.dividend.str() + "/" + a.divisor.str();
+}
+
+std::string Rational::exact_decimal() const {
+  Integer rest = Arithmetic::integer(divisor_);
+  unsigned twos = 0, fives = 0;
+  for (; rest % 2 == 0; rest /= 2) ++twos;
+  for (; rest % 5 == 0; rest /= 5) ++fives;
+  return rest == 1 ? text(std::max(twos, fives)) : exact();
+}
+
+const char* rounding_name(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::half_up:
+      return "half_up";
+    case Rounding::half_even:
+      return "half_even";
+    case Rounding::up:
+      return "up";
+    case Rounding::down:
+      break;
+  }
+  return "down";
 }
 
 }  // namespace tallyman::rater

@@ -13,6 +13,10 @@
 
 namespace tallyman::rater {
 
+/// How an amount becomes whole minor units. Away from zero: half_up (of halves), up (of all).
+enum class Rounding : std::uint8_t { half_up, half_even, up, down };
+[[nodiscard]] const char* rounding_name(Rounding rounding);
+
 /// A fraction of unbounded integers, always in lowest terms; a plain value, any thread. Dividing by
 /// zero is a programming error and throws std::domain_error.
 class Rational {
@@ -33,8 +37,10 @@ class Rational {
   [[nodiscard]] bool zero() const { return dividend_.empty(); }
   [[nodiscard]] bool negative() const { return negative_; }
 
-  /// The nearest multiple of 10^-decimals; a half goes away from zero.
-  [[nodiscard]] Rational rounded(unsigned decimals) const;
+  /// The nearest multiple of 10^-decimals; a half goes away from zero, or by another rule.
+  [[nodiscard]] Rational rounded(unsigned decimals, Rounding rounding = Rounding::half_up) const;
+  /// The least integer that is not below it.
+  [[nodiscard]] Rational ceiling() const;
   /// rounded(), written with exactly that many decimals: "12.50".
   [[nodiscard]] std::string fixed(unsigned decimals) const;
   /// rounded(), written without trailing zeros: "12.5".
@@ -44,6 +50,8 @@ class Rational {
   [[nodiscard]] std::string floored(unsigned decimals) const;
   /// The whole of it: an integer "12", or a fraction "1/3".
   [[nodiscard]] std::string exact() const;
+  /// The same as a decimal, "12.5", wherever a decimal can be exact; else as exact().
+  [[nodiscard]] std::string exact_decimal() const;
 
  private:
   struct Arithmetic;

@@ -1,7 +1,10 @@
 #include "rater/rating/measure.hpp"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
+#include "rater/rating/measure_gauge.hpp"
 #include "rater/rating/measure_p95.hpp"
 
 namespace tallyman::rater {
@@ -64,29 +67,59 @@ void measure_held(const MeterInput& input, Measured& m) {
   if (bounded && m.series > 0) m.base_high = Rational(held + unknown_at_peak, u128{kSecond});
 }
 
+u128 seconds_of_month(const Meter& meter, const Period& period, const std::string& zone,
+                      const std::optional<Span>& given) {
+  if (meter.hours == Hours::fixed_730) return kSecondsIn730Hours;
+  const Span month =
+      given ? *given : month_at(zone, period.start + (period.end - period.start) / 2);
+  return static_cast<u128>((month.to - month.from) / kSecond);
+}
+
+void measure_level(const Meter& meter, const MeterInput& input, const Period& period,
+                   const std::string& zone, Ns slot, Measured& m) {
+  if (meter.of_gauges()) {
+    measure_gauge(meter, input.out, period, zone, slot, m);
+  } else {
+    measure_p95(meter, input, period, slot, m);
+  }
+}
+
+/// Every port on its own: a source's series with the same labels, in and out.
+void measure_each(const Meter& meter, const MeterInput& input, const Period& period,
+                  const std::string& zone, Ns slot, Measured& m) {
+  using Port = std::pair<std::string, std::map<std::string, std::string>>;
+  std::map<Port, MeterInput> ports;
+  for (const OwnedSeries* s : input.in) ports[{s->key.source, s->key.labels}].in.push_back(s);
+  for (const OwnedSeries* s : input.out) ports[{s->key.source, s->key.labels}].out.push_back(s);
+  if (!ports.empty()) m.base_high = Rational();
+  for (const auto& [port, series] : ports) {
+    Measured one;
+    measure_level(meter, series, period, zone, slot, one);
+    m.base = m.base + one.base;
+    m.base_low = m.base_low + one.base_low;
+    const bool bounded = m.base_high && one.base_high;
+    m.base_high = bounded ? std::optional(*m.base_high + *one.base_high) : std::nullopt;
+    m.slots += one.slots;
+    m.missing += one.missing;
+  }
+}
+
 }  // namespace
 
-const char* base_unit(Measure measure) {
-  switch (measure) {
-    case Measure::volume:
-      return "bytes";
-    case Measure::p95:
-      return "bytes per slot";
-    case Measure::time_weighted:
-      break;
-  }
-  return "byte-seconds";
+const char* base_unit(const Meter& meter) {
+  if (meter.measure == Measure::time_weighted) return "byte-seconds";
+  return meter.measure == Measure::p95 && !meter.of_gauges() ? "bytes per slot" : "bytes";
 }
 
 bool reads(const Meter& meter, const std::string& metric) {
-  if (meter.measure == Measure::time_weighted) return metric == meter.metric;
+  if (meter.of_gauges()) return metric == meter.metric;
   return (meter.direction != Direction::out && metric == meter.in) ||
          (meter.direction != Direction::in && metric == meter.out);
 }
 
 MeterInput select(const Meter& meter, std::span<const OwnedSeries> owned, Ns slot) {
   MeterInput input;
-  const bool gauge = meter.measure == Measure::time_weighted;
+  const bool gauge = meter.of_gauges();
   const bool want_in = !gauge && meter.direction != Direction::out;
   const bool want_out = gauge || meter.direction != Direction::in;
   const std::string& out = gauge ? meter.metric : meter.out;
@@ -112,29 +145,35 @@ MeterInput select(const Meter& meter, std::span<const OwnedSeries> owned, Ns slo
 }
 
 Measured measure(const Meter& meter, const MeterInput& input, const Period& period,
-                 const std::string& zone, Ns slot) {
+                 const std::string& zone, Ns slot, const std::optional<Span>& month) {
   Measured m;
   count_time(all_of(input), m);
+  const Rational scale(meter.unit.scale);
   switch (meter.measure) {
     case Measure::volume:
       measure_volume(input, m);
-      m.per_unit = Rational(meter.unit.scale);
+      m.per_unit = scale;
+      break;
+    case Measure::time_weighted:
+      measure_held(input, m);
+      m.per_unit = scale * Rational(seconds_of_month(meter, period, zone, month));
       break;
     case Measure::p95:
-      measure_p95(meter, input, period, slot, m);
+    case Measure::peak:
+    case Measure::daily_snapshot:
+      if (meter.aggregate == Aggregate::each) {
+        measure_each(meter, input, period, zone, slot, m);
+      } else {
+        measure_level(meter, input, period, zone, slot, m);
+      }
+      m.per_unit = scale;
       // bytes in a slot → bits per second: × 8 × 10⁹ ÷ slot
-      m.per_unit = Rational(meter.unit.scale * static_cast<u128>(slot), u128{8} * kSecond);
+      if (!meter.of_gauges()) {
+        m.per_unit = scale * Rational(static_cast<u128>(slot), u128{8} * kSecond);
+      }
       break;
-    case Measure::time_weighted: {
-      measure_held(input, m);
-      const Span month = month_at(zone, period.start + (period.end - period.start) / 2);
-      const u128 seconds = meter.hours == Hours::fixed_730
-                               ? kSecondsIn730Hours
-                               : static_cast<u128>((month.to - month.from) / kSecond);
-      m.per_unit = Rational(meter.unit.scale * seconds);
-      break;
-    }
   }
+  if (meter.copies) m.per_unit = m.per_unit / *meter.copies;
   return m;
 }
 

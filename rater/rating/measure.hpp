@@ -15,7 +15,8 @@
 namespace tallyman::rater {
 
 struct Measured {
-  /// In base units: volume: bytes; p95: bytes in a slot; time_weighted: byte-seconds.
+  /// In base units: volume, peak, daily_snapshot and p95 of a gauge: bytes; p95: bytes in a slot;
+  /// time_weighted: byte-seconds.
   Rational base;
   Rational base_low;                  ///< what is unknown counted as nothing
   std::optional<Rational> base_high;  ///< at most this; nothing = nobody can say
@@ -23,8 +24,8 @@ struct Measured {
   Rational coverage;                  ///< 0 to 1: known time ÷ held time; 0 when nothing is held
   Rational estimated;                 ///< 0 to 1: of the known time
   std::uint64_t series = 0;           ///< that it draws on
-  std::uint64_t slots = 0;            ///< p95: slots held
-  std::uint64_t missing = 0;          ///< p95: of those, not measured
+  std::uint64_t slots = 0;            ///< levels: slots held; snapshots: days
+  std::uint64_t missing = 0;          ///< of those, not measured
 
   [[nodiscard]] Rational quantity() const { return base / per_unit; }
   [[nodiscard]] Rational low() const { return base_low / per_unit; }
@@ -34,7 +35,7 @@ struct Measured {
 };
 
 /// Name of the base unit: "bytes", "bytes per slot", "byte-seconds".
-[[nodiscard]] const char* base_unit(Measure measure);
+[[nodiscard]] const char* base_unit(const Meter& meter);
 
 /// Whether a meter reads series of that metric.
 [[nodiscard]] bool reads(const Meter& meter, const std::string& metric);
@@ -42,14 +43,16 @@ struct Measured {
 /// What of a customer's series a meter reads, and what it cannot use (in words, in `errors`): a
 /// series of another kind or unit, or too coarse for a p95's slots.
 struct MeterInput {
-  std::vector<const OwnedSeries*> in, out;  ///< time_weighted: `out`
+  std::vector<const OwnedSeries*> in, out;  ///< of gauges: `out`
   std::vector<std::string> errors;
 };
 [[nodiscard]] MeterInput select(const Meter& meter, std::span<const OwnedSeries> owned, Ns slot);
 
-/// `period` and `zone` are the customer's.
+/// `period` and `zone` are the customer's. `month` is what "a month" of byte-months means; without
+/// it the calendar month that the middle of the period lies in.
 [[nodiscard]] Measured measure(const Meter& meter, const MeterInput& input, const Period& period,
-                               const std::string& zone, Ns slot);
+                               const std::string& zone, Ns slot,
+                               const std::optional<Span>& month = std::nullopt);
 
 /// Rank (from 1) of the value billed of n slots, ascending; 0 when n = 0.
 [[nodiscard]] constexpr std::uint64_t p95_rank(std::uint64_t n) { return (95 * n + 99) / 100; }

@@ -29,6 +29,29 @@ void add(FieldHasher& hasher, const std::vector<std::string>& texts) {
   for (const std::string& text : texts) hasher.field(text);
 }
 
+void add(FieldHasher& hasher, const Segment& segment) {
+  hasher.field(segment.plan).field(segment.share);
+  add(hasher, segment.active.from);
+  add(hasher, segment.active.to);
+  for (const Quantity* q : {&segment.measured, &segment.quantity, &segment.base}) add(hasher, *q);
+  hasher.number(segment.slots).number(segment.slots_missing).number(segment.rules.size());
+  for (const RuleStep& step : segment.rules) {
+    hasher.field(step.rule).field(step.value).field(step.before).field(step.after);
+  }
+  hasher.field(segment.allowance).field(segment.overuse).field(segment.pricing);
+  hasher.number(segment.tiers.size());
+  for (const TierLine& line : segment.tiers) {
+    hasher.field(line.quantity).field(line.price).field(line.amount);
+  }
+  hasher.field(segment.amount);
+}
+
+void add(FieldHasher& hasher, const Money& money) {
+  hasher.field(money.currency).field(money.price).field(money.amount).field(money.remainder);
+  hasher.field(money.rounding).field(money.low);
+  hasher.number(money.high ? 1 : 0).field(money.high.value_or(""));
+}
+
 PeriodRecord sum_up(const std::vector<UsageRecord>& records, const std::string& customer,
                     const Period& period) {
   PeriodRecord sum;
@@ -66,14 +89,17 @@ Hash UsageRecord::id() const {
   add(h, active.from);
   add(h, active.to);
   h.field(measure).field(unit).field(direction).field(missing).field(hours);
+  h.field(aggregate).field(snapshot).field(stored).field(copies).field(plan_change);
   add(h, slot);
+  add(h, measured);
   add(h, quantity);
   h.field(base_unit);
   add(h, base);
   h.field(coverage).field(estimated).number(series).number(slots).number(slots_missing);
-  h.field(allowance).field(overuse).number(money ? 1 : 0);
-  if (money) h.field(money->currency).field(money->price).field(money->amount);
-  if (money) h.field(money->remainder);
+  h.field(allowance).field(overuse).number(segments.size());
+  for (const Segment& segment : segments) add(h, segment);
+  h.number(money ? 1 : 0);
+  if (money) add(h, *money);
   h.field(catalogue_version).field(meter_version).field(evidence);
   add(h, closed_without);
   add(h, problems);

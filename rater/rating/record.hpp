@@ -21,22 +21,60 @@ struct Quantity {
   friend bool operator==(const Quantity&, const Quantity&) = default;
 };
 
+/// The record's amount. Decimal texts.
 struct Money {
-  std::string currency, price, amount, remainder;
+  std::string currency;
+  std::string price;  ///< of one unit; empty where tiers, packages or several plans tell it
+  std::string amount, remainder;
+  std::string rounding;
+  std::string low;                  ///< what the low quantity would have cost
+  std::optional<std::string> high;  ///< what the high one would have; nothing = nobody can say
   friend bool operator==(const Money&, const Money&) = default;
+};
+
+/// One line of a charge: so many units, or packages, at a price. Exact: decimals, or a fraction
+/// "1/3" where no decimal is.
+struct TierLine {
+  std::string quantity, price, amount;
+  friend bool operator==(const TierLine&, const TierLine&) = default;
+};
+
+/// A rule of the meter, and what it made of the quantity: "increment", "minimum" or "cap".
+struct RuleStep {
+  std::string rule, value, before, after;
+  friend bool operator==(const RuleStep&, const RuleStep&) = default;
+};
+
+/// A part of the period in which one plan was in force.
+struct Segment {
+  std::string plan;
+  Span active;
+  std::string share;  ///< of the period: exact
+  Quantity measured;  ///< in the meter's unit, before its rules
+  Quantity quantity;  ///< after them
+  Quantity base;      ///< in base units
+  std::uint64_t slots = 0, slots_missing = 0;
+  std::vector<RuleStep> rules;
+  std::string allowance, overuse;
+  std::string pricing;          ///< empty: no prices
+  std::vector<TierLine> tiers;  ///< of a whole period's charge, where that is what is prorated
+  std::string amount;           ///< exact, prorated; empty: no prices
+  friend bool operator==(const Segment&, const Segment&) = default;
 };
 
 /// One customer, meter and period.
 struct UsageRecord {
   std::string customer, meter;
-  std::string plan;  ///< its id
+  std::string plan;  ///< its id; of several the last one in force
   Period period;     ///< with the customer's bounds
   std::uint64_t revision = 1;
   Span active;  ///< when the customer was one, within the period
   std::string measure, unit;
-  std::string direction, missing, hours;  ///< those that the measure knows; else empty
-  Ns slot = 0;                            ///< p95; else 0
-  Quantity quantity;                      ///< in `unit`, 9 decimals at most
+  /// Those that the measure knows; else empty.
+  std::string direction, missing, hours, aggregate, snapshot, stored, copies, plan_change;
+  Ns slot = 0;        ///< levels; else 0
+  Quantity measured;  ///< in `unit`, 9 decimals at most, before the rules of the meter
+  Quantity quantity;  ///< after them: what is billed
   std::string base_unit;
   Quantity base;  ///< exact
   std::string coverage, estimated;
@@ -46,6 +84,7 @@ struct UsageRecord {
   std::string waived, waived_share;
   std::string allowance;  ///< as it applies, prorated where the measure prorates it
   std::string overuse;
+  std::vector<Segment> segments;  ///< at least one
   std::optional<Money> money;
   /// The quantity is a person's: what was computed, and the decision in the audit log.
   std::optional<std::string> computed;

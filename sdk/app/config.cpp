@@ -236,7 +236,9 @@ std::vector<ConfigTable> ConfigTable::tables(std::string_view key) {
   auto& children = state_->children[std::string(key)];
   if (children.empty()) {
     const auto* array = node->as_array();
-    if (array == nullptr || !array->is_homogeneous(toml::node_type::table)) {
+    const bool tables =
+        array != nullptr && (array->empty() || array->is_homogeneous(toml::node_type::table));
+    if (!tables) {
       state_->add(*node, quoted(key) + " is " + kind_of(*node),
                   "tables [[" + std::string(key) + "]]");
       return out;

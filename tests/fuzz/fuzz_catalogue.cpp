@@ -1,6 +1,6 @@
 // libraries: rater_core
-// Given any bytes as a catalogue, then the loader ends with a catalogue or with errors, and a
-// catalogue without errors can be hashed and rated by.
+// Given any bytes as a catalogue, TOML or JSON, then the loader ends with a catalogue or with
+// errors; a catalogue without errors can be rated by, and its canonical text is the same catalogue.
 
 #include <cstdint>
 #include <cstdlib>
@@ -21,6 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const Hash version = catalogue.version();
   if (catalogue.version() != version) std::abort();
+  const std::string canonical = rater::canonical_text(catalogue);
+  const rater::Catalogue again =
+      rater::parse_catalogue(canonical, "canonical", 300 * kSecond, errors);
+  if (!errors.empty() || again.version() != version) std::abort();
   const rater::Period period =
       rater::period_at(catalogue.period, catalogue.zone, 1'795'348'800 * kSecond);
   (void)rater::rate(catalogue, period, 300 * kSecond, {}, {});

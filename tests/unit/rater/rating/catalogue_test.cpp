@@ -146,8 +146,13 @@ TEST(Catalogue, TheOneInConfIsGood) {
   const Catalogue c = load_catalogue(std::string(TALLYMAN_SOURCE_DIR) + "/conf/catalogue.toml",
                                      5 * kMinute, errors);
   EXPECT_EQ(errors.text(), "");
-  EXPECT_EQ(c.customers.size(), 2U);
-  EXPECT_EQ(c.meters.size(), 3U);
+  EXPECT_THAT(c.warnings, ::testing::IsEmpty());
+  EXPECT_EQ(c.customers.size(), 3U);
+  EXPECT_EQ(c.meters.size(), 6U);
+  EXPECT_EQ(c.customer("globex")->plans.size(), 2U);
+  EXPECT_EQ(parse_catalogue(canonical_text(c), "canonical", 5 * kMinute, errors).version(),
+            c.version());
+  EXPECT_EQ(errors.text(), "");
 }
 
 TEST(Selector, GlobsMatchAsAnObviousMatcherDoes) {

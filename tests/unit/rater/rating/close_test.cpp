@@ -196,7 +196,7 @@ TEST(Record, ABadNameComesOutAsOneLineOfValidJson) {
 TEST(Record, NamesThePlanAndTheProblemsThatTouchIt) {
   const Catalogue c = catalogue_of(
       "[resource.match]\nsource = \"s\"\n[[resource]]\ncustomer = \"other\"\n"
-      "[resource.match]\nsource = \"s\"\nifindex = \"2\"\n");
+      "[resource.match]\nifindex = \"2\"\n");
   ViewUsage both = view_of("a", {slot_of(0, 5)}), coarse = both, mine = both;
   both.view.series.labels = {{"ifindex", "2"}};
   coarse.view.series.labels = {{"ifindex", "3"}};
@@ -232,9 +232,13 @@ TEST(Record, HasTheKeysOfItsSchema) {
   for (const std::string& body : bodies(rate(c, kPeriod, kSlot, usage, {"agent"}))) {
     const nlohmann::json event = nlohmann::json::parse(body);
     expect_keys(schema, event);
+    EXPECT_EQ(event.at("dataschema"), schema.at("$id"));
     const bool record = event.at("type") == "tallyman.usage.record.v1";
     expect_keys(schema.at("$defs").at(record ? "record" : "period_record"), event.at("data"));
-    EXPECT_EQ(event.at("dataschema"), schema.at("$id"));
+    if (!record) continue;
+    for (const auto& segment : event.at("data").at("segments")) {
+      expect_keys(schema.at("$defs").at("segment"), segment);
+    }
   }
   EXPECT_EQ(schema.dump().find("\"additionalProperties\":false"), std::string::npos)
       << "consumers must take records of later versions";
