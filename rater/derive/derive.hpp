@@ -29,7 +29,10 @@
 //   with
 //     its own time, counts nothing: the same value is in already, another one is an anomaly.
 //   * More than the line can carry (physical interfaces with a known speed, in bytes) is an
-//     anomaly: not counted, not covered, told with its value.
+//     anomaly: not counted, not covered, told with its value. The line is the fastest that info
+//     labels told of within the interval or at either of its ends.
+//   * A value below one that was such an anomaly, and not below the one before that, shows that the
+//     anomaly was a slip: it counts, estimated, what the counter grew by since the one before.
 //   * An ended counter is forgotten a day of positions after its end, a silent one after a hundred
 //     days; a poll forgets after it has been read. The first reading of a counter that began in the
 //     forgotten past is a baseline, and an anomaly with its value, as nothing tells it from what

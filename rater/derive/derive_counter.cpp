@@ -7,13 +7,14 @@ namespace {
 
 constexpr const char* kForgottenTime = "lies in a time whose ended counters are forgotten";
 
-/// Fastest line the info labels told of for any part of [from, to), in Mbit/s; 0 = unknown.
+/// Fastest line the info labels told of for any part of [from, to], in Mbit/s; 0 = unknown. What
+/// the poll at `to` tells was so before it, nobody knows since when.
 std::uint64_t fastest(const View& view, Ns from, Ns to) {
   std::uint64_t best = 0;
   const auto& speeds = view.speeds;
   for (std::size_t i = 0; i < speeds.size(); ++i) {
     const bool over = i + 1 < speeds.size() && speeds[i + 1].from <= from;
-    if (over || (i > 0 && speeds[i].from >= to)) continue;
+    if (over || (i > 0 && speeds[i].from > to)) continue;
     if (speeds[i].mbit == 0) return 0;
     best = std::max(best, speeds[i].mbit);
   }
@@ -107,9 +108,10 @@ bool Reader::recover(const Target& target, const Placed& reading) {
                           .delta = reading.value - c.trusted,
                           .estimated = true,
                           .blurred = c.blurred || reading.estimated};
-  c.from = interval.from;
+  if (count(target, reading, interval)) return true;
+  c.suspect = true;
+  c.from = interval.to;  // quarantined: nothing learnt late makes it known
   c.within = 0;
-  if (!count(target, reading, interval)) c.suspect = true;
   return true;
 }
 

@@ -281,5 +281,35 @@ TEST_F(Derive, SpeedsAreKeptAsLongAsACounterNeedsThem) {
   EXPECT_TRUE((take(), anomalies_.empty()));
 }
 
+// Given a line that became faster between two polls, then what it carried is judged by the speed
+// that the later poll tells, not by the earlier one alone.
+TEST_F(Derive, SpeedToldByTheClosingPollIsNoAnomaly) {
+  info("", "10", kNoon);
+  const auto e = epoch(1);
+  give(kNoon, {{e, 0}});
+  info("", "1000", kNoon + kBeat);
+  give(kNoon + kBeat, {{e, 500'000'000}});
+  EXPECT_EQ(amounts(), "0:500000000");
+  EXPECT_TRUE(anomalies_.empty());
+}
+
+// Given two readings in a row that cannot be believed, the second below the first, then growth
+// learnt late at the second's instant makes nothing of the quarantined time known.
+TEST_F(Derive, QuarantinedTimeIsNotCoveredByGrowthLearntLate) {
+  info("", "1");
+  const auto e = epoch(1);
+  give(kNoon, {{e, 0}});
+  give(kNoon + 12 * kBeat, {{e, 1'000'000'000'000}});
+  give(kNoon + 24 * kBeat, {{e, 500'000'000'000}});
+  wire::Poll again = poll(kNoon + 23 * kBeat, {{e, 500'000'000'007}});
+  again.stepped = true;
+  give(again);
+  take();
+  EXPECT_EQ(anomalies_.size(), 2U);
+  Ns covered = 0;
+  for (const auto& [slot, usage] : slots_) covered += usage.covered;
+  EXPECT_LE(covered, 1);
+}
+
 }  // namespace
 }  // namespace tallyman::rater
