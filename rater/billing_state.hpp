@@ -139,7 +139,6 @@ struct Billing::State {
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
   [[nodiscard]] Result<bool> has_data(const Period& period);
-  [[nodiscard]] Status add_silent(const Cut& cut, Ns before, std::vector<ViewUsage>& usage);
 };
 
 }  // namespace tallyman::rater

@@ -1,8 +1,6 @@
 // The steps that a tick is made of, and what closes and releases a period.
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <utility>
 
 #include "app/log.hpp"
@@ -14,23 +12,12 @@ namespace tallyman::rater {
 
 namespace {
 
-constexpr Ns kLookBack = kDay;  ///< before an agent fell silent, for what it metered
-
 std::string rule_text(const PeriodRule& rule) {
   return rule.monthly() ? "month" : to_duration_text(rule.length);
 }
 
 std::string anchor_text(const Anchor& anchor) {
   return "day " + std::to_string(anchor.day) + ", hour " + std::to_string(anchor.hour);
-}
-
-/// When the agent of that name, in any of its lives, was last heard of.
-Ns watermark_of(const std::vector<StreamMark>& marks, const std::string& agent) {
-  Ns newest = 0;
-  for (const StreamMark& mark : marks) {
-    if (mark.agent == agent && !mark.imported) newest = std::max(newest, mark.watermark);
-  }
-  return newest;
 }
 
 }  // namespace
@@ -241,35 +228,11 @@ Result<Cut> Billing::State::cut_at(const Period& period) {
   return cut;
 }
 
-/// An agent of whom nothing is known in a whole period still held what it metered before: its
-/// customers' records must show that as unknown, and name the agent.
-Status Billing::State::add_silent(const Cut& cut, Ns before, std::vector<ViewUsage>& usage_now) {
-  std::set<std::string> heard;
-  for (const ViewUsage& view : usage_now) heard.insert(view.view.agent);
-  for (const std::string& agent : cut.closed_without) {
-    const Ns until = std::min(watermark_of(cut.marks, agent), before);
-    if (heard.contains(agent) || until <= 0) continue;
-    Result<std::vector<ViewUsage>> last =
-        usage->slots(catalogue->metrics(), until - kLookBack, until);
-    if (!last) return last.error();
-    for (ViewUsage& view : *last) {
-      if (view.view.agent != agent || view.slots.empty()) continue;
-      const Ns seen = (view.slots.back().slot + 1) * options.slot;
-      if (!view.absent.empty() && view.absent.back().to >= seen) continue;
-      view.slots.clear();
-      view.absent.clear();
-      usage_now.push_back(std::move(view));
-    }
-  }
-  return {};
-}
-
 Result<Rating> Billing::State::rate_until(const Period& period, const Cut& cut, Ns until) {
   const Span span = usage_span(*catalogue, period);
   const std::vector<std::string> metrics = catalogue->metrics();
   Result<std::vector<ViewUsage>> views = usage->slots(metrics, span.from, std::min(span.to, until));
   if (!views) return views.error();
-  if (const Status added = add_silent(cut, span.from, *views); !added) return added.error();
   const Result<Decisions> decided = decisions_at(cut.decision);
   if (!decided) return decided.error();
   const Ns end = std::min(span.to, until);

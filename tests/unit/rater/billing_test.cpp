@@ -15,8 +15,10 @@ namespace tallyman::rater {
 namespace {
 
 using testing::BillingTest;
+using testing::definitions;
 using ::testing::ElementsAre;
 using testing::json;
+using testing::kNoon;
 
 TEST_F(BillingTest, ClosesReleasesAndPublishesWhatWasMeasured) {
   for (int i = 0; i < 3; ++i) minute(i);
@@ -105,6 +107,31 @@ TEST_F(BillingTest, PreviewsTheRunningPeriod) {
   EXPECT_EQ(usage.at("usage").at(0).at("exact").at("billed"), "1800");
   EXPECT_EQ(answer(billing_->usage_json("", "")).at("usage").size(), 1U);
   EXPECT_FALSE(billing_->usage_json("nobody", ""));
+}
+
+// Given a series whose end its agent's last poll told, when the agent is silent ever since, then
+// the series is not expected in the periods that follow: nothing of it is unknown.
+TEST_F(BillingTest, SeriesThatEndedIsNotExpectedOfASilentAgent) {
+  wire::Batch batch{maker_.head(), {}, {kNoon + 20 * kSecond, 1}};
+  batch.head.opened = kNoon;
+  for (auto definition : definitions()) {
+    if (auto* epoch = std::get_if<wire::EpochDef>(&definition.body)) epoch->start = kNoon;
+    batch.entries.emplace_back(definition);
+  }
+  wire::Poll last = testing::poll(kNoon + 10 * kSecond, 300);
+  last.values[0].time = kNoon + 5 * kSecond;
+  last.ended = {5};
+  batch.entries.emplace_back(last);
+  clock_.advance(11 * kSecond);
+  const auto made = maker_.follow(batch);
+  ASSERT_TRUE(intake_->commit_batch(maker_.agent(), maker_.life(), made.bytes));
+  clock_.advance(5 * kMinute);
+  const auto series = [&](const std::string& period) {
+    const json review = answer(billing_->close(period));
+    return review.at("lines").at(0).at("series").get<int>();
+  };
+  EXPECT_EQ(series("2026-11-22T12:00:00Z/1m"), 1);
+  EXPECT_EQ(series("2026-11-22T12:01:00Z/1m"), 0);
 }
 
 TEST_F(BillingTest, ABadCatalogueLeavesTheOneInForce) {
