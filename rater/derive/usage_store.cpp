@@ -7,13 +7,20 @@
 #include "base/time_text.hpp"
 #include "rater/derive/usage_store_rows.hpp"
 #include "rater/derive/usage_store_state.hpp"
+#include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kUsageVersion = 2;
-constexpr Ns kClocksDiffer = kSecond;  ///< by this much an agent's clock may lead unnoticed
-constexpr std::size_t kFetch = 16;     ///< batches of one stream held in memory at a time
+constexpr std::int64_t kUsageVersion = 3;
+constexpr Ns kClocksDiffer = kSecond;        ///< by this much an agent's clock may lead unnoticed
+constexpr std::size_t kUpgradeSlots = 8192;  ///< rows of one view held in memory at a time
+constexpr std::size_t kFetch = 16;           ///< batches of one stream held in memory at a time
+
+constexpr const char* kSlotRows =
+    ";CREATE TABLE usage_slot(view INTEGER NOT NULL, slot INTEGER NOT NULL, amount BLOB NOT NULL,"
+    " covered INTEGER NOT NULL, estimated INTEGER NOT NULL, peak INTEGER NOT NULL,"
+    " PRIMARY KEY(view, slot)) WITHOUT ROWID";
 
 /// What the first version kept is derived again from the log.
 Status derive_anew(Database& db) {
@@ -23,7 +30,39 @@ Status derive_anew(Database& db) {
       return status;
     }
   }
-  return db.run(kUsageTables);
+  return db.run(std::string(kUsageTables) + kSlotRows);
+}
+
+/// The second version kept a row for each slot.
+Status pack_slots(Database& db) {
+  if (Status made = db.run(kSlotTables); !made.ok()) return made;
+  auto length = db.prepare("SELECT slot FROM usage_slot_length");
+  const auto known = length.step();
+  if (!known.ok()) return known.error();
+  SlotTables tables(db, *known ? length.integer(0) : kDay);
+  length.reset();
+  auto rows = db.prepare(
+      "SELECT view, slot, amount, covered, estimated, peak FROM usage_slot ORDER BY view, slot");
+  std::vector<SlotUsage> usage;
+  std::int64_t view = 0;
+  for (;;) {
+    const auto row = rows.step();
+    if (!row.ok()) return row.error();
+    const bool other = !*row || rows.integer(0) != view;
+    if (!usage.empty() && (other || usage.size() >= kUpgradeSlots)) {
+      if (Status added = tables.add(view, usage); !added.ok()) return added;
+      usage.clear();
+    }
+    if (!*row) break;
+    view = rows.integer(0);
+    usage.push_back({.slot = rows.integer(1),
+                     .amount = rows.quantity(2),
+                     .covered = rows.integer(3),
+                     .estimated = rows.integer(4),
+                     .peak = rows.u64(5)});
+  }
+  rows.reset();
+  return db.run("DROP TABLE usage_slot");
 }
 
 }  // namespace
@@ -39,7 +78,9 @@ Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& int
     return Error{"a slot is between a nanosecond and a day long", ledger.path(),
                  "configure a slot length such as 5m"};
   }
-  if (Status status = ledger.prepare_part("usage", kUsageVersion, kUsageTables, {derive_anew});
+  if (Status status =
+          ledger.prepare_part("usage", kUsageVersion, std::string(kUsageTables) + ";" + kSlotTables,
+                              {derive_anew, pack_slots});
       !status.ok()) {
     return status.error();
   }

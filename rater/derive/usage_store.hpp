@@ -6,7 +6,7 @@
 //   usage_slot_length(slot)                 one row: what the ledger counts in, for ever
 //   usage_view(id, key, agent, metric, resolution, first_ns, last_ns)   key = the ViewKey, fields
 //                                           length-prefixed; positions first and last seen, 0 = not
-//   usage_slot(view, slot, amount, covered, estimated, peak)   codec: usage_store_rows.hpp
+//   usage_recent(view, slots) · usage_slots(view, chunk, slots)   slots/slot_tables.hpp
 //   usage_info(view, from_ns, labels) · usage_anomaly(id, view, from_ns, to_ns, value, why)
 //   usage_absent(view, from_ns, to_ns)      known not to exist; to_ns NULL = still; from_ns 0 =
 //   before its birth usage_part_gap(agent, instance, subject, from_ns, to_ns)   what was no absence
@@ -76,9 +76,14 @@ class UsageStore {
   /// Usage of every view of these metrics in the slots that [from, to) touches: views that have a
   /// slot there, are known to be absent there, or are expected there: first seen before `to`, last
   /// seen at most kExpectedFor before `from`, and not known to be absent all the time. Ascending by
-  /// view.
+  /// view. With `agent` only its views.
   [[nodiscard]] Result<std::vector<ViewUsage>> slots(std::span<const std::string> metrics, Ns from,
-                                                     Ns to);
+                                                     Ns to, const std::string& agent = {});
+  /// The same views, with the slots read one view at a time. Their facts are as of now, slots as of
+  /// when they are asked for: nothing may be derived in between. The store outlives it.
+  [[nodiscard]] Result<std::unique_ptr<UsageSource>> source(std::span<const std::string> metrics,
+                                                            Ns from, Ns to,
+                                                            const std::string& agent = {});
   /// One for each stream of the intake, derived or not, by agent and then as they were made.
   [[nodiscard]] Result<std::vector<StreamMark>> marks();
   /// Those that touch [from, to), as they were found.

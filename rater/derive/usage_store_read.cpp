@@ -7,6 +7,7 @@
 
 #include "rater/derive/usage_store_rows.hpp"
 #include "rater/derive/usage_store_state.hpp"
+#include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -54,13 +55,13 @@ void cut_out(std::vector<Span>& spans, const Span& gap) {
   spans = std::move(out);
 }
 
+/// Reads the facts of one view after another.
 class ViewReader {
  public:
-  ViewReader(Database& db, const Range& range, Runs runs)
+  ViewReader(Database& db, const Range& range, Runs runs, SlotTables& slots)
       : range_(range),
         runs_(std::move(runs)),
-        slots_(db.prepare("SELECT slot, amount, covered, estimated, peak FROM usage_slot"
-                          " WHERE view = ? AND slot BETWEEN ? AND ? ORDER BY slot")),
+        slots_(slots),
         info_(db.prepare("SELECT from_ns, labels FROM usage_info WHERE view = ? ORDER BY from_ns")),
         absent_(db.prepare("SELECT from_ns, to_ns FROM usage_absent WHERE view = ?"
                            " AND from_ns < ? ORDER BY from_ns")),
@@ -68,13 +69,10 @@ class ViewReader {
                               " AND instance = ? AND subject = ? AND from_ns < ? AND to_ns > ?")) {}
 
   /// False when nothing is known of the view in the range, nor anything expected.
-  Result<bool> read(std::int64_t view, bool expected, ViewUsage& out) {
-    slots_.bind(1, view).bind(2, range_.first_slot).bind(3, range_.last_slot);
-    Status status = each(slots_, [&] { return add_slot(out); });
-    if (!status.ok()) return status.error();
+  Result<bool> read(std::int64_t view, bool expected, ViewFacts& out) {
     const auto runs = runs_.find({out.view.agent, out.view.instance});
     absent_.bind(1, view).bind(2, range_.to);
-    status = each(absent_, [&] {
+    Status status = each(absent_, [&] {
       const Span absent{absent_.integer(0), absent_.null(1) ? wire::kMaxTime : absent_.integer(1)};
       if (absent.from <= range_.from && absent.to >= range_.to) expected = false;
       if (runs != runs_.end()) add_absent(out.absent, absent, runs->second, range_);
@@ -82,7 +80,11 @@ class ViewReader {
     });
     if (!status.ok()) return status.error();
     if (Status cut = cut_part_gaps(out); !cut.ok()) return cut.error();
-    if (out.slots.empty() && out.absent.empty() && !expected) return false;
+    if (out.absent.empty() && !expected) {
+      const auto slots = slots_.read(view, range_.first_slot, range_.last_slot + 1);
+      if (!slots.ok()) return slots.error();
+      if (slots->empty()) return false;
+    }
     info_.bind(1, view);
     status = each(info_, [&]() -> Status {
       auto labels = decode_labels(info_.blob(1));
@@ -107,7 +109,7 @@ class ViewReader {
     statement.reset();
     return status;
   }
-  Status cut_part_gaps(ViewUsage& out) {
+  Status cut_part_gaps(ViewFacts& out) {
     if (out.absent.empty()) return {};
     for (const std::string& subject : part_subjects(out.view.series)) {
       part_gaps_.bind(1, out.view.agent)
@@ -123,52 +125,96 @@ class ViewReader {
     }
     return {};
   }
-  Status add_slot(ViewUsage& out) {
-    out.slots.push_back(slot_of_row(slots_, 0));
-    return {};
-  }
 
   Range range_;
   Runs runs_;
-  Statement slots_, info_, absent_, part_gaps_;
+  SlotTables& slots_;
+  Statement info_, absent_, part_gaps_;
+};
+
+/// What the ledger holds of a span.
+class LedgerUsage : public UsageSource {
+ public:
+  LedgerUsage(Database& db, Ns slot, const Range& range) : range_(range), slots_(db, slot) {}
+  [[nodiscard]] const std::vector<ViewFacts>& views() const override { return views_; }
+  [[nodiscard]] Result<SlotArray> slots(std::size_t view) override {
+    return slots_.read(ids_[view], range_.first_slot, range_.last_slot + 1);
+  }
+
+  Status load(Database& db, const std::set<std::string>& metrics, const std::string& agent) {
+    if (range_.from >= range_.to) return {};
+    auto runs = read_runs(db, range_);
+    if (!runs.ok()) return runs.error();
+    ViewReader reader(db, range_, std::move(*runs), slots_);
+    auto views = db.prepare(
+        "SELECT id, key, resolution, first_ns, last_ns FROM usage_view WHERE metric = ?1"
+        " AND (?2 = '' OR agent = ?2)");
+    std::map<ViewKey, std::pair<std::int64_t, ViewFacts>> found;
+    for (const std::string& metric : metrics) {
+      views.bind(1, metric).bind(2, agent);
+      for (;;) {
+        const auto row = views.step();
+        if (!row.ok()) return row.error();
+        if (!*row) break;
+        auto key = decode_view_key(views.blob(1));
+        if (!key.ok()) return key.error();
+        ViewFacts facts;
+        facts.view = std::move(*key);
+        facts.resolution = views.integer(2);
+        const Ns first = views.integer(3), last = views.integer(4);
+        const bool expected = first != 0 && first < range_.to && last >= range_.from - kExpectedFor;
+        const std::int64_t id = views.integer(0);
+        const auto known = reader.read(id, expected, facts);
+        if (!known.ok()) return known.error();
+        if (!*known) continue;
+        ViewKey name = facts.view;
+        found.emplace(std::move(name), std::pair(id, std::move(facts)));
+      }
+      views.reset();
+    }
+    for (auto& [key, each] : found) {
+      ids_.push_back(each.first);
+      views_.push_back(std::move(each.second));
+    }
+    return {};
+  }
+
+ private:
+  Range range_;
+  SlotTables slots_;
+  std::vector<std::int64_t> ids_;
+  std::vector<ViewFacts> views_;
 };
 
 }  // namespace
 
-Result<std::vector<ViewUsage>> UsageStore::slots(std::span<const std::string> metrics, Ns from,
-                                                 Ns to) {
-  std::vector<ViewUsage> out;
-  if (from >= to || to <= 0) return out;
-  const Ns begin = std::max<Ns>(from, 0);
-  const Range range{begin, to, begin / state_->slot, (to - 1) / state_->slot};
-  Database& db = state_->ledger.database();
-  auto runs = read_runs(db, range);
-  if (!runs.ok()) return runs.error();
-  ViewReader reader(db, range, std::move(*runs));
-  auto views =
-      db.prepare("SELECT id, key, resolution, first_ns, last_ns FROM usage_view WHERE metric = ?");
-  const std::set<std::string> wanted(metrics.begin(), metrics.end());
-  for (const std::string& metric : wanted) {
-    views.bind(1, metric);
-    for (;;) {
-      const auto row = views.step();
-      if (!row.ok()) return row.error();
-      if (!*row) break;
-      auto key = decode_view_key(views.blob(1));
-      if (!key.ok()) return key.error();
-      ViewUsage usage;
-      usage.view = std::move(*key);
-      usage.resolution = views.integer(2);
-      const Ns first = views.integer(3), last = views.integer(4);
-      const bool expected = first != 0 && first < to && last >= from - kExpectedFor;
-      const auto known = reader.read(views.integer(0), expected, usage);
-      if (!known.ok()) return known.error();
-      if (*known) out.push_back(std::move(usage));
-    }
-    views.reset();
+Result<std::unique_ptr<UsageSource>> UsageStore::source(std::span<const std::string> metrics,
+                                                        Ns from, Ns to, const std::string& agent) {
+  Range range{from, to, 0, -1};
+  if (from < to && to > 0) {
+    range.from = std::max<Ns>(from, 0);
+    range.first_slot = range.from / state_->slot;
+    range.last_slot = (to - 1) / state_->slot;
+  } else {
+    range.to = range.from;
   }
-  std::sort(out.begin(), out.end(),
-            [](const ViewUsage& a, const ViewUsage& b) { return a.view < b.view; });
+  Database& db = state_->ledger.database();
+  auto source = std::make_unique<LedgerUsage>(db, state_->slot, range);
+  Status loaded = source->load(db, {metrics.begin(), metrics.end()}, agent);
+  if (!loaded.ok()) return loaded.error();
+  return std::unique_ptr<UsageSource>(std::move(source));
+}
+
+Result<std::vector<ViewUsage>> UsageStore::slots(std::span<const std::string> metrics, Ns from,
+                                                 Ns to, const std::string& agent) {
+  const auto found = source(metrics, from, to, agent);
+  if (!found.ok()) return found.error();
+  std::vector<ViewUsage> out;
+  for (const ViewFacts& facts : (*found)->views()) {
+    const auto held = (*found)->slots(out.size());
+    if (!held.ok()) return held.error();
+    out.push_back({facts, held->list()});
+  }
   return out;
 }
 

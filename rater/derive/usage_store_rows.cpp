@@ -1,6 +1,5 @@
 #include "rater/derive/usage_store_rows.hpp"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -39,9 +38,6 @@ const char* const kUsageTables =
     " agent TEXT NOT NULL, metric TEXT NOT NULL, resolution INTEGER NOT NULL,"
     " first_ns INTEGER NOT NULL DEFAULT 0, last_ns INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX usage_view_metric ON usage_view(metric);"
-    "CREATE TABLE usage_slot(view INTEGER NOT NULL, slot INTEGER NOT NULL, amount BLOB NOT NULL,"
-    " covered INTEGER NOT NULL, estimated INTEGER NOT NULL, peak INTEGER NOT NULL,"
-    " PRIMARY KEY(view, slot)) WITHOUT ROWID;"
     "CREATE TABLE usage_info(view INTEGER NOT NULL, from_ns INTEGER NOT NULL,"
     " labels BLOB NOT NULL, PRIMARY KEY(view, from_ns)) WITHOUT ROWID;"
     "CREATE TABLE usage_anomaly(id INTEGER PRIMARY KEY, view INTEGER NOT NULL,"
@@ -103,41 +99,6 @@ Result<std::map<std::string, std::string>> decode_labels(ByteView bytes) {
   auto labels = take_labels(in);
   if (!in.ok() || !in.at_end()) return damaged("labels");
   return labels;
-}
-
-void add_usage(SlotUsage& sum, const SlotUsage& more) {
-  sum.amount += more.amount;
-  sum.covered += more.covered;
-  sum.estimated += more.estimated;
-  sum.peak = std::max(sum.peak, more.peak);
-}
-
-SlotUsage slot_of_row(const Statement& row, int column) {
-  return {.slot = row.integer(column),
-          .amount = row.quantity(column + 1),
-          .covered = row.integer(column + 2),
-          .estimated = row.integer(column + 3),
-          .peak = row.u64(column + 4)};
-}
-
-SlotWriter::SlotWriter(Database& database)
-    : read_(database.prepare("SELECT slot, amount, covered, estimated, peak FROM usage_slot"
-                             " WHERE view = ? AND slot = ?")),
-      write_(database.prepare("INSERT OR REPLACE INTO usage_slot VALUES(?, ?, ?, ?, ?, ?)")) {}
-
-Status SlotWriter::add(std::int64_t view, const SlotUsage& usage) {
-  const auto held = read_.bind(1, view).bind(2, usage.slot).step();
-  if (!held.ok()) return held.error();
-  SlotUsage sum = usage;
-  if (*held) add_usage(sum, slot_of_row(read_, 0));
-  read_.reset();
-  return write_.bind(1, view)
-      .bind(2, sum.slot)
-      .bind(3, sum.amount)
-      .bind(4, sum.covered)
-      .bind(5, sum.estimated)
-      .bind_u64(6, sum.peak)
-      .done();
 }
 
 }  // namespace tallyman::rater

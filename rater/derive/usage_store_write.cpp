@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "rater/derive/usage_store_rows.hpp"
 #include "rater/derive/usage_store_state.hpp"
+#include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
 
@@ -119,15 +121,11 @@ Status UsageStore::State::persist_seen(Agent& agent, const Derived& derived) {
 }
 
 Status UsageStore::State::persist_usage(Agent& agent, const Derived& derived) {
-  std::map<std::pair<std::int64_t, std::int64_t>, SlotUsage> sums;
-  for (const auto& [view, usage] : derived.usage) {
-    auto& sum = sums[{agent.views.at(view), usage.slot}];
-    sum.slot = usage.slot;
-    add_usage(sum, usage);
-  }
-  SlotWriter writer(ledger.database());
-  for (const auto& [at, usage] : sums) {
-    if (Status status = writer.add(at.first, usage); !status.ok()) return status;
+  std::map<std::int64_t, std::vector<SlotUsage>> by_view;
+  for (const auto& [view, usage] : derived.usage) by_view[agent.views.at(view)].push_back(usage);
+  SlotTables tables(ledger.database(), slot);
+  for (const auto& [view, usage] : by_view) {
+    if (Status status = tables.add(view, usage); !status.ok()) return status;
   }
   return {};
 }

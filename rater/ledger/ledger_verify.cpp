@@ -7,6 +7,7 @@
 #include "rater/decisions/audit_log.hpp"
 #include "rater/decisions/catalogue_store.hpp"
 #include "rater/intake/intake_verify.hpp"
+#include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -76,9 +77,18 @@ Status check_decisions(Database& database, LedgerReport& report) {
   return verify_catalogues(database, in("catalogue"));
 }
 
+/// The chunks of derived slots, in a ledger that keeps them so.
+Status check_slots(Database& database, LedgerReport& report) {
+  if (!has_table(database, "usage_slots")) return {};
+  return verify_slots(database, [&](const char* table, const std::string& what) {
+    add(report, {what, table, "", "", 0, 0});
+  });
+}
+
 Status check_all(Database& database, LedgerReport& report, const LedgerProgress& progress) {
   Status done = check_file(database, report);
   if (done.ok()) done = check_decisions(database, report);
+  if (done.ok()) done = check_slots(database, report);
   if (!done.ok() || !has_table(database, "stream")) return done;
   const auto found = [&](LedgerFinding finding) { add(report, std::move(finding)); };
   return verify_streams(database, report, found, progress);

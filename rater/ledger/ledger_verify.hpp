@@ -1,7 +1,7 @@
 #pragma once
 // Whether a ledger is whole: SQLite's own check, and of each stream the chain of hashes from the
-// first batch to the mark, the raw bytes, and the definitions that readings refer to; and the chain
-// of people's decisions with the catalogues that it seals.
+// first batch to the mark, the raw bytes, and the definitions that readings refer to; every chunk
+// of derived slots; and the chain of people's decisions with the catalogues that it seals.
 //
 // Reads only, in one transaction: a rater may go on writing meanwhile, and what is told is of one
 // moment. (Its write-ahead log cannot be cut until the check has ended.) One thread; in memory are

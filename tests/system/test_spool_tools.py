@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import slots
 from harness import BUILD, PATIENCE, Site, wait_for
 
 
@@ -124,11 +125,10 @@ def counted(site):
     """What the rater has derived of the counter: the sum of all slots, whether they are over or not."""
     database = sqlite3.connect(f"file:{site.directory / 'ledger.db'}?mode=ro", uri=True)
     try:
-        rows = database.execute("SELECT s.amount FROM usage_slot s JOIN usage_view v ON v.id = s.view"
-                                " WHERE v.metric = ?", (METRIC,)).fetchall()
+        return sum(sum(chunk.columns["amount"])
+                   for _, _, _, chunk in slots.chunks(database, "WHERE v.metric = ?", (METRIC,)))
     finally:
         database.close()
-    return sum(int.from_bytes(amount, "big") for amount, in rows)
 
 
 def dump_file(site, directory, name="dump.jsonl"):

@@ -1,5 +1,6 @@
 """That the account finds what it is there for: a right ledger, made wrong in one way at a time."""
 import reckoning
+import slots
 
 
 def first_raw(ledger):
@@ -38,13 +39,11 @@ def second_stream(ledger):
 
 def change_usage(by):
     def change(ledger):
-        for view, slot, key, amount in ledger.db.execute(
-                "SELECT s.view, s.slot, v.key, s.amount FROM usage_slot s"
-                " JOIN usage_view v ON v.id = s.view ORDER BY s.slot DESC").fetchall():
-            value = int.from_bytes(amount, "big") + by
-            if reckoning.series_of(key)[0] == "tap_bytes_total" and value >= 0:
-                ledger.db.execute("UPDATE usage_slot SET amount = ? WHERE view = ? AND slot = ?",
-                                  (value.to_bytes(len(amount), "big"), view, slot))
+        for table, rowid, key, chunk in slots.chunks(ledger.db):
+            amounts = chunk.columns["amount"]
+            if reckoning.series_of(key)[0] == "tap_bytes_total" and amounts and amounts[-1] + by >= 0:
+                amounts[-1] += by
+                ledger.db.execute(f"UPDATE {table} SET slots = ? WHERE rowid = ?", (chunk.bytes(), rowid))
                 return
     return change
 

@@ -12,6 +12,8 @@ import struct
 import subprocess
 import tempfile
 
+import slots
+
 AGENT = "stor-01"
 NO_HASH = bytes(32)
 MARKER = bytes.fromhex("ff54414c4c59ff4241544348ff9ec3ff")
@@ -176,9 +178,8 @@ class Ledger:
     def usage(self):
         """{(metric, label): derived total over all slots}."""
         totals = collections.defaultdict(int)
-        for key, amount in self.db.execute(
-                "SELECT v.key, s.amount FROM usage_slot s JOIN usage_view v ON v.id = s.view"):
-            totals[series_of(key)] += int.from_bytes(amount, "big")
+        for _, _, key, chunk in slots.chunks(self.db):
+            totals[series_of(key)] += sum(chunk.columns["amount"])
         return totals
 
     def derived(self):

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "rater/derive/usage_store.hpp"
 #include "rater/intake/intake.hpp"
 #include "stream_maker.hpp"
 #include "temp_folder.hpp"
@@ -170,6 +171,18 @@ TEST_F(LedgerVerify, NoLedger) {
   const auto text = verify_ledger(folder_.file("text"));
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(text->damages, 1U);
+}
+
+// Given a chunk of derived slots with one bit flipped, then it is named.
+TEST_F(LedgerVerify, NamesADamagedChunkOfSlots) {
+  const auto store = *UsageStore::open(*ledger_, *intake_, kMinute);
+  while (store->advance(100)->more) {
+  }
+  EXPECT_EQ(verify().damages, 0U);
+  expect(
+      "UPDATE usage_recent SET slots = substr(slots, 1, 12) || x'ff' || substr(slots, 14)"
+      " WHERE view = 1",
+      "usage_recent", "checksum", 0, 0);
 }
 
 }  // namespace

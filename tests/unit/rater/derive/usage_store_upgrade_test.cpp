@@ -1,0 +1,62 @@
+// The usage store's tables, brought up from the version before.
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "rater/derive/usage_store.hpp"
+#include "stream_maker.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using testing::kNoon;
+using testing::StreamMaker;
+
+// Given a ledger whose slots are rows, as the version before kept them, when it is opened, then its
+// chunks hold the same slots, and derivation goes on where it was.
+TEST(UsageStoreUpgrade, PacksTheRowsOfTheVersionBefore) {
+  FakeClock clock(kNoon + 40 * kDay, kHour);
+  const auto ledger = *Ledger::open(":memory:", clock);
+  const auto intake = *Intake::open(*ledger, clock);
+  auto store = *UsageStore::open(*ledger, *intake, 5 * kMinute);
+  StreamMaker maker;
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(intake->commit_batch("stor-01", maker.life(), maker.next(i * 100).bytes).ok());
+  }
+  ASSERT_FALSE(store->advance(100)->more);
+  Database& db = ledger->database();
+  ASSERT_TRUE(db.run("DROP TABLE usage_recent; DROP TABLE usage_slots;"
+                     "UPDATE part SET version = 2 WHERE name = 'usage';"
+                     "CREATE TABLE usage_slot(view INTEGER NOT NULL, slot INTEGER NOT NULL,"
+                     " amount BLOB NOT NULL, covered INTEGER NOT NULL, estimated INTEGER NOT NULL,"
+                     " peak INTEGER NOT NULL, PRIMARY KEY(view, slot)) WITHOUT ROWID")
+                  .ok());
+  std::mt19937_64 random(3);
+  std::vector<SlotUsage> rows;
+  auto insert = db.prepare("INSERT INTO usage_slot VALUES(1, ?, ?, ?, ?, ?)");
+  for (std::int64_t slot = kNoon / (5 * kMinute); rows.size() < 9000;
+       slot += random() % 50 ? 1 : 9) {
+    rows.push_back({slot, u128{random()} << random() % 60, static_cast<Ns>(random() % kMinute),
+                    static_cast<Ns>(random() % kMinute), random()});
+    const SlotUsage& row = rows.back();
+    insert.bind(1, row.slot).bind(2, row.amount).bind(3, row.covered).bind(4, row.estimated);
+    ASSERT_TRUE(insert.bind_u64(5, row.peak).done().ok());
+  }
+  store = *UsageStore::open(*ledger, *intake, 5 * kMinute);
+  const auto usage =
+      *store->slots(std::vector<std::string>{"netif_transmit_bytes_total"}, 0, wire::kMaxTime);
+  ASSERT_EQ(usage.size(), 1U);
+  ASSERT_EQ(usage[0].slots.size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const SlotUsage &a = usage[0].slots[i], &b = rows[i];
+    EXPECT_TRUE(a.slot == b.slot && a.amount == b.amount && a.covered == b.covered &&
+                a.estimated == b.estimated && a.peak == b.peak)
+        << i;
+  }
+  EXPECT_FALSE(db.run("SELECT * FROM usage_slot").ok());
+  EXPECT_EQ(store->marks()->at(0).sequence, 10U);
+}
+
+}  // namespace
+}  // namespace tallyman::rater
