@@ -152,6 +152,9 @@ Result<std::string> Billing::review(const std::string& id) {
   Result<std::vector<Unattributed>> unattributed = s.periods.unattributed(closed.period.id);
   if (!unattributed) return unattributed.error();
   review.unattributed = std::move(*unattributed);
+  Result<std::vector<MetricTotal>> totals = s.periods.totals(closed.period.id);
+  if (!totals) return totals.error();
+  review.totals = std::move(*totals);
   Result<std::vector<std::string>> problems = s.periods.problems(closed.period.id);
   if (!problems) return problems.error();
   review.problems = std::move(*problems);

@@ -7,6 +7,7 @@
 // outbox(n, id, …): what has to go onto the bus, in order.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,6 +31,7 @@ struct BillingOptions {
   /// time costs a row for every series that it brings, and the derivation's snapshot. 0 = at every
   /// tick.
   Ns derive_every = 0;
+  Ns close_step = 50 * kMillisecond;  ///< so long a close keeps the loop busy at a time
   std::size_t batches_per_tick = 64;
   std::size_t messages_per_tick = 256;
 };
@@ -66,6 +68,10 @@ class Billing {
   /// answer.
   [[nodiscard]] Result<std::string> close(const std::string& period,
                                           const Decision& decision = by_itself());
+  /// The same, in bounded steps, of which tick() does the further ones: `answer` is called once, in
+  /// this call or a later tick().
+  using Answer = std::function<void(Result<std::string>)>;
+  void close(const std::string& period, const Decision& decision, Answer answer);
   /// Makes a draft immutable and queues it for the bus; "" = the earliest draft. Refused when
   /// rating would give something else now: the catalogue has changed, or usage has come.
   [[nodiscard]] Result<std::string> release(const std::string& period,

@@ -178,6 +178,19 @@ Json json_of(const std::vector<Unattributed>& sums) {
   return json;
 }
 
+Json json_of(const std::vector<MetricTotal>& totals) {
+  Json json = Json::array();
+  for (const MetricTotal& sum : totals) {
+    json.push_back({{"metric", sum.metric},
+                    {"unit", sum.unit},
+                    {"read", to_decimal(sum.read)},
+                    {"customers", to_decimal(sum.customers)},
+                    {"unattributed", to_decimal(sum.nobody)},
+                    {"other_periods", to_decimal(sum.elsewhere)}});
+  }
+  return json;
+}
+
 Json json_of(const std::optional<PeriodLine>& line) {
   return line ? json_of(*line) : Json(nullptr);
 }
@@ -253,6 +266,7 @@ std::string review_document(const Review& review) {
             {"sums", std::move(sums)},        {"unattributed", json_of(review.unattributed)},
             {"problems", review.problems},    {"anomalies", std::move(anomalies.at("anomalies"))}};
   json["adjustments"] = rounds_json(review.rounds);
+  json["totals"] = json_of(review.totals);
   return text_of(json);
 }
 

@@ -35,6 +35,7 @@ struct Review {
   PeriodLine line;
   std::vector<Message> messages;
   std::vector<Unattributed> unattributed;
+  std::vector<MetricTotal> totals;
   std::vector<std::string> problems;
   std::vector<AnomalyContent> anomalies;
   Decisions decisions;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rater/billing.hpp"
+#include "rater/billing_close.hpp"
 #include "rater/billing_json.hpp"
 #include "rater/bus/outbox.hpp"
 #include "rater/decisions/adjustment_store.hpp"
@@ -51,6 +52,8 @@ struct Billing::State {
   std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
   std::uint64_t derived = 0;                 ///< batches since the start
 
+  std::unique_ptr<PeriodClose> closing{};  ///< nothing is derived while there is one
+
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
     std::string period;
@@ -74,7 +77,14 @@ struct Billing::State {
   /// For `close ID`: known, ended, in its turn; one before the first only when it has data, as an
   /// import brings it.
   [[nodiscard]] Result<Period> period_to_close(const std::string& id);
+  /// From beginning to end.
   [[nodiscard]] Status close(const Period& period, const PeriodStore::Also& also = {});
+  /// Begins a close; an error when there is one already. Once begun, all that happens to it is told
+  /// to `done`, when there is one.
+  [[nodiscard]] Status start_close(const Period& period, const PeriodStore::Also& also,
+                                   PeriodClose::Done done);
+  [[nodiscard]] Status close_some(Ns budget);  ///< of what was begun
+  [[nodiscard]] Status finish_close();         ///< of what was begun, if anything was
   [[nodiscard]] Result<Cut> cut_at(const Period& period);
   /// What a close would store under this cut.
   [[nodiscard]] Result<Drafts> drafts_of(const Period& period, Cut cut);
@@ -134,11 +144,17 @@ struct Billing::State {
   [[nodiscard]] Result<std::string> decide_waive(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_correct(const DecisionRequest& request);
   void note(Step step, const Status& done);
+  [[nodiscard]] Result<std::unique_ptr<PeriodClose>> begin(const Period& period, Cut cut,
+                                                           PeriodClose::Done done);
+  [[nodiscard]] Status store(PeriodClose& ended);
   [[nodiscard]] Status release_due();
   [[nodiscard]] Status release_due_adjustments();
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
   [[nodiscard]] Result<bool> has_data(const Period& period);
+  /// A period's usage with the anomalies that were accepted.
+  [[nodiscard]] Result<std::unique_ptr<UsageSource>> usage_of(const Period& period, Ns until,
+                                                              const Decisions& decided);
 };
 
 }  // namespace tallyman::rater

@@ -45,6 +45,11 @@ std::string Billing::State::error_text() const {
 }
 
 void Billing::State::tick() {
+  if (closing) {
+    note(kClose, close_some(options.close_step));
+    note(kPublish, publish_some());
+    return;
+  }
   const bool again = std::exchange(more, false);
   if (again || deriving || clock.boot() >= derive_next) {
     note(kDerive, derive_some());
@@ -58,6 +63,7 @@ void Billing::State::tick() {
 }
 
 Status Billing::State::derive_some() {
+  if (closing) return {};
   deriving = true;
   const Result<UsageStore::Progress> progress = usage->advance(options.batches_per_tick);
   if (!progress) return progress.error();
@@ -67,6 +73,7 @@ Status Billing::State::derive_some() {
 }
 
 Status Billing::State::derive_all() {
+  if (const Status ended = finish_close(); !ended) return ended;
   do {
     if (const Status done = derive_some(); !done) return done;
   } while (deriving);
@@ -74,6 +81,7 @@ Status Billing::State::derive_all() {
 }
 
 Status Billing::State::release_due() {
+  if (closing) return {};
   const Result<std::optional<ClosedPeriod>> found = periods.earliest_draft();
   if (!found) return found.error();
   if (!*found) return release_due_adjustments();
@@ -94,7 +102,8 @@ Status Billing::State::release_due() {
   if (!right) {
     log::info("closing period {} again: its drafts are not what would be rated now",
               draft.period.id);
-    return close(draft.period);
+    if (const Status started = start_close(draft.period, {}, {}); !started) return started;
+    return close_some(options.close_step);
   }
   const Status released =
       periods.release(draft.period.id, *outbox,
@@ -164,19 +173,20 @@ Status Billing::State::close_due() {
   if (!cut) return cut.error();
   const bool waits = cut->marks.empty() || !cut->closed_without.empty();
   if (waits && now - end < options.grace) return {};
-  if (const Status closed = close(**next); !closed) return closed;
-  log::info("closed period {}: draft", (*next)->id);
-  more = true;
-  return {};
+  if (const Status started = start_close(**next, {}, {}); !started) return started;
+  return close_some(options.close_step);
 }
 
 Result<bool> Billing::State::has_data(const Period& period) {
   const Span span = usage_span(*catalogue, period);
-  const Result<std::vector<ViewUsage>> views =
-      usage->slots(catalogue->metrics(), span.from, span.to);
-  if (!views) return views.error();
-  return std::any_of(views->begin(), views->end(),
-                     [](const ViewUsage& view) { return !view.slots.empty(); });
+  const auto source = usage->source(catalogue->metrics(), span.from, span.to);
+  if (!source) return source.error();
+  for (std::size_t v = 0; v < (*source)->views().size(); ++v) {
+    const Result<SlotArray> slots = (*source)->slots(v);
+    if (!slots) return slots.error();
+    if (!slots->empty()) return true;
+  }
+  return false;
 }
 
 Result<Period> Billing::State::period_to_close(const std::string& id) {
@@ -226,48 +236,6 @@ Result<Cut> Billing::State::cut_at(const Period& period) {
   const Ns end = catalogue ? usage_span(*catalogue, period).to : period.end;
   cut.closed_without = awaited(cut.marks, end);
   return cut;
-}
-
-Result<Rating> Billing::State::rate_until(const Period& period, const Cut& cut, Ns until) {
-  const Span span = usage_span(*catalogue, period);
-  const std::vector<std::string> metrics = catalogue->metrics();
-  Result<std::vector<ViewUsage>> views = usage->slots(metrics, span.from, std::min(span.to, until));
-  if (!views) return views.error();
-  const Result<Decisions> decided = decisions_at(cut.decision);
-  if (!decided) return decided.error();
-  const Ns end = std::min(span.to, until);
-  for (ViewUsage& view : *views) apply_accepted(*decided, options.slot, span.from, end, view);
-  return rate(*catalogue, period, options.slot, *views, cut.closed_without, until, *decided);
-}
-
-Result<Drafts> Billing::State::drafts_of(const Period& period, Cut cut) {
-  Result<Rating> rating = rate_until(period, cut, kForever);
-  if (!rating) return rating.error();
-  const std::string source = "/tallyman/" + ledger.id_text();
-  Drafts drafts{period, catalogue->version(), std::move(cut), {}, {}, {}};
-  for (const UsageRecord& record : rating->records) {
-    drafts.messages.push_back(message_of(record, source));
-  }
-  for (const PeriodRecord& record : period_records(rating->records, period, drafts.catalogue,
-                                                   drafts.cut.hash(), drafts.cut.closed_without)) {
-    drafts.messages.push_back(message_of(record, source));
-  }
-  drafts.unattributed = std::move(rating->unattributed);
-  drafts.problems = std::move(rating->problems);
-  return drafts;
-}
-
-Status Billing::State::close(const Period& period, const PeriodStore::Also& also) {
-  Result<Cut> cut = cut_at(period);
-  if (!cut) return cut.error();
-  const Result<Drafts> drafts = drafts_of(period, std::move(*cut));
-  if (!drafts) return drafts.error();
-  for (const std::string& problem : drafts->problems) {
-    log::warning("period {}: {}", period.id, problem);
-  }
-  if (const Status stored = periods.store(*drafts, also); !stored) return stored;
-  fresh = Fresh{period.id, derived, drafts->catalogue, drafts->cut.decision};
-  return {};
 }
 
 Status Billing::State::still_right(const ClosedPeriod& draft) {

@@ -104,7 +104,6 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   Billing& billing = parts.billing;
   if (command == "status") return status_json(parts, clock);
   if (command == "usage") return billing.usage_json(text_of(request, "customer"), period);
-  if (command == "close") return billing.close(period, decision);
   if (command == "release") return billing.release(period, decision);
   if (command == "review") return billing.review(period);
   if (command == "periods") return billing.periods_json();
@@ -232,6 +231,15 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     return;
   }
   const Decision decision{session->peer().user, text_of(json, "why"), session->peer().uid};
+  if (command == "close") {
+    parts_.billing.close(text_of(json, "period"), decision,
+                         [session](const Result<std::string>& closed) {
+                           if (!closed.ok()) return session->fail(closed.error());
+                           session->send(*closed);
+                           session->close();
+                         });
+    return;
+  }
   if (is_among(kDesk, command)) {
     DecisionRequest asked = desk_request(json, decision);
     const auto answer = parts_.billing.decide(asked);

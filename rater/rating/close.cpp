@@ -1,9 +1,11 @@
 #include "rater/rating/close.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <set>
 
+#include "base/bytes.hpp"
 #include "rater/rating/bill.hpp"
 #include "rater/rating/measure.hpp"
 
@@ -14,6 +16,22 @@ namespace {
 constexpr unsigned kShownDecimals = 9;  ///< of quantities
 constexpr unsigned kShareDecimals = 6;
 
+/// Numbers of eight bytes each, little-endian, as one field; zeros alone are an empty one.
+void add_column(FieldHasher& hasher, std::span<const std::uint64_t> column) {
+  if (std::all_of(column.begin(), column.end(), [](auto v) { return v == 0; })) column = {};
+  if constexpr (std::endian::native == std::endian::little) {
+    const auto bytes = std::as_bytes(column);
+    hasher.field({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  } else {
+    Bytes bytes;
+    ByteWriter out(bytes);
+    for (const std::uint64_t value : column) out.u64(value);
+    hasher.field(bytes);
+  }
+}
+
+/// Every figure of every piece: those of whole slots by columns, a run with its length before it;
+/// any other after a zero.
 void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series) {
   const SeriesKey& key = series.key;
   hasher.field(role).field(key.source).field(key.metric).number(key.labels.size());
@@ -23,21 +41,28 @@ void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series
     hasher.number(static_cast<std::uint64_t>(span.from));
     hasher.number(static_cast<std::uint64_t>(span.to));
   }
+  const auto slots = [&](const WholeSlots& whole) {
+    hasher.number(whole.size()).number(static_cast<std::uint64_t>(whole.slot));
+    hasher.number(static_cast<std::uint64_t>(whole.length)).field(series.views[whole.view]);
+    add_column(hasher, whole.low);
+    add_column(hasher, whole.high);
+    add_column(hasher, whole.peak);
+  };
+  const auto piece = [&](const Piece& part) {
+    hasher.number(0).number(static_cast<std::uint64_t>(part.from));
+    hasher.number(static_cast<std::uint64_t>(part.to)).field(to_big_endian(part.amount));
+    hasher.number(static_cast<std::uint64_t>(part.covered));
+    hasher.number(static_cast<std::uint64_t>(part.estimated));
+    hasher.number(static_cast<std::uint64_t>(part.absent));
+    hasher.number(part.peak).field(series.views[part.view]);
+  };
   hasher.number(series.pieces.size());
-  for (const Piece& piece : series.pieces) {
-    hasher.number(static_cast<std::uint64_t>(piece.from));
-    hasher.number(static_cast<std::uint64_t>(piece.to));
-    hasher.field(to_big_endian(piece.amount));
-    hasher.number(static_cast<std::uint64_t>(piece.covered));
-    hasher.number(static_cast<std::uint64_t>(piece.estimated));
-    hasher.number(static_cast<std::uint64_t>(piece.absent));
-    hasher.number(piece.peak).field(series.views[piece.view]);
-  }
+  series.pieces.visit(slots, piece);
 }
 
 Hash evidence_of(const MeterInput& input) {
   FieldHasher hasher;
-  hasher.field("tallyman evidence 1");
+  hasher.field("tallyman evidence 2");
   for (const OwnedSeries* series : input.in) add_series(hasher, "in", *series);
   for (const OwnedSeries* series : input.out) add_series(hasher, "out", *series);
   return hasher.finish();
@@ -125,34 +150,68 @@ std::vector<std::string> awaited(std::span<const StreamMark> marks, Ns end) {
   return agents;
 }
 
+PeriodRating::PeriodRating(RatingTerms terms, UsageSource& source)
+    : terms_(std::move(terms)),
+      attributor_(terms_.catalogue, terms_.period, terms_.slot, source, terms_.until,
+                  terms_.decisions.waivers),
+      version_(terms_.catalogue.version()) {
+  for (const Conflict& conflict : attributor_.conflicts()) problems_.insert(conflict.text);
+}
+
+Result<bool> PeriodRating::step() {
+  if (next_ < terms_.catalogue.customers.size()) {
+    if (const Status rated = rate_next(); !rated) return rated.error();
+    return true;
+  }
+  return attributor_.next_unclaimed();
+}
+
+Status PeriodRating::rate_next() {
+  const Catalogue& catalogue = terms_.catalogue;
+  const std::size_t c = next_++;
+  const Result<std::vector<OwnedSeries>> owned = attributor_.customer(c);
+  if (!owned) return owned.error();
+  const Customer& customer = catalogue.customers[c];
+  const Period theirs = catalogue.period_of(customer, terms_.period);
+  for (const Meter* meter : billed_meters(catalogue, customer, theirs)) {
+    const MeterInput input = select(*meter, *owned, terms_.slot);
+    problems_.insert(input.errors.begin(), input.errors.end());
+    const Line line{catalogue, customer, *meter, theirs, terms_.slot};
+    UsageRecord record =
+        bill(line, billed_parts(line), input,
+             terms_.decisions.correction(customer.id, meter->id, terms_.period.id));
+    record.catalogue_version = version_;
+    record.evidence = evidence_of(input);
+    record.closed_without = awaited_of(input, terms_.closed_without);
+    record.problems = problems_of(*meter, c, input, attributor_.conflicts());
+    note_waived(input, meter->of_gauges(), record);
+    rating_.records.push_back(std::move(record));
+  }
+  return {};
+}
+
+Rating PeriodRating::take() {
+  rating_.unattributed = attributor_.unattributed();
+  rating_.totals = attributor_.totals();
+  rating_.problems.assign(problems_.begin(), problems_.end());
+  return std::move(rating_);
+}
+
+Result<Rating> rate(RatingTerms terms, UsageSource& source) {
+  PeriodRating rating(std::move(terms), source);
+  for (;;) {
+    const Result<bool> more = rating.step();
+    if (!more) return more.error();
+    if (!*more) return rating.take();
+  }
+}
+
 Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
             std::span<const ViewUsage> usage, const std::vector<std::string>& closed_without,
             Ns until, const Decisions& decisions) {
-  Attribution attribution = attribute(catalogue, period, slot, usage, until, decisions.waivers);
-  Rating rating;
-  rating.unattributed = std::move(attribution.unattributed);
-  std::set<std::string> problems;
-  for (const Conflict& conflict : attribution.conflicts) problems.insert(conflict.text);
-  const Hash version = catalogue.version();
-  for (std::size_t c = 0; c < catalogue.customers.size(); ++c) {
-    const Customer& customer = catalogue.customers[c];
-    const Period theirs = catalogue.period_of(customer, period);
-    for (const Meter* meter : billed_meters(catalogue, customer, theirs)) {
-      const MeterInput input = select(*meter, attribution.customers[c], slot);
-      problems.insert(input.errors.begin(), input.errors.end());
-      const Line line{catalogue, customer, *meter, theirs, slot};
-      UsageRecord record = bill(line, billed_parts(line), input,
-                                decisions.correction(customer.id, meter->id, period.id));
-      record.catalogue_version = version;
-      record.evidence = evidence_of(input);
-      record.closed_without = awaited_of(input, closed_without);
-      record.problems = problems_of(*meter, c, input, attribution.conflicts);
-      note_waived(input, meter->of_gauges(), record);
-      rating.records.push_back(std::move(record));
-    }
-  }
-  rating.problems.assign(problems.begin(), problems.end());
-  return rating;
+  KeptUsage source(usage, slot);
+  // What is in memory can be read.
+  return *rate(RatingTerms{catalogue, period, slot, closed_without, until, decisions}, source);
 }
 
 }  // namespace tallyman::rater

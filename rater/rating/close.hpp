@@ -1,6 +1,7 @@
 #pragma once
 // Rating a period, pure: catalogue + usage + cut → records.
 
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,13 +26,49 @@ struct Cut {
 struct Rating {
   std::vector<UsageRecord> records;  ///< ascending by customer and meter
   std::vector<Unattributed> unattributed;
+  std::vector<MetricTotal> totals;    ///< conserved() tells whether they agree
   std::vector<std::string> problems;  ///< claimed twice, or unfit for a meter; in words, ascending
 };
 
-/// Usage in any order, at least of the span that usage_span() tells. With `until` the figures of a
-/// running period, as if it ended there; allowances stay those of the whole period. A record names
-/// those of `closed_without` that it draws on. Accepted anomalies are in `usage` already
+/// What a rating is a function of, beside usage. With `until` it gives the figures of a running
+/// period, as if it ended there; allowances stay those of the whole period. A record names those of
+/// `closed_without` that it draws on. Accepted anomalies are in the usage already
 /// (apply_accepted()); of the decisions waivers and corrections count here.
+struct RatingTerms {
+  const Catalogue& catalogue;
+  Period period;
+  Ns slot = 0;
+  std::vector<std::string> closed_without{};
+  Ns until = kForever;
+  Decisions decisions{};
+};
+
+/// Rates a period customer by customer, each in a step of its own, in the memory of the largest
+/// one's slots. Catalogue and source outlive it, and stay as they are; one thread.
+class PeriodRating {
+ public:
+  PeriodRating(RatingTerms terms, UsageSource& source);
+  /// Rates the next customer, or counts some of what nobody holds; false once all is done. An error
+  /// is the source's.
+  [[nodiscard]] Result<bool> step();
+  /// Once, after the last step.
+  [[nodiscard]] Rating take();
+
+ private:
+  [[nodiscard]] Status rate_next();
+
+  RatingTerms terms_;
+  Attributor attributor_;
+  Hash version_;
+  std::size_t next_ = 0;  ///< customer
+  std::set<std::string> problems_;
+  Rating rating_;
+};
+
+/// All steps at once.
+[[nodiscard]] Result<Rating> rate(RatingTerms terms, UsageSource& source);
+
+/// Usage in any order, at least of the span that usage_span() tells.
 [[nodiscard]] Rating rate(const Catalogue& catalogue, const Period& period, Ns slot,
                           std::span<const ViewUsage> usage,
                           const std::vector<std::string>& closed_without, Ns until = kForever,

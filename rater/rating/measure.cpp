@@ -24,10 +24,9 @@ void count_time(const std::vector<const OwnedSeries*>& series, Measured& m) {
   u128 held = 0, covered = 0, estimated = 0;
   for (const OwnedSeries* s : series) {
     held += static_cast<u128>(s->held_ns());
-    for (const Piece& piece : s->pieces) {
-      covered += static_cast<u128>(piece.covered);
-      estimated += static_cast<u128>(piece.estimated);
-    }
+    covered += static_cast<u128>(s->covered_ns());
+    s->pieces.visit([](const WholeSlots&) {},
+                    [&](const Piece& piece) { estimated += static_cast<u128>(piece.estimated); });
   }
   m.series = series.size();
   if (held > 0) m.coverage = Rational(covered, held);
@@ -38,9 +37,7 @@ bool complete(const Measured& m) { return m.coverage == Rational(1); }
 
 void measure_volume(const MeterInput& input, Measured& m) {
   u128 bytes = 0;
-  for (const OwnedSeries* s : all_of(input)) {
-    for (const Piece& piece : s->pieces) bytes += piece.amount;
-  }
+  for (const OwnedSeries* s : all_of(input)) bytes += s->pieces.total();
   m.base = m.base_low = Rational(bytes);
   // Nothing bounds what a counter did while nobody looked.
   if (complete(m)) m.base_high = m.base;
@@ -53,11 +50,16 @@ void measure_held(const MeterInput& input, Measured& m) {
   for (const OwnedSeries* s : input.out) {
     std::uint64_t peak = 0;
     bool measured = false;
-    for (const Piece& piece : s->pieces) {
-      measured |= piece.covered > piece.absent;
-      held += piece.amount;
-      peak = std::max(peak, piece.peak);
-    }
+    held += s->pieces.total();
+    s->pieces.visit(
+        [&](const WholeSlots& slots) {
+          measured = true;
+          for (const std::uint64_t each : slots.peak) peak = std::max(peak, each);
+        },
+        [&](const Piece& piece) {
+          measured |= piece.covered > piece.absent;
+          peak = std::max(peak, piece.peak);
+        });
     const Ns unknown = s->held_ns() - s->covered_ns();
     // What was never read has no peak: that it was absent for a while bounds nothing.
     if (unknown > 0 && !measured) bounded = false;

@@ -6,27 +6,17 @@
 // total, to the unit.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage.hpp"
 #include "rater/rating/catalogue.hpp"
+#include "rater/rating/claims.hpp"
+#include "rater/rating/pieces.hpp"
 
 namespace tallyman::rater {
-
-/// What is known of one slot, or of the part of it that one owner holds.
-struct Piece {
-  std::int64_t slot = 0;
-  Ns from = 0, to = 0;     ///< the part; within the slot
-  u128 amount = 0;         ///< units, or units × nanoseconds
-  Ns covered = 0;          ///< of the part: measured, spread, or known not to exist
-  Ns estimated = 0;        ///< of those: spread over a gap, or split within the slot
-  std::uint64_t peak = 0;  ///< gauge
-  std::uint32_t view = 0;  ///< index into OwnedSeries::views
-  Ns absent = 0;           ///< of `covered`: known not to exist
-};
 
 /// One series as one owner holds it.
 struct OwnedSeries {
@@ -34,7 +24,7 @@ struct OwnedSeries {
   Ns resolution = 0;
   std::vector<std::string> views;  ///< "agent/instance", ascending
   std::vector<Span> held;          ///< ascending, disjoint, not adjacent: wanted, known or not
-  std::vector<Piece> pieces;       ///< ascending; only what something is known of
+  Pieces pieces;                   ///< ascending; only what something is known of
   u128 waived = 0;                 ///< amount that waivers left out of `pieces`
   Ns waived_ns = 0;                ///< time that they left out of `held`
 
@@ -49,31 +39,63 @@ struct Unattributed {
   std::uint64_t series = 0;
 };
 
-/// A series that several customers hold at once: billed to none of them.
-struct Conflict {
-  std::string text;  ///< in words
-  std::string metric;
-  std::vector<std::size_t> customers;  ///< as in Catalogue::customers, ascending
-  friend auto operator<=>(const Conflict&, const Conflict&) = default;
+/// Where all of a metric's usage has gone. What was read is summed up from the slots as they are;
+/// what customers hold from their pieces.
+struct MetricTotal {
+  std::string metric, unit;
+  u128 read = 0;       ///< within the bounds of everybody's period; gauges: units × nanoseconds
+  u128 customers = 0;  ///< of that: what they hold, waived or not
+  u128 nobody = 0;     ///< unattributed
+  u128 elsewhere = 0;  ///< of other periods: time zones differ
+  friend bool operator==(const MetricTotal&, const MetricTotal&) = default;
 };
 
 struct Attribution {
   std::vector<std::vector<OwnedSeries>> customers;  ///< as in Catalogue::customers; series ascend
   std::vector<Unattributed> unattributed;           ///< ascending by metric
+  std::vector<MetricTotal> totals;                  ///< ascending by metric
   std::vector<Conflict> conflicts;                  ///< ascending
 };
 
-/// `usage` in any order. The period is the catalogue's own; a customer's is period_of() it, cut to
-/// when the customer is active. What waivers leave out counts as neither held nor unattributed.
+/// Attributes a period customer by customer: whose a series is follows from the views' facts; its
+/// slots are read when its owner's turn comes, and dropped with them. A series that moved from one
+/// customer to another is read for each. Catalogue and source outlive it; one thread.
+///
+/// The period is the catalogue's own; a customer's is period_of() it, cut to when the customer is
+/// active. What waivers leave out counts as neither held nor unattributed.
+class Attributor {
+ public:
+  Attributor(const Catalogue& catalogue, const Period& period, Ns slot, UsageSource& source,
+             Ns until = kForever, std::span<const Waiver> waivers = {});
+  ~Attributor();
+  Attributor(const Attributor&) = delete;
+  Attributor& operator=(const Attributor&) = delete;
+
+  [[nodiscard]] const std::vector<Conflict>& conflicts() const;  ///< ascending
+  /// What one customer holds; series ascend. Each customer once, in any order.
+  [[nodiscard]] Result<std::vector<OwnedSeries>> customer(std::size_t index);
+  /// The next series that no customer holds any part of; false: there are no more.
+  [[nodiscard]] Result<bool> next_unclaimed();
+  /// Once all of that is done; both ascend by metric.
+  [[nodiscard]] std::vector<Unattributed> unattributed() const;
+  [[nodiscard]] std::vector<MetricTotal> totals() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// All of it at once.
 [[nodiscard]] Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
                                     std::span<const ViewUsage> usage, Ns until = kForever,
                                     std::span<const Waiver> waivers = {});
 
+/// An error that names a metric and its sums when not everything that was read is with a customer,
+/// with nobody, or elsewhere.
+[[nodiscard]] Status conserved(std::span<const MetricTotal> totals);
+
 /// The part of `amount` that falls to [from, to) of a length: shares of neighbouring parts add up
 /// to the whole, and what does not divide goes to the later one.
 [[nodiscard]] u128 share_of(u128 amount, Ns from, Ns to, Ns length);
-
-/// "netif_receive_bytes_total{ifindex="3"} of host:stor-01".
-[[nodiscard]] std::string series_text(const SeriesKey& key);
 
 }  // namespace tallyman::rater

@@ -1,23 +1,16 @@
 #include "rater/rating/measure_p95.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <bit>
+#include <optional>
+#include <vector>
 
 namespace tallyman::rater {
 
 namespace {
 
 constexpr u128 kNoBound = ~u128{0};
-
-/// One slot, of all series of a direction.
-struct Cell {
-  u128 value = 0;  ///< best estimate
-  u128 low = 0;
-  bool held = false;
-  bool measured = false;   ///< in at least one series
-  bool spread = false;     ///< in at least one, and none measured matters less
-  bool uncertain = false;  ///< nothing bounds it from above
-};
 
 /// What a piece comes to when all of its slot were like what is known of it.
 std::optional<u128> full_slot(const Piece& piece, Ns slot) {
@@ -26,79 +19,117 @@ std::optional<u128> full_slot(const Piece& piece, Ns slot) {
   return mul_div(piece.amount, static_cast<u128>(slot), static_cast<u128>(piece.covered));
 }
 
-/// The slots of a period, and what the series of a direction put into them.
+/// The slots of a period, and what the series of a direction put into them: columns, since most of
+/// the work is to add up neighbours.
 class Grid {
  public:
+  enum : unsigned {
+    kHeld = 1,
+    kMeasured = 2,   ///< in at least one series
+    kSpread = 4,     ///< in at least one, and none measured matters less
+    kUncertain = 8,  ///< nothing bounds it from above
+  };
+
   Grid(const Period& period, Ns slot)
       : slot_(slot),
         first_(floor_div(period.start, slot)),
-        cells_(static_cast<std::size_t>(floor_div(period.end - 1, slot) - first_ + 1)) {}
+        value_(static_cast<std::size_t>(floor_div(period.end - 1, slot) - first_ + 1)),
+        low_(value_.size()),
+        flags_(value_.size()) {}
 
   void add(const OwnedSeries& series) {
-    std::vector<Ns> held(cells_.size(), 0);
-    for (const Span& span : series.held) hold(span, held);
-    std::vector<bool> known(cells_.size(), false);
+    held_.assign(size(), 0);
+    known_.assign(size(), 0);
+    for (const Span& span : series.held) hold(span);
     // A slot that the owner holds in two parts is put together again first.
-    for (std::size_t i = 0; i < series.pieces.size();) {
-      Piece whole = series.pieces[i++];
-      for (; i < series.pieces.size() && series.pieces[i].slot == whole.slot; ++i) {
-        whole.amount += series.pieces[i].amount;
-        whole.covered += series.pieces[i].covered;
-        whole.estimated += series.pieces[i].estimated;
-      }
-      const auto at = static_cast<std::size_t>(whole.slot - first_);
-      if (held[at] * 2 < slot_) continue;
-      known[at] = put(whole, cells_[at]);
-    }
-    for (std::size_t at = 0; at < cells_.size(); ++at) {
-      if (held[at] * 2 < slot_) continue;
-      cells_[at].held = true;
-      if (!known[at]) cells_[at].uncertain = true;
+    std::optional<Piece> open;
+    const auto finish = [&] {
+      if (open) put(*open);
+      open.reset();
+    };
+    series.pieces.visit(
+        [&](const WholeSlots& slots) {
+          finish();
+          put(slots);
+        },
+        [&](const Piece& piece) {
+          if (open && open->slot == piece.slot) {
+            open->amount += piece.amount;
+            open->covered += piece.covered;
+            open->estimated += piece.estimated;
+          } else {
+            finish();
+            open = piece;
+          }
+        });
+    finish();
+    for (std::size_t at = 0; at < size(); ++at) {
+      if (held_[at] * 2 < slot_) continue;
+      mark(at, kHeld);
+      if (known_[at] == 0) mark(at, kUncertain);
     }
   }
-  [[nodiscard]] const std::vector<Cell>& cells() const { return cells_; }
 
   /// Slot by slot the higher of two directions.
   void take_higher(const Grid& other) {
-    for (std::size_t at = 0; at < cells_.size(); ++at) {
-      Cell& mine = cells_[at];
-      const Cell& theirs = other.cells_[at];
-      mine.value = std::max(mine.value, theirs.value);
-      mine.low = std::max(mine.low, theirs.low);
-      mine.held |= theirs.held;
-      mine.measured |= theirs.measured;
-      mine.spread |= theirs.spread;
-      mine.uncertain |= theirs.uncertain;
+    for (std::size_t at = 0; at < size(); ++at) {
+      value_[at] = std::max(value_[at], other.value_[at]);
+      low_[at] = std::max(low_[at], other.low_[at]);
+      mark(at, other.flags_[at]);
     }
   }
 
+  [[nodiscard]] std::size_t size() const { return value_.size(); }
+  [[nodiscard]] u128 value(std::size_t at) const { return value_[at]; }  ///< best estimate
+  [[nodiscard]] u128 low(std::size_t at) const { return low_[at]; }
+  [[nodiscard]] bool has(std::size_t at, unsigned flag) const { return (flags_[at] & flag) != 0; }
+
  private:
+  void mark(std::size_t at, unsigned flag) {
+    flags_[at] = static_cast<std::uint8_t>(flags_[at] | flag);
+  }
   static std::int64_t floor_div(Ns a, Ns b) { return a / b - (a % b < 0 ? 1 : 0); }
 
-  void hold(const Span& span, std::vector<Ns>& held) const {
-    for (Ns from = span.from; from < span.to;) {
-      const std::int64_t slot = floor_div(from, slot_);
-      const Ns to = std::min(span.to, (slot + 1) * slot_);
-      held[static_cast<std::size_t>(slot - first_)] += to - from;
+  void hold(const Span& span) {
+    auto at = static_cast<std::size_t>(floor_div(span.from, slot_) - first_);
+    for (Ns from = span.from; from < span.to; ++at) {
+      const Ns to = std::min(span.to, (first_ + static_cast<std::int64_t>(at) + 1) * slot_);
+      held_[at] += to - from;
       from = to;
     }
   }
 
-  /// True when something is known to put.
-  bool put(const Piece& piece, Cell& cell) const {
+  void put(const WholeSlots& slots) {
+    auto at = static_cast<std::size_t>(slots.slot - first_);
+    for (std::size_t i = 0; i < slots.size(); ++i, ++at) {
+      if (held_[at] * 2 < slot_) continue;
+      const u128 amount = slots.amount(i);
+      value_[at] += amount;
+      low_[at] += amount;
+      mark(at, kMeasured);
+      known_[at] = 1;
+    }
+  }
+
+  void put(const Piece& piece) {
+    const auto at = static_cast<std::size_t>(piece.slot - first_);
+    if (held_[at] * 2 < slot_) return;
     const std::optional<u128> value = full_slot(piece, slot_);
-    if (!value) return false;
+    if (!value) return;
     const bool measured = (piece.covered - piece.estimated) * 2 >= slot_;
-    cell.value += *value;
-    (measured ? cell.measured : cell.spread) = true;
-    if (measured) cell.low += piece.amount;
-    if (!measured || piece.covered < slot_) cell.uncertain = true;
-    return true;
+    value_[at] += *value;
+    mark(at, measured ? kMeasured : kSpread);
+    if (measured) low_[at] += piece.amount;
+    if (!measured || piece.covered < slot_) mark(at, kUncertain);
+    known_[at] = 1;
   }
 
   Ns slot_;
   std::int64_t first_;
-  std::vector<Cell> cells_;
+  std::vector<u128> value_, low_;
+  std::vector<std::uint8_t> flags_;
+  std::vector<Ns> held_;             ///< of the series that is added
+  std::vector<std::uint8_t> known_;  ///< of it, whether it has put something
 };
 
 struct Percentile {
@@ -107,30 +138,67 @@ struct Percentile {
   std::uint64_t slots = 0, missing = 0;
 };
 
+/// The value that `rank` others, from 0, are not above: those that share its upper bits are found
+/// by counting, and only they are put in order.
+std::uint64_t nth(const std::vector<std::uint64_t>& values, std::size_t rank) {
+  constexpr unsigned kBits = 10;
+  const std::uint64_t most = *std::max_element(values.begin(), values.end());
+  const auto width = static_cast<unsigned>(std::bit_width(most));
+  const unsigned shift = width > kBits ? width - kBits : 0;
+  std::array<std::size_t, std::size_t{1} << kBits> counts{};
+  for (const std::uint64_t value : values) ++counts[value >> shift];
+  std::size_t bucket = 0;
+  for (; rank >= counts[bucket]; ++bucket) rank -= counts[bucket];
+  std::vector<std::uint64_t> near;
+  near.reserve(counts[bucket]);
+  for (const std::uint64_t value : values) {
+    if (value >> shift == bucket) near.push_back(value);
+  }
+  const auto at = near.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(near.begin(), at, near.end());
+  return *at;
+}
+
 u128 at_rank(std::vector<u128>& values) {
   if (values.empty()) return 0;
-  const auto rank = static_cast<std::ptrdiff_t>(p95_rank(values.size()) - 1);
-  std::nth_element(values.begin(), values.begin() + rank, values.end());
-  return values[static_cast<std::size_t>(rank)];
+  const std::size_t rank = p95_rank(values.size()) - 1;
+  u128 bits = 0;
+  for (const u128 value : values) bits |= value;
+  if (bits >> 64U == 0) {
+    std::vector<std::uint64_t> narrow(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      narrow[i] = static_cast<std::uint64_t>(values[i]);
+    }
+    return nth(narrow, rank);
+  }
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
 }
 
 Percentile percentile(const Grid& grid, Missing missing) {
   Percentile p;
   std::vector<u128> billed, low, high;
-  for (const Cell& cell : grid.cells()) {
-    if (!cell.held) continue;
+  bool exact = true;  // what is billed is its own bounds
+  for (std::vector<u128>* values : {&billed, &low, &high}) values->reserve(grid.size());
+  for (std::size_t at = 0; at < grid.size(); ++at) {
+    if (!grid.has(at, Grid::kHeld)) continue;
+    const bool measured = grid.has(at, Grid::kMeasured);
+    const bool uncertain = grid.has(at, Grid::kUncertain);
     ++p.slots;
-    if (!cell.measured) ++p.missing;
-    const bool counts =
-        cell.measured || (missing == Missing::spread && cell.spread) || missing == Missing::zero;
-    if (counts) billed.push_back(cell.measured || missing == Missing::spread ? cell.value : 0);
-    low.push_back(cell.low);
-    high.push_back(cell.uncertain ? kNoBound : cell.value);
+    if (!measured) ++p.missing;
+    const bool counts = measured || missing == Missing::zero ||
+                        (missing == Missing::spread && grid.has(at, Grid::kSpread));
+    const u128 value = grid.value(at);
+    if (counts) billed.push_back(measured || missing == Missing::spread ? value : 0);
+    low.push_back(grid.low(at));
+    high.push_back(uncertain ? kNoBound : value);
+    exact = exact && measured && !uncertain && grid.low(at) == value;
   }
   p.billed = at_rank(billed);
-  p.low = std::min(at_rank(low), p.billed);
+  p.low = exact ? p.billed : std::min(at_rank(low), p.billed);
   if (!high.empty()) {
-    const u128 bound = at_rank(high);
+    const u128 bound = exact ? p.billed : at_rank(high);
     if (bound != kNoBound) p.high = std::max(bound, p.billed);
   }
   return p;

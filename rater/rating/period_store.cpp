@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "rater/rating/totals_store.hpp"
 
 namespace tallyman::rater {
 
@@ -61,6 +62,7 @@ Result<PeriodStore> PeriodStore::open(Ledger& ledger) {
   if (const Status made = ledger.prepare_part("billing", 3, kSchema, {add_decision}); !made) {
     return made.error();
   }
+  if (const Status made = prepare_totals(ledger); !made) return made.error();
   return PeriodStore(ledger);
 }
 
@@ -114,6 +116,7 @@ Status PeriodStore::insert(const Drafts& drafts) {
     rest.bind_u64(5, sum.series);
     if (const Status done = rest.done(); !done) return done;
   }
+  if (const Status stored = store_totals(db(), id, drafts.totals); !stored) return stored;
   Statement record = db().prepare("INSERT INTO record VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
   std::int64_t n = 0;
   for (const Message& message : drafts.messages) {
@@ -217,6 +220,10 @@ Result<std::vector<Unattributed>> PeriodStore::unattributed(const std::string& i
     if (!*row) return all;
     all.push_back({select.text(0), select.text(1), select.quantity(2), select.u64(3)});
   }
+}
+
+Result<std::vector<MetricTotal>> PeriodStore::totals(const std::string& id) {
+  return totals_of(db(), id);
 }
 
 Result<std::vector<std::string>> PeriodStore::problems(const std::string& id) {

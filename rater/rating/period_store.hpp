@@ -43,6 +43,7 @@ struct Drafts {
   Cut cut;
   std::vector<Message> messages;
   std::vector<Unattributed> unattributed;
+  std::vector<MetricTotal> totals;
   std::vector<std::string> problems;
 };
 
@@ -72,6 +73,7 @@ class PeriodStore {
   [[nodiscard]] Result<Cut> cut(const std::string& id);
   [[nodiscard]] Result<std::vector<Unattributed>> unattributed(const std::string& id);
   [[nodiscard]] Result<std::vector<std::string>> problems(const std::string& id);
+  [[nodiscard]] Result<std::vector<MetricTotal>> totals(const std::string& id);
   /// Where the first period begins: moved only while nothing is closed.
   [[nodiscard]] Result<std::optional<Ns>> beginning();
   [[nodiscard]] Status set_beginning(Ns instant);

@@ -150,7 +150,12 @@ TEST(Measure, ABoundOfP95HoldsWhateverTheMissingSlotsHeld) {
   EXPECT_EQ(m.coverage.floored(6), "0.960000");
   EXPECT_EQ(m.missing, 4U);
 
-  for (Piece& piece : out.pieces) piece.estimated = piece.slot % 10 == 0 ? kSlot : 0;
+  Pieces spread;
+  for (Piece piece : out.pieces) {
+    piece.estimated = piece.slot % 10 == 0 ? kSlot : 0;
+    spread.push_back(piece);
+  }
+  out.pieces = spread;
   m = measure(meter, input, period_of(100), "UTC", kSlot);
   EXPECT_FALSE(m.base_high.has_value()) << "more is missing than is discarded";
   EXPECT_EQ(m.coverage.floored(6), "0.960000");
@@ -227,13 +232,17 @@ TEST(Measure, AGaugeHalfAbsentHalfUnknownHasNoUpperBound) {
   meter.metric = "held";
   meter.unit = *unit_named("GiB-month");
   OwnedSeries held = series_of("held", 4);
-  put(held, 0, 0, kSlot);
-  held.pieces[0].absent = kSlot;
+  const auto absent = [&](Ns of) {
+    const std::int64_t slot = kStart / kSlot;
+    held.pieces = {};
+    held.pieces.push_back({slot, kStart, kStart + kSlot, 0, kSlot, 0, 0, 0, of});
+  };
+  absent(kSlot);
   const MeterInput input{{}, {&held}, {}};
   EXPECT_EQ(measure(meter, input, period_of(4), "UTC", kSlot).base_high, std::nullopt);
-  held.pieces[0].absent = kSlot - 1;
+  absent(kSlot - 1);
   EXPECT_TRUE(measure(meter, input, period_of(4), "UTC", kSlot).base_high) << "read: nothing held";
-  held.pieces[0].absent = kSlot;
+  absent(kSlot);
   held.held = {{kStart, kStart + kSlot}};
   EXPECT_TRUE(measure(meter, input, period_of(4), "UTC", kSlot).base_high) << "absent throughout";
 }
