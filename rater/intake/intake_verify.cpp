@@ -8,7 +8,6 @@
 #include <set>
 #include <unordered_map>
 
-#include "rater/intake/intake.hpp"
 #include "rater/intake/raw_tables.hpp"
 
 namespace tallyman::rater {
@@ -247,25 +246,32 @@ Status orphans(Database& database, const std::set<std::int64_t>& days, const Led
 
 }  // namespace
 
-Status verify_streams(Database& database, LedgerReport& report, const LedgerFound& found,
-                      const LedgerProgress& progress) {
+Status verify_these(Database& database, std::span<const Stream> streams, LedgerReport& report,
+                    const LedgerFound& found, const LedgerProgress& progress) {
   const auto days = raw_days(database);
   if (!days.ok()) return days.error();
-  auto count = database.prepare("SELECT count(*) FROM batch");
-  const auto counted = count.step();
-  if (!counted.ok()) return counted.error();
-  const std::uint64_t total = *counted ? count.u64(0) : 0;
+  std::uint64_t total = 0;
+  for (const auto& stream : streams) total += stream.batches;
   const auto batch_done = [&] {
     if (progress && (report.batches % kTellEvery == 0 || report.batches == total))
       progress(report.batches, total);
   };
-  const auto streams = all_streams(database);
-  if (!streams.ok()) return streams.error();
-  for (const auto& stream : *streams) {
+  for (const auto& stream : streams) {
     ++report.streams;
     Status done = StreamCheck(database, report, found, *days, stream).run(batch_done);
     if (!done.ok()) return done;
   }
+  return {};
+}
+
+Status verify_streams(Database& database, LedgerReport& report, const LedgerFound& found,
+                      const LedgerProgress& progress) {
+  const auto streams = all_streams(database);
+  if (!streams.ok()) return streams.error();
+  Status done = verify_these(database, *streams, report, found, progress);
+  if (!done.ok()) return done;
+  const auto days = raw_days(database);
+  if (!days.ok()) return days.error();
   return orphans(database, *days, found);
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "base/bytes.hpp"
@@ -68,27 +69,55 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::string& path, const Cloc
   return ledger;
 }
 
+Result<std::unique_ptr<Ledger>> Ledger::open_to_read(const std::string& path) {
+  constexpr const char* kTodo = "name the ledger's file";
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(path, none)) {
+    return Error{"no ledger stands here", path, kTodo};
+  }
+  auto database = Database::open_to_read(path);
+  if (!database.ok()) return database.error();
+  std::unique_ptr<Ledger> ledger(new Ledger(std::move(*database), Fd()));
+  ledger->reading_ = true;
+  if (Status status = ledger->database_->run("BEGIN"); !status.ok()) return status.error();
+  const auto known = ledger->read_ledger();
+  if (!known.ok()) return Error{"not a ledger: " + known.error().what, path, kTodo};
+  if (!*known) return Error{"not a ledger", path, kTodo};
+  return ledger;
+}
+
+Result<std::unique_ptr<Ledger>> Ledger::open_scratch(const Clock& clock) {
+  auto database = Database::open("");  // a temporary file, in SQLite's words
+  if (!database.ok()) return database.error();
+  std::unique_ptr<Ledger> ledger(new Ledger(std::move(*database), Fd()));
+  if (Status status = ledger->prepare_ledger(clock); !status.ok()) return status.error();
+  return ledger;
+}
+
+/// False when the file has no id yet.
+Result<bool> Ledger::read_ledger() {
+  auto find = database_->prepare("SELECT id, version FROM ledger");
+  const auto row = find.step();
+  if (!row.ok() || !*row) return row;
+  id_ = find.u64(0);
+  if (id_ != 0 && find.integer(1) == kLedgerVersion) return true;
+  return Error{
+      fmt::format("ledger of version {}, this rater knows {}", find.integer(1), kLedgerVersion),
+      path(), "run the rater that wrote it"};
+}
+
 Status Ledger::prepare_ledger(const Clock& clock) {
   Transaction transaction(*database_);
   if (!transaction.begun().ok()) return transaction.begun();
   if (Status status = database_->run(kLedgerTables); !status.ok()) return status;
-  auto find = database_->prepare("SELECT id, version FROM ledger");
-  const auto row = find.step();
-  if (!row.ok()) return row.error();
-  if (*row) {
-    id_ = find.u64(0);
-    if (id_ == 0 || find.integer(1) != kLedgerVersion) {
-      return Error{
-          fmt::format("ledger of version {}, this rater knows {}", find.integer(1), kLedgerVersion),
-          path(), "run the rater that wrote it"};
-    }
-  } else {
+  const auto known = read_ledger();
+  if (!known.ok()) return known.error();
+  if (!*known) {
     id_ = random_id();
     auto make = database_->prepare("INSERT INTO ledger VALUES (1, ?, ?, ?)");
     make.bind_u64(1, id_).bind(2, clock.wall()).bind(3, kLedgerVersion);
     if (Status status = make.done(); !status.ok()) return status;
   }
-  find.reset();
   return transaction.commit();
 }
 
@@ -103,6 +132,7 @@ std::uint64_t Ledger::bytes() {
 
 Status Ledger::prepare_part(std::string_view name, std::int64_t version, const std::string& schema,
                             const std::vector<PartUpgrade>& upgrades) {
+  if (reading_) return check_part(name, version);
   Transaction transaction(*database_);
   if (!transaction.begun().ok()) return transaction.begun();
   auto find = database_->prepare("SELECT version FROM part WHERE name = ?");
@@ -119,6 +149,23 @@ Status Ledger::prepare_part(std::string_view name, std::int64_t version, const s
   auto make = database_->prepare("INSERT INTO part VALUES (?, ?)");
   if (Status status = make.bind(1, name).bind(2, version).done(); !status.ok()) return status;
   return transaction.commit();
+}
+
+Status Ledger::check_part(std::string_view name, std::int64_t version) {
+  auto find = database_->prepare("SELECT version FROM part WHERE name = ?");
+  const auto row = find.bind(1, name).step();
+  if (!row.ok()) return row.error();
+  if (!*row) {
+    return Error{fmt::format("the ledger has no part '{}' yet", name), path(),
+                 "let a rater run on it first"};
+  }
+  const std::int64_t held = find.integer(0);
+  if (held == version) return {};
+  return Error{fmt::format("the ledger's part '{}' has version {}, this rater knows {}", name, held,
+                           version),
+               path(),
+               held > version ? "use the rater that wrote it, or a newer one"
+                              : "start this rater on it once: that brings it up"};
 }
 
 Status Ledger::upgrade_part(std::string_view name, std::int64_t held, std::int64_t version,
