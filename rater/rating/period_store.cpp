@@ -209,6 +209,20 @@ Result<std::vector<Message>> PeriodStore::messages(const std::string& id) {
   }
 }
 
+Result<std::string> PeriodStore::period_of_record(const std::string& id) {
+  Statement select =
+      db().prepare("SELECT period FROM record WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2");
+  const Result<bool> row = select.bind(1, id).step();
+  if (!row) return row.error();
+  if (!*row)
+    return Error{"no record has that id", id, "see `tallyman-rater records PERIOD --json`"};
+  const std::string period = select.text(0);
+  const Result<bool> second = select.step();
+  if (!second) return second.error();
+  if (*second) return Error{"several records' ids begin so", id, "give more of the id"};
+  return period;
+}
+
 Result<std::vector<Unattributed>> PeriodStore::unattributed(const std::string& id) {
   Statement select = db().prepare(
       "SELECT metric, unit, amount, series FROM unattributed WHERE period = ? ORDER BY metric");

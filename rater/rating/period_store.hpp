@@ -69,6 +69,9 @@ class PeriodStore {
   /// The earliest one that is not released.
   [[nodiscard]] Result<std::optional<ClosedPeriod>> earliest_draft();
   [[nodiscard]] Result<std::vector<Message>> messages(const std::string& id);
+  /// The period that holds the record of that id, or of the one whose id begins so; an error when
+  /// it is none, or not one alone.
+  [[nodiscard]] Result<std::string> period_of_record(const std::string& id);
   /// What a period was closed under; empty when there is no such period.
   [[nodiscard]] Result<Cut> cut(const std::string& id);
   [[nodiscard]] Result<std::vector<Unattributed>> unattributed(const std::string& id);
