@@ -8,12 +8,23 @@
 #include "base/time_text.hpp"
 #include "rater/billing_state.hpp"
 #include "rater/bus/file_bus.hpp"
+#include "rater/bus/no_bus.hpp"
 
 namespace tallyman::rater {
 
 namespace {
 
 constexpr std::size_t kOutboxShown = 1000;
+
+Result<std::unique_ptr<Bus>> open_bus(const BillingOptions& options) {
+  if (options.bus_type == "none") return std::unique_ptr<Bus>(std::make_unique<NoBus>());
+  if (options.bus_type != "file") {
+    return Error{"unknown bus `" + options.bus_type + "`", "bus.type", "use \"file\" or \"none\""};
+  }
+  Result<std::unique_ptr<FileBus>> file = FileBus::open(options.bus_file);
+  if (!file) return file.error();
+  return std::unique_ptr<Bus>(std::move(*file));
+}
 
 }  // namespace
 
@@ -22,14 +33,11 @@ Billing::~Billing() = default;
 
 Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
                                                BillingOptions options, const Clock& clock) {
-  if (options.bus_type != "file") {
-    return Error{"unknown bus `" + options.bus_type + "`", "bus.type", "use \"file\""};
-  }
   Result<std::unique_ptr<UsageStore>> usage = UsageStore::open(ledger, intake, options.slot);
   if (!usage) return usage.error();
   Result<PeriodStore> periods = PeriodStore::open(ledger);
   if (!periods) return periods.error();
-  Result<std::unique_ptr<FileBus>> bus = FileBus::open(options.bus_file);
+  Result<std::unique_ptr<Bus>> bus = open_bus(options);
   if (!bus) return bus.error();
   Result<std::unique_ptr<Outbox>> outbox = Outbox::open(ledger, std::move(*bus));
   if (!outbox) return outbox.error();

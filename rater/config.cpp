@@ -70,7 +70,7 @@ RaterConfig read(const app::ConfigFile& parsed, const std::string& file) {
   }
   release.finish();
   app::ConfigTable bus = root.table("bus");
-  constexpr std::array<std::string_view, 1> kTypes{"file"};
+  constexpr std::array<std::string_view, 2> kTypes{"file", "none"};
   out.billing.bus_type = bus.choice("type", kTypes, "file");
   out.billing.bus_file = path_of(bus, file, "file", "/var/lib/tallyman/usage.jsonl");
   bus.finish();
