@@ -24,7 +24,7 @@ struct BillingOptions {
   bool close_automatically = false;
   Ns grace = kHour;  ///< after a period's end, before it closes without those still awaited
   bool release_automatically = false;
-  std::string bus_type = "file";  ///< the only one yet
+  std::string bus_type = "file";  ///< or "none": what is released goes nowhere
   std::string bus_file;           ///< file bus: where records are appended
   std::string catalogue_path;     ///< may be empty: nothing is rated
   /// What is committed is derived so much later, or before a period is closed or released: each
@@ -87,6 +87,10 @@ class Billing {
   /// Running figures of one customer, or "" = all of them, for a period ("" = the running one).
   [[nodiscard]] Result<std::string> usage_json(const std::string& customer,
                                                const std::string& period);
+  /// One customer's statement (views/statement.hpp) of a closed period, or the running figures of
+  /// one that is not ("" = the running one).
+  [[nodiscard]] Result<std::string> statement_json(const std::string& customer,
+                                                   const std::string& period);
   /// {"periods":[{"id","start","end","state","records",…}]}, earliest first.
   [[nodiscard]] Result<std::string> periods_json();
   /// {"records":[…]} of one period, as they stand on the bus or would.

@@ -133,6 +133,8 @@ struct Billing::State {
   [[nodiscard]] Status open_periods(std::vector<PeriodLine>& lines);
   [[nodiscard]] Result<BillingStatus> status();
 
+  /// The one that a closed period was rated by.
+  [[nodiscard]] Result<Catalogue> catalogue_of(const ClosedPeriod& closed);
   [[nodiscard]] static PeriodLine line_of(const ClosedPeriod& closed);
   [[nodiscard]] static Error no_catalogue();
 
