@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "rater/import_file.hpp"
+#include "rater/import_slots.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -174,27 +175,45 @@ std::string column_in(const std::string& where) {
   return at < where.size() ? where.substr(at) : "1";
 }
 
-}  // namespace
+/// A file that was looked through.
+struct Parsed {
+  explicit Parsed(ImportFile file) : readings(std::move(file)) {}
+  ImportFile readings;
+  Hash digest{};
+  Imported done{};
+};
 
-Result<Imported> import_readings(Intake& intake, const std::string& file, const std::string& agent,
-                                 const ImportErrors& errors) {
+Result<Parsed> parse(const std::string& file, const std::string& agent, ImportKind kind, Ns now,
+                     const ImportErrors& errors) {
+  const bool slots = kind == ImportKind::slots;
+  if (slots && agent.empty()) {
+    return Error{"slots name no agent", file, "give one with --agent: the old system's name, say"};
+  }
   std::ifstream in(file, std::ios::binary);
   if (!in) {
     return errno_error("cannot open the file of readings", file, errno,
                        "name a file that the rater may read");
   }
-  Imported done;
+  Parsed parsed{ImportFile(agent, now)};
+  Imported& done = parsed.done;
   const auto tell = [&](Error error) {
     ++done.errors;
     error.where = file + ":" + error.where;
     if (errors) errors(error);
   };
-  ImportFile readings(agent, intake.now());
+  SlotLines slot_lines;
+  const auto take = [&](const std::string& line) -> Status {
+    if (!slots) return parsed.readings.take(line);
+    auto reading = slot_lines.take(line, agent);
+    const Status taken =
+        parsed.readings.take_slot(reading.ok() ? std::move(*reading) : std::nullopt);
+    return reading.ok() ? taken : Status(reading.error());
+  };
   FieldHasher hasher;
-  hasher.field("tallyman import 1");
-  for (std::string line; next_line(in, line);) {
+  hasher.field(slots ? "tallyman import slots 1" : "tallyman import 1");
+  for (std::string line; next_line(in, line) && !slot_lines.hopeless();) {
     hasher.field(line);
-    const Status status = readings.take(line);
+    const Status status = take(line);
     ++done.lines;
     if (status.ok()) continue;
     Error error = status.error();
@@ -202,14 +221,31 @@ Result<Imported> import_readings(Intake& intake, const std::string& file, const 
     tell(std::move(error));
   }
   if (in.bad()) return errno_error("cannot read the file of readings", file, errno);
-  for (Error& error : readings.finish()) tell(std::move(error));
-  if (done.errors != 0) return done;
+  if (slots) parsed.readings.one_reading_an_epoch(std::max<Ns>(slot_lines.length(), 1));
+  for (Error& error : parsed.readings.finish()) tell(std::move(error));
+  parsed.digest = hasher.finish();
+  return parsed;
+}
 
-  const Hash digest = hasher.finish();
+}  // namespace
+
+Result<Imported> check_import(const std::string& file, const std::string& agent, ImportKind kind,
+                              Ns now, const ImportErrors& errors) {
+  const auto parsed = parse(file, agent, kind, now, errors);
+  if (!parsed.ok()) return parsed.error();
+  return parsed->done;
+}
+
+Result<Imported> import_readings(Intake& intake, const std::string& file, const std::string& agent,
+                                 const ImportErrors& errors, ImportKind kind) {
+  auto parsed = parse(file, agent, kind, intake.now(), errors);
+  if (!parsed.ok()) return parsed.error();
+  Imported& done = parsed->done;
+  if (done.errors != 0) return done;
   wire::Incarnation incarnation{};
-  std::copy_n(digest.begin(), incarnation.size(), incarnation.begin());
-  done.repeated = readings.repeated();
-  for (const auto& [name, stream] : readings.streams()) {
+  std::copy_n(parsed->digest.begin(), incarnation.size(), incarnation.begin());
+  done.repeated = parsed->readings.repeated();
+  for (const auto& [name, stream] : parsed->readings.streams()) {
     ++done.agents;
     done.readings += stream.readings.size();
     done.gaps += stream.gaps.size();

@@ -1,6 +1,6 @@
 #pragma once
-// Import of readings: JSON lines (wire/reading_json.hpp) become a stream like an agent's, and go
-// through the same intake.
+// Import of readings: JSON lines (wire/reading_json.hpp), or slots as CSV (import_slots.hpp),
+// become a stream like an agent's, and go through the same intake.
 //
 //   * The incarnation is a digest of the file's lines, the sequence number that of a block of about
 //     kBlockReadings readings: importing a file again changes nothing, and an import that was cut
@@ -26,6 +26,8 @@ namespace tallyman::rater {
 
 constexpr std::size_t kBlockReadings = 1000;
 
+enum class ImportKind { readings, slots };
+
 struct Imported {
   std::uint64_t lines = 0, readings = 0, gaps = 0;
   std::uint64_t repeated = 0;  ///< readings said twice
@@ -37,11 +39,16 @@ struct Imported {
 /// Told every error as it is found: `where` is file:line:column.
 using ImportErrors = std::function<void(const Error&)>;
 
-/// Imports one file. `agent`, when not empty, takes the place of the agent that the lines name.
+/// Looks through a file as an import does, and commits nothing. `now`: later times are errors.
+[[nodiscard]] Result<Imported> check_import(const std::string& file, const std::string& agent,
+                                            ImportKind kind, Ns now, const ImportErrors& errors);
+
+/// Imports one file. `agent`, when not empty, takes the place of the agent that the lines name;
+/// slots need one.
 /// Errors in lines are told to `errors` and counted; an Error comes back when the file cannot be
 /// read or the ledger cannot take it. On the loop's thread, not inside a transaction.
 [[nodiscard]] Result<Imported> import_readings(Intake& intake, const std::string& file,
-                                               const std::string& agent,
-                                               const ImportErrors& errors);
+                                               const std::string& agent, const ImportErrors& errors,
+                                               ImportKind kind = ImportKind::readings);
 
 }  // namespace tallyman::rater

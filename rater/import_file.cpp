@@ -141,6 +141,16 @@ Status ImportFile::take(std::string_view line) {
   return gap(one);
 }
 
+Status ImportFile::take_slot(std::optional<wire::ReadingLine> line) {
+  ++lines_;
+  if (!line) return {};
+  if (lines_ > std::numeric_limits<std::uint32_t>::max() - 1) {
+    return Error{"more lines than an import takes", "1", "split the file"};
+  }
+  if (!agent_.empty()) line->agent = agent_;
+  return reading(*line);
+}
+
 Status ImportFile::same_metric(const wire::ReadingLine& line) {
   const auto [it, fresh] = metrics_.try_emplace(line.metric, Seen{line.unit, line.kind, lines_});
   if (fresh || (it->second.unit == line.unit && it->second.kind == line.kind)) return {};
@@ -231,6 +241,20 @@ Status ImportFile::gap(const wire::GapLine& line) {
   return {};
 }
 
+void ImportFile::check_epochs(const ImportStream& stream, std::vector<Error>& errors) const {
+  std::vector<std::uint32_t> first(stream.epochs.size(), 0);
+  for (const ImportStream::Reading& r : stream.readings) {
+    std::uint32_t& line = first[r.epoch];
+    if (line == 0) {
+      line = r.line;
+    } else {
+      errors.push_back(
+          {"the same slot as in line " + std::to_string(line) + ", with another coverage",
+           std::to_string(r.line) + ":1", "keep the right one"});
+    }
+  }
+}
+
 std::vector<Error> ImportFile::finish() {
   using Reading = ImportStream::Reading;
   std::vector<Error> errors;
@@ -253,6 +277,10 @@ std::vector<Error> ImportFile::finish() {
       }
     }
     readings.resize(kept);
+    if (resolution_ != 0) {
+      check_epochs(stream, errors);
+      for (wire::MetricDef& metric : stream.metrics) metric.resolution = resolution_;
+    }
     std::stable_sort(stream.gaps.begin(), stream.gaps.end(),
                      [](const auto& a, const auto& b) { return a.from < b.from; });
     std::vector<std::vector<Ns>> times(stream.instances.size());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -62,6 +63,10 @@ class ImportFile {
 
   /// Lines are counted from 1; an empty one says nothing. The error's `where` is the column.
   [[nodiscard]] Status take(std::string_view line);
+  /// The same of a line that came in another shape, or was read to be nothing.
+  [[nodiscard]] Status take_slot(std::optional<wire::ReadingLine> line);
+  /// For slots: each epoch is read once only, and no series is finer than this.
+  void one_reading_an_epoch(Ns resolution) { resolution_ = resolution; }
   /// After the last line: sorts, drops what was said twice, and infers the beats. The errors'
   /// `where` is the line.
   [[nodiscard]] std::vector<Error> finish();
@@ -75,12 +80,14 @@ class ImportFile {
     std::unordered_map<std::string, std::uint32_t> numbers;  ///< of everything, by its content
   };
   Status reading(const wire::ReadingLine& line);
+  void check_epochs(const ImportStream& stream, std::vector<Error>& errors) const;
   Status gap(const wire::GapLine& line);
   Status same_metric(const wire::ReadingLine& line);
   static Status check_definitions(const wire::ReadingLine& line);
 
   std::string agent_;
   Ns now_;
+  Ns resolution_ = 0;  ///< 0 = epochs may be read any number of times
   std::uint64_t lines_ = 0, repeated_ = 0;
   std::map<std::string, ImportStream> streams_;
   std::map<std::string, Names> names_;  ///< by agent
