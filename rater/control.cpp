@@ -104,6 +104,9 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   Billing& billing = parts.billing;
   if (command == "status") return status_json(parts, clock);
   if (command == "usage") return billing.usage_json(text_of(request, "customer"), period);
+  if (command == "statement") {
+    return billing.statement_json(text_of(request, "customer"), period);
+  }
   if (command == "release") return billing.release(period, decision);
   if (command == "review") return billing.review(period);
   if (command == "periods") return billing.periods_json();
@@ -165,10 +168,12 @@ void import_file(Intake& intake, const std::shared_ptr<app::ControlSession>& ses
     return error;
   };
   std::size_t told = 0;
-  const auto done =
-      import_readings(intake, opened, text_of(request, "agent"), [&](const Error& error) {
+  const auto done = import_readings(
+      intake, opened, text_of(request, "agent"),
+      [&](const Error& error) {
         if (++told <= kMaxMistakes) session->send(line_of({{"mistake", named(error).text()}}));
-      });
+      },
+      text_of(request, "kind") == "slots" ? ImportKind::slots : ImportKind::readings);
   if (!done.ok()) {
     session->fail(named(done.error()));
   } else if (done->errors != 0) {

@@ -3,9 +3,10 @@
 //
 //   status {"follow":bool}          status.hpp; with follow one each second until the client goes
 //   usage {"customer","period"}     billing.hpp, as are the following; "" or absent = its default
+//   statement {"customer","period"}
 //   close | release | review {"period"}
 //   periods · records {"period"} · outbox
-//   import {"file","agent"}         import.hpp: a regular file of readings of at most 1 GiB, by its
+//   import {"file","agent","kind"}  import.hpp: a regular file of readings of at most 1 GiB, by its
 //                                   absolute path; first {"mistake":TEXT} for each line that is
 //                                   wrong
 //   agent ls · agent ls pending     status.hpp

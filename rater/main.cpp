@@ -10,7 +10,10 @@
 #include "app/key.hpp"
 #include "rater/cli/client.hpp"
 #include "rater/cli/decide.hpp"
+#include "rater/cli/import.hpp"
+#include "rater/cli/statement.hpp"
 #include "rater/cli/verify.hpp"
+#include "rater/cli/view_commands.hpp"
 #include "rater/config.hpp"
 #include "rater/daemon.hpp"
 #include "rater/rating/catalogue.hpp"
@@ -30,6 +33,8 @@ struct Arguments {
   bool json = false, follow = false;
   std::string customer, period, file, agent, ledger;
   std::string whom, as, key, why;  // of `agent …`
+  std::string format = "text";     // of `statement`
+  std::string kind = "readings";   // of `import`
   bool pending = false, force = false;
   rater::cli::DecisionWords decisions;
 };
@@ -121,6 +126,12 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
   rater::cli::Target target;
   if (const int wrong = target_of(arguments, target); wrong != app::kDone) return wrong;
   if (app.got_subcommand("status")) return rater::cli::status(target, arguments.follow);
+  if (app.got_subcommand("statement")) {
+    return rater::cli::statement(target, arguments.customer, arguments.period, arguments.format);
+  }
+  if (app.got_subcommand("usage") && !arguments.customer.empty()) {
+    return rater::cli::usage_of_customer(target, arguments.customer, arguments.period);
+  }
   if (app.got_subcommand("usage")) {
     return rater::cli::ask(target, "usage",
                            {{"customer", arguments.customer}, {"period", arguments.period}});
@@ -133,7 +144,7 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
     std::error_code none;
     // The file itself: the daemon follows no link.
     const std::string file = std::filesystem::canonical(arguments.file, none).string();
-    return rater::cli::ask(target, "import", {{"file", file}, {"agent", arguments.agent}});
+    return rater::cli::import_file(target, file, arguments.agent, arguments.kind);
   }
   if (const auto decided = arguments.decisions.run(target, app)) return *decided;
   if (app.got_subcommand("records")) {
@@ -142,16 +153,32 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
   return rater::cli::ask(target, "periods", {});
 }
 
+/// What the configuration names.
+int ledger_of(const Arguments& arguments, std::string& ledger) {
+  rater::RaterConfig config;
+  const int wrong = load(arguments, Reader::client, config);
+  ledger = config.ledger;
+  return wrong;
+}
+
 /// Asks no daemon: the ledger's file is read as it stands.
 int run_verify(const Arguments& arguments) {
   std::string ledger = arguments.ledger;
   if (ledger.empty()) {
-    rater::RaterConfig config;
-    if (const int wrong = load(arguments, Reader::client, config); wrong != app::kDone)
-      return wrong;
-    ledger = config.ledger;
+    if (const int wrong = ledger_of(arguments, ledger); wrong != app::kDone) return wrong;
   }
   return rater::cli::verify(ledger, arguments.json);
+}
+
+/// The same; false when none of these commands was given.
+bool run_view(const Arguments& arguments, const rater::cli::ViewArguments& views,
+              const CLI::App& app, int& exit) {
+  const auto find = [&](const rater::cli::ViewArguments& given, std::string& ledger) {
+    Arguments with = arguments;
+    if (!given.config.empty()) with.config = given.config;
+    return ledger_of(with, ledger);
+  };
+  return rater::cli::run_view(app, views, find, exit);
 }
 
 CLI::App* client(CLI::App& app, Arguments& arguments, const char* name, const char* does) {
@@ -212,17 +239,30 @@ void declare(CLI::App& app, Arguments& arguments) {
   CLI::App* usage = client(app, arguments, "usage", "running figures");
   usage->add_option("customer", arguments.customer, "one customer; else all");
   usage->add_option("--period", arguments.period, "another period than the running one");
+  CLI::App* statement =
+      client(app, arguments, "statement", "a customer's statement of a period, to be sent");
+  statement->add_option("customer", arguments.customer, "whose")->required();
+  statement->add_option("period", arguments.period, "which period; else the running one");
+  statement->add_option("--format", arguments.format, "text, html or json")
+      ->check(CLI::IsMember({"text", "html", "json"}))
+      ->capture_default_str();
   arguments.decisions.declare(app, [&](CLI::App& under, const char* name, const char* does) {
     return client(under, arguments, name, does);
   });
   client(app, arguments, "records", "the usage records of a period")
       ->add_option("period", arguments.period, "which period")
       ->required();
-  CLI::App* import = client(app, arguments, "import", "readings from a file of JSON lines");
+  CLI::App* import =
+      client(app, arguments, "import", "readings from a file of JSON lines, or slots from CSV");
   import->add_option("file", arguments.file, "the file, which the rater reads")
       ->required()
       ->check(CLI::ExistingFile);
   import->add_option("--agent", arguments.agent, "in place of the agents that the lines name");
+  import
+      ->add_option("--kind", arguments.kind,
+                   "readings, or slots: source,metric,slot,seconds,bytes[,coverage,labels,info]")
+      ->check(CLI::IsMember({"readings", "slots"}))
+      ->capture_default_str();
   client(app, arguments, "periods", "all periods and their states");
   declare_agent(app, arguments);
   declare_key(app, arguments);
@@ -242,7 +282,9 @@ int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("Tallyman's rater: takes readings from agents, and makes usage records of them.",
                "tallyman-rater");
+  rater::cli::ViewArguments views;
   declare(app, arguments);
+  rater::cli::declare_views(app, views);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -251,5 +293,6 @@ int main(int argc, char** argv) {
   arguments.config_given = arguments.config != kConfig;
   if (app.got_subcommand("key")) return run_key(arguments, app);
   if (app.got_subcommand("verify")) return run_verify(arguments);
+  if (int exit = app::kDone; run_view(arguments, views, app, exit)) return exit;
   return app.get_subcommands().empty() ? run_rater(arguments) : run_client(arguments, app);
 }

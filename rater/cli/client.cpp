@@ -52,6 +52,19 @@ int ask(const Target& target, const nlohmann::json& request, int wrong) {
 
 }  // namespace
 
+Result<std::string> call(const std::string& socket, const std::string& command,
+                         const Fields& fields) {
+  std::string last;
+  const std::string request =
+      request_of(command, fields).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const Status called = app::control_call(socket, request, [&](std::string_view line) {
+    last = std::string(line);
+    return true;
+  });
+  if (!called.ok()) return called.error();
+  return last;
+}
+
 int ask(const Target& target, const std::string& command, const Fields& fields) {
   return ask(target, request_of(command, fields), app::kFound);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/result.hpp"
 #include "rater/decisions/request.hpp"
 
 namespace tallyman::rater::cli {
@@ -16,6 +17,10 @@ struct Target {
 
 /// A request's fields beside its command.
 using Fields = std::vector<std::pair<std::string, std::string>>;
+
+/// Asks, and hands on the last line of the answer; the daemon's error is the call's.
+[[nodiscard]] Result<std::string> call(const std::string& socket, const std::string& command,
+                                       const Fields& fields);
 
 /// Asks, and prints the answer as tables. The exit status.
 int ask(const Target& target, const std::string& command, const Fields& fields);

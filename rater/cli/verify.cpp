@@ -1,12 +1,11 @@
 #include "rater/cli/verify.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "app/exit.hpp"
 #include "app/table.hpp"
+#include "rater/cli/progress.hpp"
 #include "rater/ledger/ledger_verify.hpp"
 
 namespace tallyman::rater::cli {
@@ -17,15 +16,6 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint64_t kWorthProgress = 10'000;  ///< batches
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-LedgerProgress progress() {
-  if (isatty(STDERR_FILENO) != 1) return {};
-  return [](std::uint64_t done, std::uint64_t total) {
-    if (total < kWorthProgress) return;
-    std::fprintf(stderr, "\r%llu of %llu batches%s", static_cast<unsigned long long>(done),
-                 static_cast<unsigned long long>(total), done >= total ? "\r\x1b[K" : "\x1b[K");
-  };
-}
 
 std::string text_of(const LedgerReport& report, const LedgerFinding& finding) {
   std::string out = report.path + ": ";
@@ -70,7 +60,7 @@ std::string json_of(const LedgerReport& report) {
 }  // namespace
 
 int verify(const std::string& ledger, bool json) {
-  const auto report = verify_ledger(ledger, progress());
+  const auto report = verify_ledger(ledger, progress_line("batches", kWorthProgress));
   if (!report.ok()) {
     app::complain("tallyman-rater", report.error());
     return app::kUsage;

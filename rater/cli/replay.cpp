@@ -1,0 +1,133 @@
+#include "rater/cli/replay.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "app/exit.hpp"
+#include "app/table.hpp"
+#include "rater/cli/progress.hpp"
+#include "rater/views/replay.hpp"
+
+namespace tallyman::rater::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kWorthProgress = 2000;  ///< batches
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+std::string name_of(const MessageDifference& difference) {
+  if (difference.customer.empty()) return "the sum of all";
+  if (difference.meter.empty()) return "the sum of " + difference.customer;
+  return difference.customer + " " + difference.meter;
+}
+
+/// Every value that differs: its path, as stored, as it comes out again; null = not there.
+Json fields_of(const MessageDifference& difference) {
+  Json fields = Json::array();
+  const Json stored = Json::parse(difference.stored, nullptr, false);
+  const Json again = Json::parse(difference.again, nullptr, false);
+  if (!stored.is_object() || !again.is_object()) return fields;
+  const Json then = stored.flatten(), now = again.flatten();
+  for (const auto& [path, value] : then.items()) {
+    const Json other = now.contains(path) ? now[path] : Json();
+    if (other != value) fields.push_back({{"path", path}, {"stored", value}, {"again", other}});
+  }
+  for (const auto& [path, value] : now.items()) {
+    if (!then.contains(path))
+      fields.push_back({{"path", path}, {"stored", nullptr}, {"again", value}});
+  }
+  return fields;
+}
+
+std::string text_of(const MessageDifference& difference, bool colour) {
+  std::string out = name_of(difference) + ": ";
+  if (difference.again.empty()) return out + "stored, and does not come out again\n";
+  if (difference.stored.empty()) return out + "comes out, and is not stored\n";
+  const Json fields = fields_of(difference);
+  if (fields.empty()) {
+    return out + "differs in " + (difference.what.empty() ? "its bytes" : difference.what) + "\n";
+  }
+  out += "\n";
+  for (const Json& field : fields) {
+    out += "  " + field["path"].get<std::string>() + "\n";
+    out += app::paint("  - " + dump(field["stored"]), app::Colour::bad, colour) + "\n";
+    out += app::paint("  + " + dump(field["again"]), app::Colour::good, colour) + "\n";
+  }
+  return out;
+}
+
+Json json_of(const Replay& replay) {
+  Json out{{"period", replay.period.id},
+           {"state", replay.state},
+           {"identical", replay.identical()},
+           {"records", replay.records},
+           {"sums", replay.sums},
+           {"streams", replay.streams},
+           {"batches", replay.batches},
+           {"stored", to_hex(replay.stored)},
+           {"again", to_hex(replay.again)}};
+  out["tz"] = {{"then", replay.tz_then}, {"now", replay.tz_now}};
+  out["differences"] = Json::array();
+  for (const MessageDifference& difference : replay.differences) {
+    Json one{{"type", difference.type},
+             {"customer", difference.customer},
+             {"meter", difference.meter},
+             {"stored", !difference.stored.empty()},
+             {"again", !difference.again.empty()},
+             {"fields", fields_of(difference)},
+             {"beside", difference.what}};
+    out["differences"].push_back(std::move(one));
+  }
+  return out;
+}
+
+std::string summary(const Replay& replay) {
+  const std::string counts = replay.period.id + " (" + replay.state +
+                             "): " + std::to_string(replay.records) + " records and " +
+                             std::to_string(replay.sums) + " sums out of " +
+                             std::to_string(replay.batches) + " batches of " +
+                             std::to_string(replay.streams) + " streams: ";
+  if (replay.identical()) {
+    return counts + "byte-identical, hash " + to_hex(replay.stored) + "\n";
+  }
+  std::string out = counts + std::to_string(replay.differences.size()) + " differ; stored hash " +
+                    to_hex(replay.stored) + ", now " + to_hex(replay.again) + "\n";
+  if (replay.tz_then != replay.tz_now) {
+    out += "closed with the tz database " + replay.tz_then + ", replayed with " + replay.tz_now +
+           ": months may have other bounds\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+int replay(const std::string& ledger, const std::string& period, bool json) {
+  const RealClock clock{};
+  const auto snapshot = Snapshot::open(ledger, clock);
+  if (!snapshot.ok()) {
+    app::complain("tallyman-rater", snapshot.error());
+    return app::kUsage;
+  }
+  const auto done = rater::replay(**snapshot, period, progress_line("batches", kWorthProgress));
+  if (!done.ok()) {
+    app::complain("tallyman-rater", done.error());
+    return app::kFound;
+  }
+  if (json) {
+    print(dump(json_of(*done)) + "\n");
+  } else {
+    for (const auto& difference : done->differences) {
+      print(text_of(difference, app::stdout_has_colour()));
+    }
+    print(summary(*done));
+  }
+  return done->identical() ? app::kDone : app::kFound;
+}
+
+}  // namespace tallyman::rater::cli
