@@ -122,19 +122,21 @@ std::string line_path(const Frame& frame, const Plot& plot, const PlotLine& line
                      area, edge);
 }
 
-std::string rule_lines(const Frame& frame, const std::vector<PlotRule>& rules) {
+std::string rule_lines(const Frame& frame, std::vector<PlotRule> rules) {
   std::string out;
-  double before = -100;
+  // The highest one's label stands above its line, all others below theirs: they never meet.
+  std::stable_sort(rules.begin(), rules.end(), [](const PlotRule& a, const PlotRule& b) {
+    return number(a.value) > number(b.value);
+  });
+  bool above = true;
   for (const PlotRule& rule : rules) {
     const double value = number(rule.value);
     if (value > frame.top) continue;
     const double y = frame.y(value);
     out += fmt::format(R"(<line class="rule {}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>)",
                        rule.css, kLeft, kWidth - kRight, y, y);
-    // Two labels at one height are one above, one below their line.
-    double label = y - 5;
-    if (label < kTop + 8 || std::abs(label - before) < 14) label = y + 14;
-    before = label;
+    const double label = above && y - 5 >= kTop + 8 ? y - 5 : y + 14;
+    above = false;
     out +=
         fmt::format(R"(<text class="label {}" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
                     rule.css, kWidth - kRight - 4, label, html_escape(rule.label));

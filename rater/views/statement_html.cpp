@@ -126,6 +126,12 @@ std::string list_of(const std::vector<std::string>& all) {
 std::string charges(const StatementMeter& m) {
   std::string out;
   for (const StatementCharge& c : m.charges) {
+    if (m.charges.size() == 1 &&
+        c.quantity.find('/') != std::string::npos) {  // no decimal is exact: --format json has it
+      out += (out.empty() ? "" : "<br>") + html_escape("about " + m.overuse + " × " + c.price +
+                                                       " = " + c.amount + " " + m.currency);
+      continue;
+    }
     out += (out.empty() ? "" : "<br>") +
            html_escape(c.quantity + " × " + c.price + " = " + c.amount + " " + m.currency);
   }
