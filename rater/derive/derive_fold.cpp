@@ -8,20 +8,6 @@ namespace {
 
 constexpr std::size_t kGapsKept = 8;
 
-/// Speeds from before the last intervals of all counters are asked for no more.
-void forget_speeds(fold::View& view) {
-  Ns oldest = wire::kMaxTime;
-  for (const auto& [epoch, c] : view.counters) {
-    oldest = std::min({oldest, c.from, c.position, c.suspect ? c.trusted_at : c.from});
-  }
-  auto first = view.speeds.begin();
-  while (first != view.speeds.end() && first + 1 != view.speeds.end() &&
-         (first + 1)->from <= oldest) {
-    ++first;
-  }
-  view.speeds.erase(view.speeds.begin(), first);
-}
-
 }  // namespace
 
 fold::Stream& Deriver::State::stream(std::uint64_t id) {
@@ -216,7 +202,6 @@ void Deriver::State::forget(Instance& instance, Ns at) {
                if (over) instance.forgotten = std::max(instance.forgotten, c.position);
                return over;
              }) > 0;
-      forget_speeds(view);
     }
     it = view.counters.empty() ? views.erase(it) : std::next(it);
   }

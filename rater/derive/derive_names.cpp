@@ -10,7 +10,7 @@ namespace tallyman::rater {
 namespace {
 
 /// Beyond, the earliest two become one that is as lenient as both.
-constexpr std::size_t kMaxSpeeds = 1024;
+constexpr std::size_t kMaxSpeeds = 64;
 
 template <typename T>
 const T* find(const fold::Stream& stream, wire::DefNo number) {

@@ -60,7 +60,7 @@ struct View {
   wire::DefNo info_number = 0;
   Ns info_from = kNever;
   std::map<std::string, std::string> info;
-  std::vector<Speed> speeds;  ///< ascending by `from`: those a counter may still need
+  std::vector<Speed> speeds;  ///< ascending by `from`; of the early ones the lenient sum
   // Not in a snapshot: empty right after a take().
   SlotUsage open;  ///< the slot being added to
   Ns open_from = 0, open_to = 0;

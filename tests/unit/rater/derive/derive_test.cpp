@@ -293,6 +293,23 @@ TEST_F(Derive, SpeedToldByTheClosingPollIsNoAnomaly) {
   EXPECT_TRUE(anomalies_.empty());
 }
 
+// Given a line that became slower long ago, and a counter that is new but known to have begun while
+// it was fast, then what that one counted is judged by the fast line too.
+TEST_F(Derive, SpeedsAreKeptForACounterThatBeganInTheirTime) {
+  info("", "10000", kNoon);
+  const auto old = epoch(1);
+  give(kNoon, {{old, 0}});
+  info("", "10", kNoon + kBeat);
+  Ns at = kNoon;
+  for (int i = 0; i < 3 * 8640; ++i) {
+    at += kBeat;
+    give(at, {{old, 0}});
+  }
+  const auto begun = epoch(2, kNoon);
+  give(at + kBeat, {{old, 0}, {begun, 400'000'000'000}});
+  EXPECT_TRUE((take(), anomalies_.empty()));
+}
+
 // Given two readings in a row that cannot be believed, the second below the first, then growth
 // learnt late at the second's instant makes nothing of the quarantined time known.
 TEST_F(Derive, QuarantinedTimeIsNotCoveredByGrowthLearntLate) {
