@@ -1,10 +1,10 @@
 // How numbers lead to counters, and how info labels reach views.
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "rater/derive/derive_fold.hpp"
+#include "rater/derive/line_speed.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -37,19 +37,6 @@ SeriesKey key_of(const fold::Stream& stream, const wire::SeriesDef& series) {
           .unit = metric.unit,
           .kind = metric.kind,
           .labels = labels_of(metric.identity, series.identity)};
-}
-
-/// Mbit/s of a physical interface by its info labels; 0 = not told, or a kind whose speed is only a
-/// nominal figure (veth, tun, bridge …).
-std::uint64_t speed_of(const std::map<std::string, std::string>& labels) {
-  const auto kind = labels.find("kind");
-  if (kind != labels.end() && !kind->second.empty()) return 0;
-  const auto speed = labels.find("speed");
-  if (speed == labels.end()) return 0;
-  std::uint64_t mbit = 0;
-  const std::string& text = speed->second;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mbit);
-  return error == std::errc() && end == text.data() + text.size() ? mbit : 0;
 }
 
 }  // namespace
@@ -188,7 +175,7 @@ void Deriver::State::tell_info(Stream& stream, const Target& target, Ns at) {
 
 void Deriver::State::tell_speed(View& view, Ns from) {
   if (view.key.series.unit != "bytes" || view.key.series.kind != wire::Kind::counter) return;
-  const std::uint64_t mbit = speed_of(view.info);
+  const std::uint64_t mbit = line_mbit(view.info);
   auto& speeds = view.speeds;
   if (!speeds.empty() && speeds.back().mbit == mbit) return;
   speeds.push_back({from, mbit});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "rater/derive/line_speed.hpp"
+
 namespace tallyman::rater {
 
 namespace {
@@ -40,6 +42,23 @@ u128 sum_of(const SlotArray& slots, std::int64_t first, std::int64_t end) {
   return sum;
 }
 
+/// The fastest that any view told of for any part of a time; 0 when one does not tell.
+std::uint64_t fastest_line(const std::vector<ClaimedView>& views, const Span& within) {
+  std::uint64_t best = 0;
+  for (const ClaimedView& view : views) {
+    const std::vector<InfoSpan>& info = view.facts->info;
+    if (info.empty()) return 0;
+    for (std::size_t i = 0; i < info.size(); ++i) {
+      const bool over = i + 1 < info.size() && info[i + 1].from <= within.from;
+      if (over || (i > 0 && info[i].from >= within.to)) continue;
+      const std::uint64_t mbit = line_mbit(info[i].labels);
+      if (mbit == 0) return 0;
+      best = std::max(best, mbit);
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 struct ClaimWalk::Known {
@@ -66,6 +85,7 @@ ClaimWalk::ClaimWalk(const Bounds& bounds, Ns slot, std::vector<ClaimedView> vie
     mine_.views.push_back(view.facts->view.agent + "/" + view.facts->view.instance);
     mine_.resolution = std::max(mine_.resolution, view.facts->resolution);
   }
+  mine_.mbit = fastest_line(views_, bounds_.all);
 }
 
 void ClaimWalk::run() {

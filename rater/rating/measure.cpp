@@ -6,6 +6,7 @@
 
 #include "rater/rating/measure_gauge.hpp"
 #include "rater/rating/measure_p95.hpp"
+#include "rater/rating/rate_bound.hpp"
 
 namespace tallyman::rater {
 
@@ -83,6 +84,11 @@ void measure_level(const Meter& meter, const MeterInput& input, const Period& pe
     measure_gauge(meter, input.out, period, zone, slot, m);
   } else {
     measure_p95(meter, input, period, slot, m);
+    if (m.base_high && *m.base_high == m.base_low) return;
+    const auto bound = p95_at_line_speed(meter, input, period, slot);
+    if (!bound) return;
+    const Rational high = std::max(Rational(*bound), m.base);
+    m.base_high = m.base_high ? std::min(*m.base_high, high) : high;
   }
 }
 

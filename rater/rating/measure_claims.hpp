@@ -27,6 +27,7 @@ struct OwnedSeries {
   Pieces pieces;                   ///< ascending; only what something is known of
   u128 waived = 0;                 ///< amount that waivers left out of `pieces`
   Ns waived_ns = 0;                ///< time that they left out of `held`
+  std::uint64_t mbit = 0;          ///< what its line carries at most, as info told; 0 = unknown
 
   [[nodiscard]] Ns held_ns() const;
   [[nodiscard]] Ns covered_ns() const;

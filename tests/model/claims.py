@@ -41,11 +41,12 @@ class Holding:
     agents: set
     held: list = field(default_factory=list)
     parts: list = field(default_factory=list)
+    mbit: int = 0   # what its line carries at most; 0: not known
 
     def within(self, times):
         """What of it lies in these times. A part that they cut is divided in proportion."""
         times = spans.union(times)
-        out = Holding(self.series, self.agents, spans.intersection(self.held, times))
+        out = Holding(self.series, self.agents, spans.intersection(self.held, times), mbit=self.mbit)
         for part in self.parts:
             for a, b in spans.cut(times, part.begin, part.end):
                 piece = part.cut(a, b)
@@ -120,6 +121,19 @@ def owners(catalogue, period, series, view, span):
     return out, conflicts
 
 
+def line_speed(views, begin, end):
+    """The fastest in Mbit/s that the views tell of for any part of a time; 0 when one does not tell."""
+    told = []
+    for view in views:
+        for i, (since, labels) in enumerate(view.labels):
+            until = view.labels[i + 1][0] if i + 1 < len(view.labels) else FOR_EVER
+            if until <= begin or (i > 0 and since >= end):
+                continue
+            text = labels.get("speed", "")
+            told.append(int(text) if not labels.get("kind") and text.isdigit() else 0)
+    return max(told) if told and 0 not in told else 0
+
+
 def share(amount, a, b, length):
     return amount * b // length - amount * a // length
 
@@ -171,7 +185,8 @@ class Attribution:
                 if owner is None:
                     rest += part.amount
                     continue
-                mine = holdings.setdefault(owner, Holding(series, {v.agent for v in views}))
+                mine = holdings.setdefault(owner, Holding(series, {v.agent for v in views},
+                                                          mbit=line_speed(views, *span)))
                 mine.held.append((a, b))
                 if part.covered or part.amount:
                     mine.parts.append(part)

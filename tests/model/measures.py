@@ -45,14 +45,15 @@ class Cell:
 
 
 def rates(holdings, slot):
-    """Cells of counters: bytes in a slot. Nothing bounds what a counter did unseen."""
+    """Cells of counters: bytes in a slot. Only its line's speed bounds what a counter did unseen."""
     out = {}
     for holding in holdings:
+        most = holding.mbit * 125_000 * slot // 10**9 if holding.mbit else UNBOUNDED
         for n, (_, parts) in held_slots(holding, slot).items():
             cell = out.setdefault(n, Cell())
             amount, covered = sum(p.amount for p in parts), sum(p.covered for p in parts)
             if 2 * covered < slot:
-                cell.high = UNBOUNDED
+                cell.high += most
                 continue
             seen = covered - sum(p.guessed for p in parts)
             value = amount if covered >= slot else amount * slot // covered
@@ -61,7 +62,7 @@ def rates(holdings, slot):
             cell.measured |= certain
             cell.spread |= not certain
             cell.low += amount if certain else 0
-            cell.high += value if certain and covered >= slot else UNBOUNDED
+            cell.high += value if certain and covered >= slot else max(value, most)
     return out
 
 

@@ -257,5 +257,57 @@ TEST(Ports, TheAggregateIsNamedByTheMeter) {
   EXPECT_EQ(bill(Direction::p95_of_max, Aggregate::each), "150");
 }
 
+/// Given more missing slots than a p95 discards, then the bound is that of lines at full speed in
+/// them, and nobody can say where the speed of one is not known.
+TEST(Ports, TheBoundTakesMissingSlotsAtLineSpeed) {
+  std::mt19937_64 random(12);
+  for (int round = 0; round < 200; ++round) {
+    const auto n = static_cast<std::int64_t>(1 + random() % 100);
+    const Period period = period_of(n);
+    OwnedSeries in = series_of("rx", "1", period), out = series_of("tx", "1", period);
+    in.mbit = out.mbit = 8;  // 300,000,000 bytes a slot
+    std::vector<u128> ins, outs, sums, highest;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const std::int64_t slot = kStart / kSlot + i;
+      u128 both[2];
+      for (OwnedSeries* series : {&in, &out}) {
+        u128 bound = 300'000'000;
+        const u128 amount = random() % 300'000'000;
+        const auto kind = random() % 6;
+        const Ns covered = kind == 0 ? kSlot / 2 : kSlot, estimated = kind == 1 ? kSlot : 0;
+        if (kind > 1) bound = amount;
+        if (kind != 2) {
+          series->pieces.push_back({slot, slot * kSlot, (slot + 1) * kSlot,
+                                    kind == 0 ? amount / 2 : amount, covered, estimated, 0, 0});
+        } else {
+          bound = 300'000'000;
+        }
+        both[series == &in ? 0 : 1] = bound;
+      }
+      ins.push_back(both[0]);
+      outs.push_back(both[1]);
+      sums.push_back(both[0] + both[1]);
+      highest.push_back(std::max(both[0], both[1]));
+    }
+    Meter meter;
+    meter.measure = Measure::p95;
+    meter.in = "rx";
+    meter.out = "tx";
+    meter.unit = *unit_named("bit/s");
+    const auto bound = [&](Direction direction) {
+      meter.direction = direction;
+      const Measured m = measure(meter, {{&in}, {&out}, {}}, period, "UTC", kSlot);
+      EXPECT_TRUE(m.base_high.has_value());
+      EXPECT_GE(m.base_high.value_or(Rational()), m.base);
+      return m.base_high.value_or(Rational());
+    };
+    EXPECT_EQ(bound(Direction::in), Rational(percentile(ins)));
+    EXPECT_EQ(bound(Direction::out), Rational(percentile(outs)));
+    EXPECT_EQ(bound(Direction::p95_of_sum), Rational(percentile(sums)));
+    EXPECT_EQ(bound(Direction::p95_of_max), Rational(percentile(highest)));
+    EXPECT_EQ(bound(Direction::max_of_p95), Rational(std::max(percentile(ins), percentile(outs))));
+  }
+}
+
 }  // namespace
 }  // namespace tallyman::rater
