@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -180,7 +181,7 @@ Result<PluginVersion> PluginStore::admit(const std::string& file, Trust trust) {
   if (!bytes) return bytes.error();
   StoredPlugin stored =
       copy_in(directory_, trouble_, file, *bytes, loop_.clock().wall(), ".now.tmp");
-  return hold(std::move(stored));
+  return admitted(std::move(stored));
 }
 
 void PluginStore::admit_later(const std::string& file, Trust trust, Admitted done) {
@@ -195,7 +196,7 @@ void PluginStore::admit_later(const std::string& file, Trust trust, Admitted don
           },
           [this, stored, done = std::move(done)] {
             if (!*stored) return done(stored->error());
-            done(hold(std::move(**stored)));
+            done(admitted(std::move(**stored)));
           }});
 }
 
@@ -215,6 +216,11 @@ PluginVersion PluginStore::hold(StoredPlugin stored) {
   } else if (trouble_.empty()) {
     log::warning("{}: {}", version->file, version->note);
   }
+  return version;
+}
+
+PluginVersion PluginStore::admitted(StoredPlugin stored) {
+  PluginVersion version = hold(std::move(stored));
   tidy(name_of(version->file));
   return version;
 }
@@ -226,12 +232,14 @@ bool PluginStore::in_use(const std::string& path) const {
   });
 }
 
-void PluginStore::tidy(const std::string& name) {
-  std::size_t kept = 0;
+// Of this name only; empty: of all.
+void PluginStore::tidy(const std::string& only) {
+  std::map<std::string, std::size_t> kept;
   std::uint64_t bytes = 0;
   for (const Copy& copy : copies_in(directory_)) {
     bytes += copy.bytes;
-    const bool one_more = copy.name == name && ++kept > kKept;
+    const bool meant = only.empty() || copy.name == only;
+    const bool one_more = meant && ++kept[copy.name] > kKept;
     if ((one_more || bytes > kMostBytes) && !in_use(copy.path)) {
       if (::unlink(copy.path.c_str()) == 0) bytes -= copy.bytes;
     }
@@ -243,6 +251,7 @@ void PluginStore::sync_soon(const std::string& path) {
   unsynced_.insert(path);
   loop_.cancel(sync_timer_);
   sync_timer_ = loop_.after(kSyncAfter, [this] {
+    tidy("");
     for (const std::string& copy : std::exchange(unsynced_, {})) {
       submit({[copy] { return sync_copy(copy); }, nullptr});
     }

@@ -11,7 +11,9 @@
 // hashed: after a power loss it may be empty, and is then written anew.
 //
 // Of each name the two copies admitted last stay, and whatever is in use; of all together 256 MiB,
-// the longest unadmitted going first.
+// the longest unadmitted going first. What an admission makes one too many of its name goes at
+// once; of the other names, what is let go of goes when the copies are synced: by then everybody
+// holds what they run, who may not have at a start.
 //
 // Where there can be no copy (a full disk, a file system mounted noexec) the file itself is loaded,
 // and the version says why: a plugin that might be overwritten under way meters better than none.
@@ -82,7 +84,8 @@ class PluginStore {
     std::function<void()> done;
   };
   [[nodiscard]] bool in_use(const std::string& path) const;
-  void tidy(const std::string& name);
+  [[nodiscard]] PluginVersion admitted(StoredPlugin stored);
+  void tidy(const std::string& only);
   void sync_soon(const std::string& path);
   void submit(Task task);
   void next();

@@ -245,6 +245,23 @@ TEST_F(PluginStoreTest, knows_who_writes) {
   EXPECT_EQ(writer_of(file), Writer::none);
 }
 
+// Given copies of a name that nobody admits any more, held when the last was, then once they are
+// let go of they go with what is admitted under another name; what is held stays.
+TEST_F(PluginStoreTest, names_that_are_gone_are_tidied) {
+  std::vector<PluginVersion> held;
+  for (int i = 0; i < 5; i++) held.push_back(admit(folder_.write("gone.so", std::to_string(i))));
+  const std::string kept = held.front()->path;
+  held.resize(1);
+  EXPECT_EQ(copies().size(), 5U);
+  const PluginVersion other = admit(folder_.write("other.so", "other"));
+  EXPECT_EQ(copies().size(), 6U) << "not all may hold what they run yet";
+  clock_.advance(kMinute);
+  loop_.after(0, [this] { loop_.stop(); });
+  loop_.run();
+  EXPECT_EQ(copies().size(), 4U);
+  EXPECT_TRUE(std::filesystem::exists(kept));
+}
+
 // Given files that may wait, then they are admitted off the loop in their order, errors and all.
 TEST_F(PluginStoreTest, admits_later) {
   std::vector<std::string> said;
