@@ -80,8 +80,7 @@ Status Agent::open(std::optional<AgentState> former) {
   if (!made.ok()) return made;
   Result<wire::BootId> boot = boot_id();
   if (!boot) return boot.error();
-  if (former) Fd(former->lock).reset();  // held until now: nobody else has been at the spool
-  auto spool = Spool::open(config_.spool, config_.agent, *boot, loop_.clock());
+  auto spool = open_spool(former ? &*former : nullptr, *boot);
   if (!spool) return spool.error();
   spool_ = std::move(*spool);
   if (Status guarded = guard_state(); !guarded.ok()) return guarded;
@@ -108,7 +107,8 @@ Status Agent::open(std::optional<AgentState> former) {
   journal.unaccounted = [this] { return unaccounted(); };
   journal.durable = [this] { link_->offer(); };
   journal.event = [this](const std::string& what) { event("", "spool: " + what); };
-  auto started = Journal::start(loop_, *spool_, config_.group_commit, std::move(journal));
+  auto started = Journal::start(loop_, *spool_, config_.group_commit, std::move(journal),
+                                former ? former->durable_definitions : std::nullopt);
   if (!started) return started.error();
   journal_ = std::move(*started);
 
@@ -181,6 +181,13 @@ void Agent::open_link() {
   Link::Handlers handlers;
   handlers.durable_definitions = [this] { return journal_->durable_definitions(); };
   handlers.new_incarnation = [this] { journal_->new_incarnation(); };
+  handlers.hold = [this](SyncJob job, std::function<void(const Status&)> done) {
+    journal_->aside(std::move(job),
+                    [this, done = std::move(done)](const SyncJob& held, const Status& result) {
+                      spool_->held(held, result);
+                      done(result);
+                    });
+  };
   handlers.event = [this](const std::string& what) {
     log::info("{}", what);
     event("", what);

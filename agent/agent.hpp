@@ -73,6 +73,7 @@ class Agent {
   void on_admitted(const std::string& path);
   void on_gone(const std::string& path, const DropIn& was);
   void retire(const Instance& instance, const std::string& why);
+  void retire(const std::string& name, const wire::Gap& gap);
   void end_retired(const std::string& name);
   [[nodiscard]] std::string file_note(const Instance& instance) const;
   [[nodiscard]] std::vector<PluginStatus> plugin_statuses() const;
@@ -88,6 +89,8 @@ class Agent {
   void take_over(AgentState& former);
   void tell_reexec(const AgentState& former);
   void hold_others(const AgentState& former);
+  [[nodiscard]] Result<std::unique_ptr<Spool>> open_spool(AgentState* former,
+                                                          const wire::BootId& boot);
   void adopt(InstanceState&& state);
 
   using Done = std::function<void(const Status&)>;

@@ -165,10 +165,14 @@ void Agent::retire(const Instance& instance, const std::string& why) {
   if (instance.covered() == 0) return;
   const Ns next = instance.covered() + instance.config().interval;
   const wire::DefNo number = spool_->dictionary().intern(instance.definition());
-  Retired& retired = retired_[instance.config().name];
+  retire(instance.config().name, wire::Gap{number, 0, next, next, Cause::disabled, why});
+}
+
+void Agent::retire(const std::string& name, const wire::Gap& gap) {
+  Retired& retired = retired_[name];
   loop_.cancel(retired.timer);
-  retired.gap = wire::Gap{number, 0, next, next, Cause::disabled, why};
-  retired.timer = loop_.after(0, [this, name = instance.config().name] { end_retired(name); });
+  retired.gap = gap;
+  retired.timer = loop_.after(0, [this, name] { end_retired(name); });
 }
 
 void Agent::end_retired(const std::string& name) {

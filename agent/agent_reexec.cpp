@@ -1,6 +1,7 @@
 // The agent before and after an exec of its new program: what is handed over, and what becomes of
 // it.
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 #include "agent/agent.hpp"
 #include "agent/reexec/handover.hpp"
+#include "agent/spool/segment.hpp"
 #include "app/log.hpp"
 
 namespace tallyman::agent {
@@ -23,8 +25,13 @@ void Agent::open_reexec() {
   std::vector<std::string> arguments{"--config", config_.file};
   if (!defaults_.socket.empty()) arguments.insert(arguments.end(), {"--socket", defaults_.socket});
   Reexec::Handlers handlers;
-  handlers.prepare = [this] { journal_->write_out(); };
+  handlers.prepare = [this] {
+    journal_->write_out();
+    journal_->hold_write_outs(true);
+  };
+  handlers.go_on = [this] { journal_->hold_write_outs(false); };
   handlers.hindrance = [this] { return hindrance(); };
+  handlers.writing = [this] { return journal_->writes_out(); };
   handlers.calm = [this] { return calm(); };
   handlers.freeze = [this](bool last) { return freeze(last); };
   reexec_ =
@@ -56,8 +63,6 @@ std::string Agent::hindrance() const {
     if (instance->changes_over()) return "another version of `" + name + "` is taking over";
   }
   if (!drop_ins_->idle() || !plugins_->idle()) return "a plugin is being examined";
-  // An exec ends the thread that waits for the disk, and would wait with it.
-  if (journal_->writes_out()) return "what was read is still being written to the disk";
   return {};
 }
 
@@ -84,6 +89,13 @@ Result<AgentState> Agent::freeze(bool last) {
   state.frozen = loop_.clock().boot();
   state.reexecs = reexecs_;
   state.lock = descriptor_of(config_.spool.directory + "/lock");
+  if (!journal_->writes_out()) state.spool = spool_->save();
+  if (state.spool) {
+    const std::string newest = segment_name(state.spool->segments.back().first);
+    state.segment = descriptor_of(config_.spool.directory + "/" + newest);
+    state.durable_definitions = journal_->durable_definitions();
+  }
+  for (const auto& [name, retired] : retired_) state.retired[name] = retired.gap;
   state.listener = desk_->listener();
   state.asker = asker_ ? asker_->descriptor() : -1;
   for (const auto& [name, instance] : instances_) {
@@ -91,6 +103,22 @@ Result<AgentState> Agent::freeze(bool last) {
     state.instances.push_back(instance->freeze());
   }
   return state;
+}
+
+// As the former program left it; where that cannot be, as a recovery finds it.
+Result<std::unique_ptr<Spool>> Agent::open_spool(AgentState* former, const wire::BootId& boot) {
+  Fd lock(former != nullptr ? former->lock : -1);
+  const Fd segment(former != nullptr ? former->segment : -1);  // until it is opened again
+  if (former != nullptr && former->spool && lock.valid()) {
+    fcntl(lock.get(), F_SETFD, FD_CLOEXEC);
+    auto resumed = Spool::resume(config_.spool, config_.agent, boot, loop_.clock(),
+                                 std::move(*former->spool), std::move(lock));
+    if (resumed) return resumed;
+    log::warning("re-exec: {}: the spool is recovered", resumed.error().text());
+  }
+  if (former != nullptr) former->durable_definitions.reset();
+  lock.reset();
+  return Spool::open(config_.spool, config_.agent, boot, loop_.clock());
 }
 
 // Hosts that nobody goes on with, such as one that was killed and waits in the kernel: as before
@@ -116,6 +144,9 @@ void Agent::take_over(AgentState& former) {
   reexecs_ = former.reexecs + 1;
   hold_others(former);
   const bool same = former.incarnation == spool_->incarnation();
+  for (const auto& [name, gap] : former.retired) {
+    if (same) retire(name, gap);
+  }
   for (InstanceState& state : former.instances) {
     if (same) {
       adopt(std::move(state));
@@ -142,12 +173,12 @@ void Agent::tell_reexec(const AgentState& former) {
 void Agent::adopt(InstanceState&& state) {
   InstancePast past;
   past.covered = state.covered;
+  past.thaws = true;
   past.since = state.since;
   past.why = state.since_why;
   past.known = state.recorder.definition;
   const SteeringTable& steered = steering_->table();
   if (auto found = steered.find(state.config.name); found != steered.end()) {
-    past.steering.before = found->second.before;
     past.steering.pin = found->second.pin;
   }
   past.steering.disabled = state.disabled;

@@ -15,14 +15,16 @@ constexpr std::size_t kValuesPerPage = 1U << 15U;
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::start(app::EventLoop& loop, Spool& spool, Ns group_commit,
-                                                Handlers handlers) {
+                                                Handlers handlers,
+                                                std::optional<wire::DefNo> durable) {
   std::unique_ptr<Journal> journal(new Journal(loop, spool, group_commit, std::move(handlers)));
   Journal* raw = journal.get();
   auto thread = SyncThread::start(
-      loop, [raw](const SyncJob& job, const Status& result) { raw->synced(job, result); });
+      loop, [raw](const SyncJob& job, const Status& result) { raw->ended(job, result); });
   if (!thread) return thread.error();
   journal->thread_ = std::move(*thread);
-  journal->tick_ = loop.after(group_commit, [raw] { raw->tick(); });
+  if (durable) journal->durable_definitions_ = *durable;
+  journal->tick_ = loop.after(durable ? 0 : group_commit, [raw] { raw->tick(); });
   return journal;
 }
 
@@ -102,6 +104,37 @@ void Journal::write_out() {
   thread_->submit(std::move(*job));
 }
 
+void Journal::aside(SyncJob job, SyncThread::Done done) {
+  asides_.push_back({std::move(job), std::move(done)});
+  next_aside();
+}
+
+void Journal::next_aside() {
+  if (asides_.empty() || held_ || thread_->busy()) return;
+  aside_runs_ = true;
+  submitted_ = loop_.clock().boot();
+  thread_->submit(asides_.front().job);
+}
+
+void Journal::hold_write_outs(bool hold) {
+  held_ = hold;
+  next_aside();
+}
+
+void Journal::ended(const SyncJob& job, const Status& result) {
+  if (std::exchange(aside_runs_, false)) {
+    const Aside aside = std::move(asides_.front());
+    asides_.pop_front();
+    aside.done(job, result);
+  } else {
+    synced(job, result);
+  }
+  next_aside();
+  if (!closing_) return;
+  write_out();
+  if (!thread_->busy() && closed_) std::exchange(closed_, nullptr)();
+}
+
 std::string Journal::hung() const {
   if (!thread_->busy()) return {};
   const Ns waited = loop_.clock().boot() - submitted_;
@@ -123,7 +156,7 @@ void Journal::tick() {
   tick_ = loop_.after(group_commit_, [this] { tick(); });
   flush();
   (void)seal(false);
-  write_out();
+  if (!held_) write_out();
   note_shed();
   note_hung();
 }
@@ -136,9 +169,6 @@ void Journal::synced(const SyncJob& job, const Status& result) {
   } else {
     note_trouble(result.error().text());
   }
-  if (!closing_) return;
-  write_out();
-  if (!thread_->busy() && closed_) std::exchange(closed_, nullptr)();
 }
 
 void Journal::close(std::function<void()> done) {

@@ -1,8 +1,10 @@
 #pragma once
 // The way of polls and gaps into the spool: pages, seals, watermarks, and the write-out.
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/instance/recorder.hpp"
@@ -26,9 +28,11 @@ class Journal {
     std::function<void(const std::string& what)> event;  ///< for status: trouble, and its end
   };
 
-  /// `group_commit`: what is added is written out at most so much later.
+  /// `group_commit`: what is added is written out at most so much later. `durable`: the highest
+  /// definition that is, of a spool that was resumed; what is dirty is then written out at once.
   static Result<std::unique_ptr<Journal>> start(app::EventLoop& loop, Spool& spool, Ns group_commit,
-                                                Handlers handlers);
+                                                Handlers handlers,
+                                                std::optional<wire::DefNo> durable = std::nullopt);
   ~Journal();
 
   void poll(RecordedPoll poll, Pending::Outcome outcome);
@@ -39,6 +43,10 @@ class Journal {
   [[nodiscard]] Status hand_over(bool seal);
   /// Begins to write out what is in the spool by now, unless a write-out is under way.
   void write_out();
+  /// Runs what else has to wait for the disk, in order, and calls back with how it ended.
+  void aside(SyncJob job, SyncThread::Done done);
+  /// While held, nothing of this begins, so that an exec finds none under way: for a moment.
+  void hold_write_outs(bool hold);
   [[nodiscard]] bool writes_out() const { return thread_->busy(); }
 
   /// Writes what waits, seals, and calls back once that is durable, or cannot be made so.
@@ -60,6 +68,8 @@ class Journal {
   Status seal(bool now);
   void tick();
   void synced(const SyncJob& job, const Status& result);
+  void ended(const SyncJob& job, const Status& result);
+  void next_aside();
   void note_trouble(const std::string& trouble);
   void note_shed();
   void note_hung();
@@ -78,6 +88,13 @@ class Journal {
   std::uint64_t lost_polls_ = 0;
   std::string trouble_;
   Ns submitted_ = 0;  ///< boot instant of the write-out under way
+  bool held_ = false;
+  struct Aside {
+    SyncJob job;
+    SyncThread::Done done;
+  };
+  std::deque<Aside> asides_;
+  bool aside_runs_ = false;  ///< the first of them
   bool told_hung_ = false;
   std::string shed_;  ///< what the spool has given up, as last told
   bool closing_ = false;

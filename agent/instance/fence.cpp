@@ -106,8 +106,14 @@ void Fence::forget(pid_t pid) {
 }
 
 void Fence::started(const std::string& instance, pid_t pid) {
+  const std::uint64_t at = start_time(pid).value_or(0);
+  const auto known = [&](const auto& host) {
+    return host->instance == instance && host->pid == pid && host->started == at && at != 0;
+  };
+  // The file says so already: a program of this process before this one wrote it.
+  if (std::any_of(hosts_.begin(), hosts_.end(), known)) return;
   forget(pid);  // a pid that comes again is another process
-  hosts_.push_back(std::make_unique<Host>(Host{instance, pid, start_time(pid).value_or(0)}));
+  hosts_.push_back(std::make_unique<Host>(Host{instance, pid, at}));
   write();
 }
 

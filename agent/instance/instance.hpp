@@ -65,6 +65,7 @@ struct InstancePast {
   std::string why;                         ///< of that gap; empty = as `since` is
   std::optional<wire::InstanceDef> known;  ///< what its polls were last written under, if any
   Steering steering;
+  bool thaws = false;  ///< thaw() follows, with the versions that steering names
 };
 
 /// Owned by the Agent; main thread.

@@ -21,6 +21,9 @@ InstanceState Instance::freeze() const {
   state.since_why = since_why_;
   if (version_) state.version = *version_;
   if (next_) state.next = *next_;
+  if (ran_) state.ran = *ran_;
+  if (before_) state.before = *before_;
+  if (pinned_) state.pinned = *pinned_;
   state.refused = refused_;
   state.described = described_;
   state.needs = needs_;
@@ -57,8 +60,14 @@ void Instance::thaw(InstanceState&& state) {
   supervisor_.restore(state.supervisor);
   asked_ = state.asked;
   if (state.schedule) schedule_.emplace(config_.interval, *state.schedule);
-  if (state.version) version_ = context_.keep_version(std::move(*state.version));
-  if (state.next) next_ = context_.keep_version(std::move(*state.next));
+  const auto kept = [this](std::optional<StoredPlugin>& version) -> PluginVersion {
+    return version ? context_.keep_version(std::move(*version)) : nullptr;
+  };
+  version_ = kept(state.version);
+  next_ = kept(state.next);
+  ran_ = kept(state.ran);
+  before_ = kept(state.before);
+  pinned_ = kept(state.pinned);
   refused_ = state.refused;
   described_ = std::move(state.described);
   needs_ = std::move(state.needs);

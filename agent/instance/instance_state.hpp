@@ -55,6 +55,7 @@ struct InstanceState {
   std::optional<StoredPlugin> version;
   std::optional<StoredPlugin> next;
   bool refused = false;
+  std::optional<StoredPlugin> ran, before, pinned;
   std::optional<Described> described;
   std::vector<KnownNeeds> needs;
   std::string surplus;

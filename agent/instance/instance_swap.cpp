@@ -47,11 +47,12 @@ RetiredHosts::Handlers Instance::retired_handlers() {
 // ---- which version ------------------------------------------------------------------------------
 
 void Instance::recall_versions(const InstancePast& past) {
+  pin_ = past.steering.pin;
+  if (past.thaws) return;
   const auto kept = [&](const Hash& digest) {
     return digest == kNoHash ? nullptr : context_.kept(config_, digest);
   };
   before_ = kept(past.steering.before);
-  pin_ = past.steering.pin;
   if (pin_) pinned_ = kept(pin_->runs);
   if (past.known) ran_ = pin_ ? pinned_ : kept(past.known->digest);
 }

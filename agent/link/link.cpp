@@ -37,7 +37,7 @@ Link::~Link() {
 void Link::start() { perform(state_.start(loop_.clock().boot())); }
 
 void Link::offer() {
-  if (state_.phase() != LinkPhase::connected) return;
+  if (state_.phase() != LinkPhase::connected || holding_) return;
   send_batches();
   rearm();
 }
@@ -75,7 +75,7 @@ LinkStatus Link::status() const {
 
 void Link::rearm() {
   loop_.cancel(std::exchange(timer_, 0));
-  if (state_.timer() != std::numeric_limits<Ns>::max()) {
+  if (state_.timer() != std::numeric_limits<Ns>::max() && !holding_) {
     timer_ = loop_.at(state_.timer(), [this] {
       timer_ = 0;
       perform(state_.on_timer(loop_.clock().boot()));
@@ -95,14 +95,41 @@ void Link::rearm() {
 }
 
 void Link::perform(const LinkEffects& effects) {
-  for (const LinkEffect& effect : effects) {
-    if (Status status = perform(effect); !status.ok()) {
-      log::error("link: {}", status.error().text());
-      (void)state_.on_trouble(status.error().text(), loop_.clock().boot());
+  for (auto effect = effects.begin(); effect != effects.end(); ++effect) {
+    if (effect->what == LinkEffect::What::hold && hold(*effect, {effect + 1, effects.end()})) break;
+    if (Status status = perform(*effect); !status.ok()) {
+      trouble(status.error());
       break;
     }
   }
   rearm();
+}
+
+void Link::trouble(const Error& error) {
+  log::error("link: {}", error.text());
+  (void)state_.on_trouble(error.text(), loop_.clock().boot());
+}
+
+// The rest waits for the disk, as do messages; the loop does not. False: it is held already.
+bool Link::hold(const LinkEffect& effect, LinkEffects rest) {
+  auto job = spool_.hold_job(effect.number, effect.token, effect.slot);
+  if (!job) return false;
+  holding_ = true;
+  loop_.unwatch(std::exchange(watch_, 0));
+  const auto done = [this, rest = std::move(rest),
+                     alive = std::weak_ptr<bool>(alive_)](const Status& result) {
+    if (alive.expired()) return;
+    holding_ = false;
+    listen();
+    if (!result.ok()) trouble(result.error());
+    perform(result.ok() ? rest : LinkEffects{});
+  };
+  handlers_.hold(std::move(*job), done);
+  return true;
+}
+
+void Link::listen() {
+  if (socket_) watch_ = loop_.watch(*socket_, [this] { receive(); });
 }
 
 Status Link::perform(const LinkEffect& effect) {
@@ -117,7 +144,7 @@ Status Link::perform(const LinkEffect& effect) {
       (void)send(wire::Heartbeat{spool_.token(), loop_.clock().wall(), spool_.stats().sealed});
       return {};
     case What::hold:
-      return spool_.hold(effect.number, effect.token, effect.slot);
+      return {};  // it is: hold() found nothing to do
     case What::rewind:
       return spool_.rewind(effect.number, effect.hash);
     case What::acknowledge:
@@ -148,7 +175,7 @@ Status Link::connect(std::size_t endpoint) {
   auto socket = app::MessageSocket::dealer(rater_.endpoints[endpoint], options);
   if (!socket) return socket.error();
   socket_.emplace(std::move(*socket));
-  watch_ = loop_.watch(*socket_, [this] { receive(); });
+  listen();
   return {};
 }
 
@@ -242,7 +269,7 @@ LinkFacts Link::facts(const wire::RaterMessage& message) const {
 
 void Link::receive() {
   constexpr int kPerTurn = 64;
-  for (int i = 0; i < kPerTurn && socket_; i++) {
+  for (int i = 0; i < kPerTurn && socket_ && !holding_; i++) {
     std::optional<app::Message> message = socket_->receive();
     if (!message) return;
     heard_ = true;

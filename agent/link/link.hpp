@@ -2,6 +2,7 @@
 // The link to the rater: a DEALER socket, and the spool it empties.
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class Link {
   struct Handlers {
     std::function<wire::DefNo()> durable_definitions;
     std::function<void()> new_incarnation;  ///< the spool began one
+    /// Runs a job that waits for the disk, elsewhere, and calls back once the spool knows its end.
+    std::function<void(SyncJob, std::function<void(const Status&)>)> hold;
     std::function<void(const std::string& what)> event;
   };
   Link(app::EventLoop& loop, Spool& spool, std::string agent, RaterAddress rater,
@@ -46,6 +49,9 @@ class Link {
  private:
   void perform(const LinkEffects& effects);
   [[nodiscard]] Status perform(const LinkEffect& effect);
+  [[nodiscard]] bool hold(const LinkEffect& effect, LinkEffects rest);
+  void trouble(const Error& error);
+  void listen();
   [[nodiscard]] Status connect(std::size_t endpoint);
   [[nodiscard]] bool send(const wire::AgentMessage& message);
   [[nodiscard]] bool send_batch(Bytes batch);
@@ -73,6 +79,9 @@ class Link {
   std::string told_why_;
   std::string told_note_;
   Ns noted_ = 0;  ///< wall instant of that
+  /// What the welcome gave is being made durable: until then nothing is said or heard.
+  bool holding_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace tallyman::agent

@@ -41,20 +41,33 @@ void Reexec::begin(Refused refused) {
 void Reexec::rehearsed(const Result<std::string>& version) {
   const auto ended = std::move(rehearsal_);  // until this returns
   if (!version) return refuse(version.error());
-  handlers_.prepare();
   patience_ = loop_.clock().boot() + kReexecPatience;
   look();
 }
 
 void Reexec::look() {
   timer_ = 0;
-  const bool late = loop_.clock().boot() >= patience_;
-  const std::string hindrance = handlers_.hindrance();
-  if (late && !hindrance.empty()) {
+  const Ns now = loop_.clock().boot();
+  std::string hindrance = handlers_.hindrance();
+  if (!hindrance.empty()) {
+    put_off();
+  } else if (prepared_ == 0) {
+    prepared_ = now;
+    handlers_.prepare();
+  }
+  if (hindrance.empty() && handlers_.writing()) {
+    hindrance = "what was read is still being written to the disk";
+  }
+  if (now >= patience_ && !hindrance.empty()) {
     return refuse({"cannot be replaced now: " + hindrance, "agent", "try again later"});
   }
+  const bool late = prepared_ != 0 && now >= prepared_ + kCalmPatience;
   if (hindrance.empty() && (handlers_.calm() || late)) return go();
   timer_ = loop_.after(kLook, [this] { look(); });
+}
+
+void Reexec::put_off() {
+  if (std::exchange(prepared_, 0) != 0) handlers_.go_on();
 }
 
 // Nothing of the loop runs between the freezing and the exec.
@@ -71,6 +84,7 @@ void Reexec::go() {
 }
 
 void Reexec::refuse(const Error& error) {
+  put_off();
   const Refused refused = std::exchange(refused_, nullptr);
   refused(error);
 }

@@ -5,8 +5,8 @@
 //               │             │         │
 //               └─ refused ◀──┴─────────┘    the old one goes on as if nothing had happened
 //
-// Waiting is for what cannot be carried over (a hindrance), and for the time right after polls
-// began, so that none is due meanwhile.
+// Waiting is for what cannot be carried over (a hindrance), then for the disk, while nothing new is
+// given to it, and for the time right after polls began, so that none is due meanwhile.
 
 #include <functional>
 #include <memory>
@@ -19,16 +19,23 @@
 
 namespace tallyman::agent {
 
-/// How long a suitable moment is waited for. Then a hindrance is a refusal; anything else is not.
-constexpr Ns kReexecPatience = 2 * kSecond;
+/// How long a hindrance, or the disk, is waited for; then it is a refusal.
+constexpr Ns kReexecPatience = 10 * kSecond;
+/// How long, once there is none, polls may be due too soon; then it goes on all the same.
+constexpr Ns kCalmPatience = 2 * kSecond;
 
 /// Owned by the Agent; main thread.
 class Reexec {
  public:
   struct Handlers {
-    /// An exec is near: what can be done before it need not be done after it.
+    /// An exec is near: what can be done before it need not be done after it, and nothing is to be
+    /// begun that it would have to wait for.
     std::function<void()> prepare;
-    /// What stands in the way now, in words; empty = nothing.
+    /// It comes to nothing after all.
+    std::function<void()> go_on;
+    /// Whether something is still being written to the disk: an exec would wait for it.
+    std::function<bool()> writing;
+    /// What else stands in the way now, in words; empty = nothing.
     std::function<std::string()> hindrance;
     /// Whether no poll is due soon.
     std::function<bool()> calm;
@@ -51,6 +58,7 @@ class Reexec {
  private:
   void rehearsed(const Result<std::string>& version);
   void look();
+  void put_off();
   void go();
   void refuse(const Error& error);
 
@@ -61,6 +69,7 @@ class Reexec {
   Refused refused_;
   std::unique_ptr<Rehearsal> rehearsal_;
   Ns patience_ = 0;  ///< boot instant
+  Ns prepared_ = 0;  ///< boot instant; 0 = not
   app::TimerId timer_ = 0;
 };
 

@@ -22,7 +22,7 @@ Error damaged() { return {"is damaged", kWhere, "restart the agent"}; }
 
 std::vector<int> AgentState::descriptors() const {
   std::vector<int> out;
-  for (const int number : {lock, listener, asker}) {
+  for (const int number : {lock, segment, listener, asker}) {
     if (number >= 0) out.push_back(number);
   }
   for (const InstanceState& instance : instances) {

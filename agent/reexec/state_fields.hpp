@@ -3,6 +3,7 @@
 // is a change of kStateVersion.
 
 #include "agent/reexec/fields.hpp"
+#include "agent/reexec/spool_fields.hpp"
 #include "agent/reexec/state.hpp"
 
 // Above every value of each enum.
@@ -124,9 +125,9 @@ void fields(Archive& archive, wire::Poll& poll) {
 }
 
 template <typename Archive>
-void fields(Archive& archive, PluginState& state) {
-  auto& [instance, version, bytes, scheduled] = state;
-  archive(instance, version, bytes, scheduled);
+void fields(Archive& archive, wire::Gap& gap) {
+  auto& [instance, subject, from, to, cause, why] = gap;
+  archive(instance, subject, from, to, cause, why);
 }
 
 template <typename Archive>
@@ -224,23 +225,23 @@ void fields(Archive& archive, StoredPlugin& plugin) {
 template <typename Archive>
 void fields(Archive& archive, InstanceState& state) {
   auto& [config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
-         version, next, refused, described, needs, surplus, flight, polls_sent, plugin_pid,
-         phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held, recycled,
-         recycled_why, first_usage, cpu_before, received_before, cpu, output_dropped, failure,
-         last_cause, spawned, latest, last_took, readings, gaps] = state;
+         version, next, ran, before, pinned, refused, described, needs, surplus, flight, polls_sent,
+         plugin_pid, phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held,
+         recycled, recycled_why, first_usage, cpu_before, received_before, cpu, output_dropped,
+         failure, last_cause, spawned, latest, last_took, readings, gaps] = state;
   archive(config, supervisor, covered, since, disabled, asked, schedule, recorder, host, since_why,
-          version, next, refused, described, needs, surplus, flight, polls_sent, plugin_pid,
-          phase_due, phase_event, waiting, stuck_since, stuck, host_pid, recycling, held, recycled,
-          recycled_why, first_usage, cpu_before, received_before, cpu, output_dropped, failure,
-          last_cause, spawned, latest, last_took, readings, gaps);
+          version, next, ran, before, pinned, refused, described, needs, surplus, flight,
+          polls_sent, plugin_pid, phase_due, phase_event, waiting, stuck_since, stuck, host_pid,
+          recycling, held, recycled, recycled_why, first_usage, cpu_before, received_before, cpu,
+          output_dropped, failure, last_cause, spawned, latest, last_took, readings, gaps);
 }
 
 template <typename Archive>
 void fields(Archive& archive, AgentState& state) {
   auto& [program, agent, spool_directory, socket, incarnation, started, frozen, reexecs, lock,
-         listener, asker, instances] = state;
+         segment, listener, asker, instances, spool, durable_definitions, retired] = state;
   archive(program, agent, spool_directory, socket, incarnation, started, frozen, reexecs, lock,
-          listener, asker, instances);
+          segment, listener, asker, instances, spool, durable_definitions, retired);
 }
 
 }  // namespace tallyman::agent

@@ -80,6 +80,39 @@ void DefinitionMap::load(const wire::Definition& definition) {
   }
 }
 
+DefinitionMap::Saved DefinitionMap::save() const {
+  Saved saved;
+  saved.definitions.reserve(bodies_.size());
+  for (const auto& [number, body] : bodies_)
+    saved.definitions.push_back(wire::encode_definition({number, body}));
+  saved.numbers.reserve(numbers_.size());
+  for (const auto& [key, number] : numbers_) saved.numbers.push_back({key, number});
+  saved.highest = highest_;
+  saved.committed = committed_;
+  return saved;
+}
+
+bool DefinitionMap::restore(const Saved& saved) {
+  for (const Bytes& bytes : saved.definitions) {
+    auto definition = wire::decode_definition(bytes);
+    if (!definition) return false;
+    const wire::DefNo number = definition->number;
+    if (const auto* info = std::get_if<wire::InfoDef>(&definition->body)) {
+      wire::DefNo& last = infos_[info->series];
+      last = std::max(last, number);
+    }
+    bodies_.emplace_hint(bodies_.end(), number, std::move(definition->body));
+  }
+  numbers_.reserve(saved.numbers.size());
+  for (const Numbered& each : saved.numbers) {
+    if (!bodies_.contains(each.number)) return false;
+    numbers_[each.key] = each.number;
+  }
+  highest_ = saved.highest;
+  committed_ = saved.committed;
+  return true;
+}
+
 void DefinitionMap::prune() {
   for (auto at = bodies_.begin(); at != bodies_.end();) {
     const auto& body = at->second;

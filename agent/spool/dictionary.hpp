@@ -18,6 +18,8 @@ constexpr std::size_t kDefinitionRun = 256U << 10U;
 /// damage: skip() leaves their numbers out. Owned by the spool, main thread.
 class DefinitionMap final : public Dictionary {
  public:
+  using Key = std::array<std::uint8_t, 16>;
+
   /// 0, and nothing recorded, for a body that no decoder would accept (empty name, a reference to
   /// what is not defined).
   wire::DefNo intern(const wire::DefBody& body) override;
@@ -42,8 +44,22 @@ class DefinitionMap final : public Dictionary {
   /// The highest number that stands in a page, or was skipped.
   [[nodiscard]] wire::DefNo committed() const { return committed_; }
 
+  /// All of it as values; and again, into an empty one. The keys are carried, since to hash each
+  /// definition anew takes longer than all the rest. False when something does not decode.
+  struct Numbered {
+    Key key{};
+    wire::DefNo number = 0;
+  };
+  struct Saved {
+    std::vector<Bytes> definitions;
+    std::vector<Numbered> numbers;
+    wire::DefNo highest = 0;
+    wire::DefNo committed = 0;
+  };
+  [[nodiscard]] Saved save() const;
+  [[nodiscard]] bool restore(const Saved& saved);
+
  private:
-  using Key = std::array<std::uint8_t, 16>;
   struct KeyHash {
     std::size_t operator()(const Key& key) const;
   };

@@ -51,6 +51,11 @@ constexpr auto kCoveredFrame = static_cast<wire::FrameType>('C');
 constexpr std::size_t kMaxStateBytes = 1U << 20U;
 constexpr std::size_t kMaxHeaderBytes = 4096;  ///< magic and header frame
 
+/// Of the file, without its folder.
+[[nodiscard]] std::string segment_name(std::uint64_t first);
+/// Nothing for what is not exactly such a name.
+[[nodiscard]] std::optional<std::uint64_t> segment_number(std::string_view name);
+
 struct SegmentHeader {
   std::uint16_t version = kSegmentVersion;
   std::string agent;

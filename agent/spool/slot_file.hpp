@@ -49,6 +49,19 @@ class SlotFile {
   /// Whether the file is there, whole in size: write() needs no space.
   [[nodiscard]] bool made() const { return made_; }
 
+  /// What is known of the file, and again: in place of read(), while nobody else writes to it.
+  struct Saved {
+    std::uint64_t counter = 0;
+    bool second = false;  ///< the slot known to be durable
+    bool made = false;
+  };
+  [[nodiscard]] Saved save() const { return {counter_, durable_ == 1, made_}; }
+  void restore(const Saved& saved) {
+    counter_ = saved.counter;
+    durable_ = saved.second ? 1 : 0;
+    made_ = saved.made;
+  }
+
  private:
   Bytes slot(ByteView content) const;
 

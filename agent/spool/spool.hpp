@@ -24,6 +24,7 @@
 
 #include "base/bytes.hpp"
 #include "base/clock.hpp"
+#include "base/fd.hpp"
 #include "base/files.hpp"
 #include "base/result.hpp"
 #include "wire/batch.hpp"
@@ -31,6 +32,8 @@
 #include "wire/model.hpp"
 
 namespace tallyman::agent {
+
+struct SpoolSaved;  // spool_saved.hpp
 
 struct SpoolOptions {
   std::string directory;
@@ -117,6 +120,17 @@ class Spool {
   static Result<std::unique_ptr<Spool>> open(Files& files, const SpoolOptions& options,
                                              const std::string& agent, const wire::BootId& boot,
                                              const Clock& clock);
+  /// In place of open(), in the program that was executed in place of the one that gave `saved`: at
+  /// once, for nothing is recovered or made durable. `lock`: that program's, still held. After an
+  /// error nothing has changed and the lock is let go: open() recovers.
+  static Result<std::unique_ptr<Spool>> resume(const SpoolOptions& options,
+                                               const std::string& agent, const wire::BootId& boot,
+                                               const Clock& clock, SpoolSaved&& saved, Fd lock);
+  /// The same on a file system of the caller's, which outlives the spool.
+  static Result<std::unique_ptr<Spool>> resume(Files& files, const SpoolOptions& options,
+                                               const std::string& agent, const wire::BootId& boot,
+                                               const Clock& clock, SpoolSaved&& saved,
+                                               std::unique_ptr<FileLock> lock);
   virtual ~Spool() = default;
 
   [[nodiscard]] virtual const wire::Incarnation& incarnation() const = 0;
@@ -163,6 +177,11 @@ class Spool {
   /// What the rater gave at hello; durable when this returns OK. `slot`: its slot length in
   /// nanoseconds, which thinning goes by; 0 = as before.
   virtual Status hold(std::uint64_t ledger, wire::Token token, Ns slot) = 0;
+  /// The same where the disk is not to be waited for: what is to run, and what is to be told of its
+  /// end, in order; ledger() and token() are the new ones from then on. Nothing when they are
+  /// already. No new incarnation begins meanwhile.
+  virtual std::optional<SyncJob> hold_job(std::uint64_t ledger, wire::Token token, Ns slot) = 0;
+  virtual void held(const SyncJob& job, const Status& result) = 0;
   [[nodiscard]] virtual std::uint64_t ledger() const = 0;
   [[nodiscard]] virtual wire::Token token() const = 0;
 
@@ -171,6 +190,10 @@ class Spool {
   virtual Status begin_incarnation(const std::string& why) = 0;
 
   [[nodiscard]] virtual SpoolStats stats() const = 0;
+
+  /// All of it as values; nothing while a batch is open, a write-out is under way or a failure is
+  /// not mended. Not while a hold_job() runs; one that still waits to be run is not in it.
+  [[nodiscard]] virtual std::optional<SpoolSaved> save() const = 0;
 };
 
 }  // namespace tallyman::agent

@@ -47,6 +47,8 @@ class Rewriter {
 }  // namespace
 
 Status SpoolStore::begin_incarnation(const std::string& why) {
+  if (!holding_.empty())
+    return Error{"what it holds is being written", options_.directory, "it is tried again"};
   Status done = ready();
   if (done.ok() && open_) done = write_seal(0);
   if (!done) return done;

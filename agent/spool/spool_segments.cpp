@@ -230,13 +230,25 @@ Status SpoolStore::rewind(std::uint64_t sequence, const Hash& hash) {
 }
 
 Status SpoolStore::hold(std::uint64_t ledger, wire::Token token, Ns slot) {
-  Identity next = identity_;
+  const auto job = hold_job(ledger, token, slot);
+  if (!job) return {};
+  Status stored = job->run();
+  held(*job, stored);
+  return stored;
+}
+
+std::optional<SyncJob> SpoolStore::hold_job(std::uint64_t ledger, wire::Token token, Ns slot) {
+  Identity next = holding_.empty() ? identity_ : holding_.rbegin()->second;
   next.ledger = ledger, next.token = token;
   if (slot > 0) next.slot = slot;
-  if (next == identity_) return {};
-  Status stored = store_identity(next);
-  if (stored.ok()) identity_ = next;
-  return stored;
+  if (next == identity_ && holding_.empty()) return std::nullopt;
+  holding_[++jobs_] = next;
+  return SyncJob{jobs_, [this, next] { return store_identity(next); }};
+}
+
+void SpoolStore::held(const SyncJob& job, const Status& result) {
+  const auto done = holding_.extract(job.number);
+  if (!done.empty() && result.ok()) identity_ = done.mapped();
 }
 
 }  // namespace tallyman::agent

@@ -14,6 +14,7 @@
 #include "agent/spool/slot_file.hpp"
 #include "agent/spool/spool.hpp"
 #include "agent/spool/spool_identity.hpp"
+#include "agent/spool/spool_saved.hpp"
 #include "base/files.hpp"
 
 namespace tallyman::agent {
@@ -28,6 +29,8 @@ class SpoolStore final : public Spool {
 
   /// Locks and recovers; once, before anything else.
   Status start();
+  /// In place of that.
+  Status go_on(SpoolSaved&& saved, std::unique_ptr<FileLock> lock);
 
   const wire::Incarnation& incarnation() const override { return identity_.incarnation; }
   const SpoolRecovery& recovery() const override { return recovery_; }
@@ -43,19 +46,17 @@ class SpoolStore final : public Spool {
   Status acknowledge(std::uint64_t sequence, const Hash& hash) override;
   Status rewind(std::uint64_t sequence, const Hash& hash) override;
   Status hold(std::uint64_t ledger, wire::Token token, Ns slot) override;
+  std::optional<SyncJob> hold_job(std::uint64_t ledger, wire::Token token, Ns slot) override;
+  void held(const SyncJob& job, const Status& result) override;
   std::uint64_t ledger() const override { return identity_.ledger; }
   wire::Token token() const override { return identity_.token; }
   Status begin_incarnation(const std::string& why) override;
   SpoolStats stats() const override;
+  std::optional<SpoolSaved> save() const override;
 
  private:
-  struct Segment {
-    std::uint64_t first = 0;
-    std::uint64_t bytes = 0;
-    Ns begun = 0;
-    Shed shed = Shed::nothing;
-    bool gauges = true;  ///< it may hold readings that thinning counters leaves
-  };
+  using Segment = SegmentPlace;
+  using Unsynced = UnsyncedBatch;
   struct OpenBatch {
     wire::BatchWriter writer;
     wire::BatchHead head;
@@ -65,10 +66,6 @@ class SpoolStore final : public Spool {
     std::size_t values = 0;
     Ns opened_boot;
     bool must_seal = false;  ///< its writer is ahead of the segment, or it is full
-  };
-  struct Unsynced {  ///< sealed, not known to be durable
-    BatchPlace place;
-    Bytes bytes;
   };
   struct Job {
     std::uint64_t number = 0;
@@ -177,6 +174,7 @@ class SpoolStore final : public Spool {
   SlotFile mark_file_;
 
   Identity identity_;
+  std::map<std::uint64_t, Identity> holding_;  ///< by job: its slots are being written
   Mark mark_;
   bool mark_known_ = false;  ///< from its file: what it does not cover was never acknowledged
   bool mark_stored_ = true;
@@ -214,9 +212,5 @@ class SpoolStore final : public Spool {
   std::string trouble_;
   Places cache_;  ///< of one older segment: the reader's
 };
-
-[[nodiscard]] std::string segment_name(std::uint64_t first);
-/// Nothing for what is not exactly such a name.
-[[nodiscard]] std::optional<std::uint64_t> segment_number(std::string_view name);
 
 }  // namespace tallyman::agent

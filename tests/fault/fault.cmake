@@ -29,3 +29,10 @@ add_custom_target(crash_tools DEPENDS crash_kill_at crash_readings plugin_tap pl
 add_executable(full_week fault/full_week.cpp)
 target_link_libraries(full_week PRIVATE agent_core rater_core)
 add_dependencies(fault_plugins full_week crash_readings)
+
+# A disk that takes its time, for those who preload it.
+add_library(slow_disk MODULE fault/slow_disk.cpp)
+target_link_libraries(slow_disk PRIVATE ${CMAKE_DL_LIBS})
+set_target_properties(slow_disk PROPERTIES PREFIX ""
+  LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_dependencies(fault_plugins slow_disk)

@@ -87,7 +87,7 @@ inline AgentState random_state(std::uint32_t seed) {
   AgentState state;
   filler(state);
   int next = 3;
-  for (int* number : {&state.lock, &state.listener, &state.asker}) *number = next++;
+  for (int* number : {&state.lock, &state.segment, &state.listener, &state.asker}) *number = next++;
   for (InstanceState& instance : state.instances) {
     if (!instance.host) continue;
     HostState& host = *instance.host;

@@ -9,8 +9,8 @@ namespace {
 using Model = SpoolModel;
 
 /// Every changing call a spool makes stands in here: pages, seals, write-outs early and late,
-/// turn-over, acknowledgement and removal, a kill and a restart, the token, a full disk, a failed
-/// fdatasync, a new incarnation.
+/// turn-over, acknowledgement and removal, a kill and a restart, another program that goes on, the
+/// token, a full disk, a failed fdatasync, a new incarnation.
 void script(Model& model) {
   FakeFiles& files = *model.bench.files;
   for (int i = 0; i < 60; ++i) {
@@ -21,6 +21,7 @@ void script(Model& model) {
     if (i % 4 == 3) model.end_sync();
     if (i % 10 == 9) model.acknowledge(static_cast<std::uint64_t>(i) / 2);
     if ((i == 12 || i == 50) && !model.restart()) return;
+    if ((i == 15 || i == 28 || i == 45) && !model.resume()) return;
     if (i == 16) model.hand_over();
     if (i == 20) (void)model.bench.spool->hold(1, 2, 0);
     if (i == 25) files.fail(files.calls(), ENOSPC, 5);
@@ -72,8 +73,8 @@ TEST(SpoolCrash, WhileOpening) {
   }
 }
 
-// Given any order of appends, seals, syncs, acknowledgements, single failures and crashes, then the
-// spool holds what an independent model says.
+// Given any order of appends, seals, syncs, acknowledgements, programs that go on, single failures
+// and crashes, then the spool holds what an independent model says.
 TEST(SpoolCrash, Random) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 random(seed);
@@ -81,7 +82,7 @@ TEST(SpoolCrash, Random) {
     ASSERT_TRUE(model.bench.open());
     for (int step = 0; step < 120; ++step) {
       FakeFiles& files = *model.bench.files;
-      switch (random() % 15) {
+      switch (random() % 16) {
         case 0:
           model.seal();
           break;
@@ -111,6 +112,9 @@ TEST(SpoolCrash, Random) {
           break;
         case 10:
           model.hand_over();
+          break;
+        case 11:
+          (void)model.resume();
           break;
         case 9:
           model.crash(static_cast<Crash>(random() % 3), random());

@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "agent/spool/spool_saved.hpp"
 #include "spool_fixture.hpp"
 
 namespace tallyman::agent {
@@ -125,6 +126,26 @@ struct SpoolModel {
     durable = appended.size();
     give();
     return true;
+  }
+
+  /// Executed anew: another program goes on with what this one knew. False as with restart().
+  bool resume() {
+    end_sync();
+    if (job_) return true;  // under way: it would be waited for
+    seal();
+    auto saved = bench.spool->save();
+    if (!saved) return true;  // not well: it goes on as it is
+    if (bench.files->calls() >= end_) return false;
+    bench.files->stop_at(bench.files->calls());
+    bench.spool.reset();
+    bench.files->stop_at(end_);
+    auto lock = bench.files->lock(bench.options.directory + "/lock");
+    EXPECT_TRUE(lock.ok());
+    auto resumed = Spool::resume(*bench.files, bench.options, "stor-01", test_boot(), bench.clock,
+                                 std::move(*saved), std::move(*lock));
+    EXPECT_TRUE(resumed.ok()) << resumed.error().text();
+    if (resumed) bench.spool = std::move(*resumed);
+    return resumed.ok();
   }
 
   /// Opens what the crash left; everything promised must be there.

@@ -27,6 +27,7 @@ void short_script(SpoolModel& model) {
     if (i % 4 == 3) model.end_sync();
     if (i == 3) (void)model.bench.spool->hold(1, 2, 0);
     if (i == 7) model.hand_over();
+    if (i == 10 && !model.resume()) return;
     if (i == 12) model.acknowledge(0);
     if (i == 15 && !model.restart()) return;
     if (i == 20) model.acknowledge(model.given.size() - 1);
