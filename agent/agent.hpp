@@ -89,9 +89,9 @@ class Agent {
   void take_over(AgentState& former);
   void tell_reexec(const AgentState& former);
   void hold_others(const AgentState& former);
+  void adopt(InstanceState&& state, Ns away);
   [[nodiscard]] Result<std::unique_ptr<Spool>> open_spool(AgentState* former,
                                                           const wire::BootId& boot);
-  void adopt(InstanceState&& state);
 
   using Done = std::function<void(const Status&)>;
   void steer(const Request& request, const std::string& user, const Done& done);

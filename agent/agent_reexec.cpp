@@ -144,12 +144,13 @@ void Agent::take_over(AgentState& former) {
   reexecs_ = former.reexecs + 1;
   hold_others(former);
   const bool same = former.incarnation == spool_->incarnation();
+  const Ns away = std::max<Ns>(loop_.clock().boot() - former.frozen, 0);
   for (const auto& [name, gap] : former.retired) {
     if (same) retire(name, gap);
   }
   for (InstanceState& state : former.instances) {
     if (same) {
-      adopt(std::move(state));
+      adopt(std::move(state), away);
     } else if (state.host) {
       // Its numbers mean nothing in this spool: it begins anew, and its host ends here.
       fence_->hold(state.config.name, state.host->pid);
@@ -170,10 +171,10 @@ void Agent::tell_reexec(const AgentState& former) {
   desk_->answer_asker(to_json(outcome));
 }
 
-void Agent::adopt(InstanceState&& state) {
+void Agent::adopt(InstanceState&& state, Ns away) {
   InstancePast past;
-  past.covered = state.covered;
   past.thaws = true;
+  past.covered = state.covered;
   past.since = state.since;
   past.why = state.since_why;
   past.known = state.recorder.definition;
@@ -185,7 +186,7 @@ void Agent::adopt(InstanceState&& state) {
   auto instance = std::make_unique<Instance>(*context_, state.config, std::move(past));
   Instance& adopted = *instance;
   instances_[state.config.name] = std::move(instance);
-  adopted.thaw(std::move(state));
+  adopted.thaw(std::move(state), away);
   if (adopted.version() && is_drop_in(config_, adopted.version()->file)) {
     drop_ins_->keep(adopted.version()->file, adopted.version());
   }

@@ -132,6 +132,7 @@ void put(ByteWriter& w, const PollDone& f) {
   w.varint(f.forgotten.size());
   Handle last = 0;
   for (const Handle handle : f.forgotten) put_handle(w, handle, last);
+  w.i64(f.ended);
 }
 
 template <typename Frame>

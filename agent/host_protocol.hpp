@@ -194,11 +194,12 @@ struct PollDone {
   CallStatus status = CallStatus::ok;
   std::string why;
   std::vector<Handle> forgotten;
+  Ns ended = 0;  ///< boot clock: when the plugin's poll returned
   friend bool operator==(const PollDone&, const PollDone&) = default;
 };
 
-// Type bytes. A body's layout is the order of its fields; numbers are varints, instants of Poll
-// i64, epochs u64, lists a count and their items (host_protocol.cpp).
+// Type bytes. A body's layout is the order of its fields; numbers are varints, instants of Poll and
+// PollDone i64, epochs u64, lists a count and their items (host_protocol.cpp).
 enum class FrameType : std::uint8_t {
   configure = 1,
   poll = 2,

@@ -194,6 +194,7 @@ PollDone get_poll_done(ByteReader& r) {
   if (n > kMaxForgotten) r.fail();
   Handle last = 0;
   for (std::size_t i = 0; r.ok() && i < n; ++i) f.forgotten.push_back(get_handle(r, last));
+  f.ended = r.i64();
   return f;
 }
 

@@ -85,9 +85,10 @@ void Instance::poll(const PollRequest& request) {
   polled_ = true;
   const tm_poll poll{sizeof(tm_poll), 0, request.scheduled, request.deadline};
   HostApi::Outcome outcome = call(Call::poll, [&] { return plugin_.calls.poll(self_, &poll); });
+  const Ns ended = clock_.boot();
   const bool stateful = plugin_.described.state_version != 0;
   if (outcome.status == CallStatus::ok && stateful) outcome = save();
-  PollDone done{request.number, outcome.status, outcome.why, {}};
+  PollDone done{request.number, outcome.status, outcome.why, {}, ended};
   if (outcome.status == CallStatus::ok) {
     done.forgotten = api_->finish_poll();
     if (stateful) channel_.send(State{plugin_.described.state_version, api_->take_state()});

@@ -136,7 +136,13 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
     gap_for_phase(instant);
     return;
   }
-  // The deadline is at most the interval: a poll still under way is about to be over it.
+  const Ns boot = context_.loop.clock().boot();
+  // Sent late, or held up by an exec, it still has its time: this instant is polled after it.
+  if (flight_ && flight_->deadline > boot) {
+    if (held_) gap(held_->scheduled, held_->scheduled, Cause::agent_down, "the agent was held up");
+    held_ = HeldPoll{instant, stepped};
+    return;
+  }
   if (flight_) over_deadline();
   if (flight_ || supervisor_.phase() != PluginPhase::running) {
     gap_for_phase(instant);
@@ -144,17 +150,16 @@ void Instance::begin_poll(Ns instant, Ns wall, bool stepped) {
   }
   const Ns late = std::max<Ns>(wall - instant, 0);
   if (begin_trial(instant, late, stepped)) return;
-  const Ns boot = context_.loop.clock().boot();
-  begin_flight({++polls_sent_, instant, boot, late, stepped, false}, boot + config_.deadline);
+  begin_flight({++polls_sent_, instant, boot, boot + config_.deadline, late, stepped, false});
 }
 
-void Instance::begin_flight(const Flight& flight, Ns deadline) {
+void Instance::begin_flight(const Flight& flight) {
   flight_ = flight;
   received_before_ = process_->received();
-  process_->send(PollRequest{flight.number, flight.scheduled, deadline});
+  process_->send(PollRequest{flight.number, flight.scheduled, flight.deadline});
   cpu_before_ = cpu_;
   watch_usage(kBusyLook);
-  poll_timer_ = context_.loop.at(deadline, [this] {
+  poll_timer_ = context_.loop.at(flight.deadline, [this] {
     poll_timer_ = 0;
     over_deadline();
   });
@@ -174,6 +179,7 @@ Verdict Instance::on(PollDone& done) {
   if (!polls_itself() || done.number != flight_->number) {
     return Fault{Cause::protocol, "the end of a poll that was not asked for"};
   }
+  if (Verdict fault = check_end(done)) return fault;
   if (done.status == CallStatus::ok) return good_poll(done);
   recorder_.abandon();
   Fault fault = blame({Cause::error, done.why.empty() ? "the plugin gave no reason" : done.why});
@@ -185,12 +191,18 @@ Verdict Instance::on(PollDone& done) {
   return {};
 }
 
-PollTimes Instance::times_of_flight() const {
+Verdict Instance::check_end(const PollDone& done) const {
+  if (done.ended >= flight_->boot && done.ended <= context_.loop.clock().boot()) return {};
+  return Fault{Cause::protocol, "a poll that ended before it began, or has yet to"};
+}
+
+// By the host's own clock: its answer may have waited for the agent.
+PollTimes Instance::times_of_flight(const PollDone& done) const {
   const Clock& clock = context_.loop.clock();
   PollTimes times;
   times.scheduled = flight_->scheduled;
-  times.wall = clock.wall();
-  times.boot = clock.boot();
+  times.boot = done.ended;
+  times.wall = clock.wall() - (clock.boot() - done.ended);
   times.in_time = flight_->late + times.boot - flight_->boot <= config_.deadline;
   times.stepped = flight_->stepped;
   return times;
@@ -198,7 +210,7 @@ PollTimes Instance::times_of_flight() const {
 
 Verdict Instance::good_poll(const PollDone& done) {
   RecordedPoll recorded;
-  if (Verdict fault = recorder_.finish(times_of_flight(), done.forgotten, recorded)) {
+  if (Verdict fault = recorder_.finish(times_of_flight(done), done.forgotten, recorded)) {
     note_failure(fault->cause, fault->why);
     gap(flight_->scheduled, flight_->scheduled, fault->cause, fault->why);
     end_flight();
@@ -247,6 +259,12 @@ void Instance::end_flight() {
   received_before_ = process_ ? process_->received() : 0;
   settle();
   settle_versions();
+  poll_waiting();
+}
+
+// What waited for a poll's end, whichever that was.
+void Instance::poll_waiting() {
+  if (held_ && !recycling_ && !flight_) poll_held();
 }
 
 // ---- gaps ---------------------------------------------------------------------------------------

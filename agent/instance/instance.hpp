@@ -132,8 +132,9 @@ class Instance {
   /// All of it as values, and changes nothing. No poll may wait for the journal.
   [[nodiscard]] InstanceState freeze() const;
   /// In place of start(), of an instance made with the frozen one's configuration: goes on with it,
-  /// its process and its polls. A process that cannot be gone on with is killed, a failure.
-  void thaw(InstanceState&& state);
+  /// its process and its polls. `away`: for how long nobody took in what its process sent; no
+  /// deadline counts that. A process that cannot be gone on with is killed, a failure.
+  void thaw(InstanceState&& state, Ns away);
 
   [[nodiscard]] PluginStatus status() const;
   [[nodiscard]] const InstanceConfig& config() const { return config_; }
@@ -145,7 +146,7 @@ class Instance {
   void begin();
   void look();
   void begin_poll(Ns instant, Ns wall, bool stepped);
-  void begin_flight(const Flight& flight, Ns deadline);
+  void begin_flight(const Flight& flight);
   void over_deadline();
   void on_frame(FromHost& frame);
   [[nodiscard]] Verdict on(Described& described);
@@ -157,7 +158,8 @@ class Instance {
   [[nodiscard]] Verdict on(State& state);
   [[nodiscard]] Verdict on(PollDone& done);
   [[nodiscard]] Verdict good_poll(const PollDone& done);
-  [[nodiscard]] PollTimes times_of_flight() const;
+  [[nodiscard]] Verdict check_end(const PollDone& done) const;
+  [[nodiscard]] PollTimes times_of_flight(const PollDone& done) const;
   void hand_in(RecordedPoll recorded);
   [[nodiscard]] std::optional<Flight> end_own_flight();
   [[nodiscard]] bool polls_itself() const { return flight_ && !flight_->trial; }
@@ -201,6 +203,7 @@ class Instance {
   /// The poll that waited for a fresh process: a gap if that failed, else begun.
   void give_up_held();
   void poll_held();
+  void poll_waiting();
   [[nodiscard]] std::string notes() const;
   void on_printed(const std::string& line);
 
@@ -241,7 +244,7 @@ class Instance {
                                                                 HostProcess::Handlers handlers);
   [[nodiscard]] HostProcess::Handlers host_handlers();
   void begin_process();
-  void thaw_host(const InstanceState& state);
+  void thaw_host(const InstanceState& state, Ns away);
   void arm(Ns delay, PluginEvent event);
   void end_flight();
   void gap(Ns from, Ns to, wire::Cause cause, const std::string& why);
@@ -300,7 +303,7 @@ class Instance {
   bool waiting_ = false;          ///< starting, once what runs has ended
   Ns stuck_since_ = 0;            ///< wall instant, while unkillable
   std::string stuck_;             ///< where it waits, as it was then
-  std::optional<HeldPoll> held_;  ///< waits for the process that takes over
+  std::optional<HeldPoll> held_;  ///< waits for the process that takes over, or a poll's end
   pid_t plugin_pid_ = 0;          ///< once measured
   std::uint64_t recycled_ = 0;
   std::string recycled_why_;

@@ -106,6 +106,7 @@ void Instance::condemn(const Fault& fault, PluginEvent event) {
   if (flight) gap(flight->scheduled, flight->scheduled, fault.cause, fault.why);
   take(event);
   settle();
+  poll_waiting();
 }
 
 void Instance::refuse(const std::string& why) {
@@ -133,6 +134,7 @@ void Instance::on_ended(const Ended& ended) {
   take(PluginEvent::exit, ended.clean);
   settle();
   go_on_with_successor();
+  poll_waiting();
 }
 
 // That of a successor goes on.

@@ -56,7 +56,7 @@ InstanceState Instance::freeze() const {
   return state;
 }
 
-void Instance::thaw(InstanceState&& state) {
+void Instance::thaw(InstanceState&& state, Ns away) {
   supervisor_.restore(state.supervisor);
   asked_ = state.asked;
   if (state.schedule) schedule_.emplace(config_.interval, *state.schedule);
@@ -99,7 +99,7 @@ void Instance::thaw(InstanceState&& state) {
     arm(std::max<Ns>(left, 0), state.phase_event);
   }
   const Verdict fault = recorder_.restore(state.recorder, described_);
-  if (state.host) thaw_host(state);
+  if (state.host) thaw_host(state, away);
   if (state.host && fault) condemn(*fault, PluginEvent::overrun);
   note_foreign_state();
   context_.loop.after(0, [this, alive = std::weak_ptr<bool>(alive_)] {
@@ -108,14 +108,16 @@ void Instance::thaw(InstanceState&& state) {
   if (schedule_) look();
 }
 
-// The poll's answer may wait unread by now, and its deadline be over: then it is read first.
-void Instance::thaw_host(const InstanceState& state) {
+// The poll's answer may wait unread by now, or, where it is long, to be taken in: its deadline
+// moves by the time that nobody did.
+void Instance::thaw_host(const InstanceState& state, Ns away) {
   process_ = HostProcess::adopt(context_.loop, *state.host, host_handlers());
   context_.fence->started(config_.name, process_->pid());
   if (state.host->killed) context_.fence->hold(config_.name, process_->pid());
   flight_ = state.flight;
   if (flight_) {
-    poll_timer_ = context_.loop.at(flight_->boot + config_.deadline, [this] {
+    flight_->deadline += away;
+    poll_timer_ = context_.loop.at(flight_->deadline, [this] {
       poll_timer_ = 0;
       over_deadline();
     });

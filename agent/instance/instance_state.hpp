@@ -19,8 +19,9 @@ namespace tallyman::agent {
 struct Flight {
   std::uint64_t number = 0;
   Ns scheduled = 0;
-  Ns boot = 0;  ///< when it was sent
-  Ns late = 0;  ///< how long after its instant
+  Ns boot = 0;      ///< when it was sent
+  Ns deadline = 0;  ///< boot instant when it is over
+  Ns late = 0;      ///< how long after its instant
   bool stepped = false;
   bool trial = false;  ///< by the successor
   std::uint64_t readings = 0;
@@ -34,7 +35,7 @@ struct KnownNeeds {
   friend bool operator==(const KnownNeeds&, const KnownNeeds&) = default;
 };
 
-/// A poll that waits for the process that takes over.
+/// A poll that waits for the process that takes over, or for the end of the one before.
 struct HeldPoll {
   Ns scheduled = 0;
   bool stepped = false;
@@ -54,8 +55,8 @@ struct InstanceState {
   std::string since_why;
   std::optional<StoredPlugin> version;
   std::optional<StoredPlugin> next;
-  bool refused = false;
   std::optional<StoredPlugin> ran, before, pinned;
+  bool refused = false;
   std::optional<Described> described;
   std::vector<KnownNeeds> needs;
   std::string surplus;

@@ -186,7 +186,7 @@ bool Instance::begin_trial(Ns instant, Ns late, bool stepped) {
   if (successor_.phase() != SuccessorPhase::ready || !in_time) return false;
   const Ns boot = context_.loop.clock().boot();
   const Ns deadline = boot + config_.deadline / 2 - late;
-  flight_ = Flight{++polls_sent_, instant, boot, late, stepped, true};
+  flight_ = Flight{++polls_sent_, instant, boot, deadline, late, stepped, true};
   successor_.poll({flight_->number, instant, deadline});
   poll_timer_ = context_.loop.at(deadline, [this] {
     poll_timer_ = 0;
@@ -221,11 +221,13 @@ Verdict Instance::good_trial(const PollDone& done) {
   if (transition(phase, PluginEvent::replace).next != PluginPhase::running) {
     return Fault{Cause::refused, std::string("the version before it is ") + phase_name(phase)};
   }
+  if (Verdict fault = check_end(done)) return fault;
   RecordedPoll recorded;
   Recorder& recorder = successor_.recorder();
   recorder.inherit(recorder_);
   recorder.adopt(definition_for(*successor_.described(), *successor_.version()));
-  if (Verdict fault = recorder.finish(times_of_flight(), done.forgotten, recorded)) return fault;
+  if (Verdict fault = recorder.finish(times_of_flight(done), done.forgotten, recorded))
+    return fault;
   take_over(successor_.promote());
   hand_in(std::move(recorded));
   return {};
@@ -291,8 +293,8 @@ void Instance::fall_back() {
   const Ns next = trial.boot - trial.late + config_.interval;
   const Ns rest = trial.boot + config_.deadline;
   const Ns late = trial.late + boot - trial.boot;
-  begin_flight({++polls_sent_, trial.scheduled, boot, late, trial.stepped, false},
-               std::max(rest, std::min(boot + config_.deadline, next)));
+  const Ns deadline = std::max(rest, std::min(boot + config_.deadline, next));
+  begin_flight({++polls_sent_, trial.scheduled, boot, deadline, late, trial.stepped, false});
 }
 
 // ---- the former version's end -------------------------------------------------------------------

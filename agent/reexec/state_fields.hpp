@@ -158,8 +158,8 @@ void fields(Archive& archive, Recorder::Saved& saved) {
 template <typename Archive>
 void fields(Archive& archive, Flight& flight) {
   // A trial hinders a re-exec.
-  auto& [number, scheduled, boot, late, stepped, trial, readings] = flight;
-  archive(number, scheduled, boot, late, stepped, readings);
+  auto& [number, scheduled, boot, deadline, late, stepped, trial, readings] = flight;
+  archive(number, scheduled, boot, deadline, late, stepped, readings);
 }
 
 template <typename Archive>

@@ -90,7 +90,7 @@ class Maker {
       case 6:
         return State{any32(), bytes(kMaxState)};
       default: {
-        PollDone f{any(), status(), text(1024), {}};
+        PollDone f{any(), status(), text(1024), {}, instant()};
         for (std::size_t i = below(100); i > 0; --i) f.forgotten.push_back(any32());
         return f;
       }
