@@ -57,7 +57,7 @@ def settled(site):
     """All of the ledger that an attack might touch, but for what the honest agent moves on."""
     return {
         "keys": rows(site.ledger, "SELECT key, agent, state, decided, who, why FROM agent_key ORDER BY key"),
-        "decisions": rows(site.ledger, "SELECT * FROM audit"),
+        "decisions": rows(site.ledger, "SELECT * FROM audit WHERE kind LIKE 'agent %'"),
         "moves": rows(site.ledger, "SELECT * FROM agent_move"),
         "others": rows(site.ledger, "SELECT stream.agent, batch.sequence, hash FROM batch JOIN stream"
                                     " ON stream.id = batch.stream WHERE stream.agent != 'stor-01'"),
