@@ -107,17 +107,18 @@ Result<AgentState> Agent::freeze(bool last) {
 
 // As the former program left it; where that cannot be, as a recovery finds it.
 Result<std::unique_ptr<Spool>> Agent::open_spool(AgentState* former, const wire::BootId& boot) {
-  Fd lock(former != nullptr ? former->lock : -1);
-  const Fd segment(former != nullptr ? former->segment : -1);  // until it is opened again
-  if (former != nullptr && former->spool && lock.valid()) {
-    fcntl(lock.get(), F_SETFD, FD_CLOEXEC);
-    auto resumed = Spool::resume(config_.spool, config_.agent, boot, loop_.clock(),
-                                 std::move(*former->spool), std::move(lock));
-    if (resumed) return resumed;
-    log::warning("re-exec: {}: the spool is recovered", resumed.error().text());
+  if (former != nullptr) {
+    const Fd segment(former->segment);  // until it is opened again
+    Fd lock(former->lock);
+    if (former->spool && lock.valid()) {
+      fcntl(lock.get(), F_SETFD, FD_CLOEXEC);
+      auto resumed = Spool::resume(config_.spool, config_.agent, boot, loop_.clock(),
+                                   std::move(*former->spool), std::move(lock));
+      if (resumed) return resumed;
+      log::warning("re-exec: {}: the spool is recovered", resumed.error().text());
+    }
+    former->durable_definitions.reset();
   }
-  if (former != nullptr) former->durable_definitions.reset();
-  lock.reset();
   return Spool::open(config_.spool, config_.agent, boot, loop_.clock());
 }
 
