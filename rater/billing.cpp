@@ -143,42 +143,7 @@ Result<std::string> Billing::release(const std::string& id, const Decision& deci
   return review(which);
 }
 
-Result<std::string> Billing::review(const std::string& id) {
-  State& s = *state_;
-  const auto period = id.empty() ? s.periods.latest() : s.periods.period(id);
-  if (!period) return period.error();
-  if (!*period) return Error{"no closed period of that name", id, "close it first"};
-  const ClosedPeriod& closed = **period;
-  Review review;
-  review.line = State::line_of(closed);
-  const Result<Cut> cut = s.cut_at(closed.period);
-  if (!cut) return cut.error();
-  review.line.awaited = cut->closed_without;
-  Result<std::vector<Message>> messages = s.periods.messages(closed.period.id);
-  if (!messages) return messages.error();
-  review.messages = std::move(*messages);
-  Result<std::vector<Unattributed>> unattributed = s.periods.unattributed(closed.period.id);
-  if (!unattributed) return unattributed.error();
-  review.unattributed = std::move(*unattributed);
-  Result<std::vector<MetricTotal>> totals = s.periods.totals(closed.period.id);
-  if (!totals) return totals.error();
-  review.totals = std::move(*totals);
-  Result<std::vector<std::string>> problems = s.periods.problems(closed.period.id);
-  if (!problems) return problems.error();
-  review.problems = std::move(*problems);
-  Result<std::vector<AnomalyContent>> anomalies =
-      s.anomalies(closed.period.start, closed.period.end);
-  if (!anomalies) return anomalies.error();
-  review.anomalies = std::move(*anomalies);
-  review.decisions = s.decisions;
-  if (closed.state == PeriodState::released) {
-    if (const Status adjusted = s.adjust_due(); !adjusted) return adjusted.error();
-    Result<std::vector<AdjustmentRound>> rounds = s.adjustments.rounds(closed.period.id);
-    if (!rounds) return rounds.error();
-    review.rounds = std::move(*rounds);
-  }
-  return review_document(review);
-}
+Result<std::string> Billing::review(const std::string& id) { return state_->review(id, "", false); }
 
 Result<std::string> Billing::usage_json(const std::string& customer, const std::string& id) {
   State& s = *state_;

@@ -171,6 +171,7 @@ Json json_of(const std::vector<Unattributed>& sums) {
   Json json = Json::array();
   for (const Unattributed& sum : sums) {
     json.push_back({{"metric", sum.metric},
+                    {"source", sum.source},
                     {"unit", sum.unit},
                     {"amount", to_decimal(sum.amount)},
                     {"series", sum.series}});
@@ -258,7 +259,11 @@ std::string review_document(const Review& review) {
   for (const Message& message : review.messages) {
     const Json event = Json::parse(message.body, nullptr, false);
     if (event.is_discarded()) continue;
-    if (!message.meter.empty()) lines.push_back(event.at("data"));
+    if (!message.meter.empty()) {
+      lines.push_back(event.at("data"));
+      const std::string before = previous_line(message, review.before);
+      if (!before.empty()) lines.back()["previous"] = Json::parse(before);
+    }
     if (message.meter.empty() && message.customer.empty()) sums = event.at("data").at("sums");
   }
   Json anomalies = Json::parse(anomalies_document(review.anomalies, review.decisions));
@@ -267,6 +272,20 @@ std::string review_document(const Review& review) {
             {"problems", review.problems},    {"anomalies", std::move(anomalies.at("anomalies"))}};
   json["adjustments"] = rounds_json(review.rounds);
   json["totals"] = json_of(review.totals);
+  if (!review.against.empty()) json["against"] = review.against;
+  json["waivers"] = Json::array();
+  for (const Waiver& waiver : review.decisions.waivers) {
+    const Period& period = review.line.period;
+    if (waiver.from >= period.end || waiver.to <= period.start) continue;
+    json["waivers"].push_back({{"resource", resource_text(waiver)},
+                               {"from", to_rfc3339_short(waiver.from)},
+                               {"to", to_rfc3339_short(waiver.to)}});
+  }
+  for (const LooseSeries& series : review.loose) {
+    json["unattributed_series"].push_back({{"series", series_text(series.key)},
+                                           {"unit", series.key.unit},
+                                           {"amount", to_decimal(series.amount)}});
+  }
   return text_of(json);
 }
 

@@ -40,6 +40,9 @@ struct Review {
   std::vector<AnomalyContent> anomalies;
   Decisions decisions;
   std::vector<AdjustmentRound> rounds;  ///< released: of adjustments, ascending
+  std::string against;                  ///< the period that lines are compared with; may be empty
+  std::vector<RecordVersion> before;    ///< its records, as they stand
+  std::vector<LooseSeries> loose;       ///< when asked for: what nobody holds, series by series
 };
 [[nodiscard]] std::string review_document(const Review& review);
 

@@ -105,6 +105,8 @@ struct Billing::State {
                                           const Decision& decision);
   [[nodiscard]] Result<std::string> decide_catalogue(DecisionRequest& request);
   [[nodiscard]] Result<std::string> diff_catalogue(const Catalogue& next);
+  [[nodiscard]] Result<std::string> review(const std::string& id, const std::string& against,
+                                           bool series);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
   /// Those that touch [from, to), by content.
@@ -141,6 +143,8 @@ struct Billing::State {
  private:
   [[nodiscard]] Result<AuditMark> take_decision(const char* kind, const std::string& what,
                                                 const Span& touched, const Decision& decision);
+  [[nodiscard]] Status compare(const ClosedPeriod& closed, const std::string& against,
+                               Review& review);
   [[nodiscard]] Result<std::string> list_anomalies(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_anomaly(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_waive(const DecisionRequest& request);

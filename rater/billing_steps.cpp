@@ -235,6 +235,9 @@ Result<Cut> Billing::State::cut_at(const Period& period) {
   Cut cut{std::move(*marks), tz_version(), {}, decisions.last};
   const Ns end = catalogue ? usage_span(*catalogue, period).to : period.end;
   cut.closed_without = awaited(cut.marks, end);
+  const Result<std::set<std::string>> retired = retired_agents(audit);
+  if (!retired) return retired.error();
+  std::erase_if(cut.closed_without, [&](const std::string& a) { return retired->contains(a); });
   return cut;
 }
 

@@ -31,9 +31,9 @@ constexpr const char* kDecisions[] = {"close",          "release",         "impo
                                       "agent move",     "catalogue apply", "anomaly accept",
                                       "anomaly reject", "waive",           "correct"};
 /// What Billing::decide() answers, decisions or not.
-constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",
-                                 "audit log",       "anomaly ls",     "anomaly accept",
-                                 "anomaly reject",  "waive",          "correct"};
+constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",  "audit log",
+                                 "anomaly ls",      "anomaly accept", "anomaly reject", "waive",
+                                 "correct",         "review"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -66,6 +66,10 @@ Result<std::string> decide_agent(KeyTable& keys, const std::string& verb, const 
                     {"move",
                      "its next hello is taken, and what no ledger has acknowledged comes "
                      "here under a new incarnation"}});
+  }
+  if (verb == "agent retire") {
+    if (Status status = keys.retire(agent, decision); !status.ok()) return status.error();
+    return line_of({{"agent", agent}, {"retire", "no close waits for it any more"}});
   }
   if (verb == "agent replace") {
     const auto done = keys.replace(agent, text_of(request, "key"), decision);
@@ -108,7 +112,6 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
     return billing.statement_json(text_of(request, "customer"), period);
   }
   if (command == "release") return billing.release(period, decision);
-  if (command == "review") return billing.review(period);
   if (command == "periods") return billing.periods_json();
   if (command == "records") return billing.records_json(period);
   if (command == "outbox") return billing.outbox_json();
@@ -203,6 +206,7 @@ Result<std::unique_ptr<Control>> Control::open(app::EventLoop& loop, const std::
                             std::string_view request) { raw->answer(session, request); },
       kLongestRequest);
   if (!server.ok()) return server.error();
+  share_with_readers(path);
   control->server_ = std::move(*server);
   return control;
 }

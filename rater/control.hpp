@@ -4,14 +4,15 @@
 //   status {"follow":bool}          status.hpp; with follow one each second until the client goes
 //   usage {"customer","period"}     billing.hpp, as are the following; "" or absent = its default
 //   statement {"customer","period"}
-//   close | release | review {"period"}
+//   close | release {"period","why"} · review {"period","against","unattributed"}
 //   periods · records {"period"} · outbox
 //   import {"file","agent","kind"}  import.hpp: a regular file of readings of at most 1 GiB, by its
 //                                   absolute path; first {"mistake":TEXT} for each line that is
 //                                   wrong
 //   agent ls · agent ls pending     status.hpp
 //   agent approve {"whom","as","why"} | agent revoke {"whom","why"}
-//   agent replace {"agent","key","why"} | agent move {"agent","why"}      intake/key_table.hpp
+//   agent replace {"agent","key","why"} | agent move | agent retire {"agent","why"}
+//                                   intake/key_table.hpp
 //   catalogue apply {"files":[{"name","text"}],"adjust":bool,"why"} | diff {"files"} | log
 //   anomaly ls {"open"} | accept {"id","why"} | reject {"id","why"}
 //   waive {"resource","from","to","withdraw","why"} · correct {"record","quantity","why"}

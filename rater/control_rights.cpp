@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <vector>
+
+#include "app/log.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -24,6 +27,13 @@ std::optional<unsigned> gid_of(const char* name) {
 }
 
 }  // namespace
+
+void share_with_readers(const std::string& socket) {
+  const auto group = gid_of(kReadersGroup);
+  if (!group || *group == ::getegid()) return;
+  if (::chown(socket.c_str(), static_cast<uid_t>(-1), *group) == 0) return;
+  log::warning("{}: not handed to the group {}: {}", socket, kReadersGroup, std::strerror(errno));
+}
 
 Deciders Deciders::of_system() { return {::geteuid(), gid_of(kDecidersGroup)}; }
 

@@ -1,7 +1,9 @@
 #pragma once
-// Who may decide what is billed: close, release and import change what customers pay.
+// Who may look, and who may decide what is billed: close, release, import and people's other
+// decisions change what customers pay.
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "app/control.hpp"
@@ -11,6 +13,13 @@ namespace tallyman::rater {
 
 /// The group whose members may decide beside root and the daemon's own user.
 constexpr const char* kDecidersGroup = "tallyman-billing";
+
+/// The group whose members may look; those who decide are members of it too, or root.
+constexpr const char* kReadersGroup = "tallyman";
+
+/// Hands the socket to the readers' group, where the system has one and this process may; else the
+/// socket stays its own group's.
+void share_with_readers(const std::string& socket);
 
 /// Plain value. Pure but for its making.
 struct Deciders {

@@ -116,8 +116,9 @@ int run_agent(const rater::cli::Target& target, const Arguments& arguments, cons
   if (agent.got_subcommand("replace")) {
     return rater::cli::ask(target, "agent replace", {{"agent", whom}, {"key", key}, {"why", why}});
   }
-  if (agent.got_subcommand("move")) {
-    return rater::cli::ask(target, "agent move", {{"agent", whom}, {"why", why}});
+  for (const char* verb : {"move", "retire"}) {
+    if (!agent.got_subcommand(verb)) continue;
+    return rater::cli::ask(target, std::string("agent ") + verb, {{"agent", whom}, {"why", why}});
   }
   return rater::cli::ask(target, arguments.pending ? "agent ls pending" : "agent ls", {});
 }
@@ -223,6 +224,8 @@ void declare_agent(CLI::App& app, Arguments& arguments) {
       "the agent id")
       ->add_option("key", arguments.key, "its new key; the old one is revoked");
   add("move", "let an agent come over from another ledger", "agent", "the agent id");
+  add("retire", "it is gone for good: no close waits for it, and its key is revoked", "agent",
+      "the agent id");
 }
 
 void declare(CLI::App& app, Arguments& arguments) {

@@ -79,7 +79,9 @@ void DecisionWords::declare_periods(CLI::App& app, const Client& client) {
     return command;
   };
   want_why(*add("close", "a period that has ended becomes drafts"), why_);
-  add("review", "the drafts of a period, to look at");
+  CLI::App* review = add("review", "a closed period, to look at");
+  review->add_option("--against", against_, "compare with this period; else with the one before");
+  review->add_flag("--unattributed", series_, "list the series that nobody holds, too");
   want_why(*add("release", "the drafts of a period become immutable and go out"), why_);
 }
 
@@ -140,7 +142,11 @@ void DecisionWords::declare_usage(CLI::App& app, const Client& client) {
 std::optional<int> DecisionWords::run(const Target& target, const CLI::App& app) const {
   for (const char* command : {"close", "release", "review"}) {
     if (!app.got_subcommand(command)) continue;
-    return ask(target, command, {{"period", period_}, {"why", why_}});
+    return ask(target, command,
+               {{"period", period_},
+                {"why", why_},
+                {"against", against_},
+                {"unattributed", series_ ? "yes" : ""}});
   }
   if (app.got_subcommand("audit")) return ask(target, "audit log", {{"from", from_}});
   if (app.got_subcommand("catalogue"))

@@ -36,8 +36,8 @@ class DecisionWords {
   [[nodiscard]] int run_anomaly(const Target& target, const CLI::App& anomaly) const;
   [[nodiscard]] int run_catalogue(const Target& target, const CLI::App& catalogue) const;
 
-  std::string why_, path_, period_, from_, to_, id_, resource_, quantity_;
-  bool adjust_ = false, open_ = false, withdraw_ = false;
+  std::string why_, path_, period_, from_, to_, id_, resource_, quantity_, against_;
+  bool adjust_ = false, open_ = false, withdraw_ = false, series_ = false;
 };
 
 }  // namespace tallyman::rater::cli

@@ -187,6 +187,20 @@ std::string change_line(const Change& change) {
   return text_of(line);
 }
 
+std::string previous_line(const Message& now, const std::vector<RecordVersion>& before) {
+  const auto version = version_of(now);
+  if (!version) return {};
+  const auto same = [&](const RecordVersion& each) { return key_of(each) == key_of(*version); };
+  const auto found = std::find_if(before.begin(), before.end(), same);
+  if (found == before.end() || found->data.empty()) return {};
+  const Json old = parsed(found->data);
+  const Json difference = difference_of(old, parsed(version->data));
+  return text_of(Json{{"quantity", decimal(old, "quantity", "billed").text(kDecimals)},
+                      {"change", difference["quantity"]},
+                      {"amount", text_at(old, "amount")},
+                      {"amount_change", text_at(difference, "amount")}});
+}
+
 std::string adjustment_line(const Message& message) {
   const Json event = parsed(message.body);
   const Json data = event.is_object() && event.contains("data") ? event["data"] : Json(nullptr);

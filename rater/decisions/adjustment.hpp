@@ -58,6 +58,10 @@ struct Change {
 /// One line of what a person looks at: {"customer","meter","unit","before","after","difference",
 /// "amount_before","amount_after","amount_difference","currency"}.
 [[nodiscard]] std::string change_line(const Change& change);
+/// How a record stood in another period: {"quantity","change","amount","amount_change"}; empty when
+/// it did not.
+[[nodiscard]] std::string previous_line(const Message& now,
+                                        const std::vector<RecordVersion>& before);
 /// The same of an adjustment on its way.
 [[nodiscard]] std::string adjustment_line(const Message& message);
 

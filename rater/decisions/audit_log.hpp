@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,11 +72,15 @@ class AuditLog {
   /// Entries after `n`, at most `most`, in order; those of one kind, or of all ("").
   [[nodiscard]] Result<std::vector<AuditEntry>> entries(std::int64_t n, std::size_t most,
                                                         std::string_view kind = {});
+  [[nodiscard]] Database& database() { return ledger_->database(); }
 
  private:
   explicit AuditLog(Ledger& ledger) : ledger_(&ledger) {}
   Ledger* ledger_;
 };
+
+/// Agents that were retired, and taken back by no later decision.
+[[nodiscard]] Result<std::set<std::string>> retired_agents(AuditLog& log);
 
 /// Brings a decision of an older table into the chain: for upgrades of a part, which come with a
 /// database alone. The part "audit" is there.

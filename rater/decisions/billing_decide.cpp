@@ -20,6 +20,10 @@ Result<std::string> Billing::decide(DecisionRequest& request) {
   State& s = *state_;
   if (request.command.starts_with("catalogue ")) return s.decide_catalogue(request);
   if (request.command == "audit log") return s.audit_text(request);
+  if (request.command == "review") {
+    return s.review(request.field("period"), request.field("against"),
+                    !request.field("unattributed").empty());
+  }
   if (request.command.starts_with("anomaly ") || request.command == kWaive ||
       request.command == kCorrect) {
     return s.decide_usage(request);

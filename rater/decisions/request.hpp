@@ -3,6 +3,7 @@
 //
 //   catalogue apply   files, adjust           catalogue diff   files
 //   catalogue log                             audit log        from (the number to begin after)
+//   review            period, against, unattributed ("" = without its series)
 //   anomaly ls        open ("" = all)         anomaly accept | reject   id (it may be cut short)
 //   waive             resource, from, to, withdraw ("" = no)
 //   correct           record (an id, maybe cut short), quantity ("" = as computed after all)

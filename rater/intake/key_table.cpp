@@ -289,6 +289,30 @@ Result<std::optional<AgentKey>> KeyTable::replace(const std::string& agent, cons
   return approved_for(agent);
 }
 
+Status KeyTable::retire(const std::string& agent, const Decision& decision) {
+  if (!is_agent_id(agent)) return no_agent_id(agent);
+  Transaction transaction(ledger_.database());
+  if (!transaction.begun().ok()) return transaction.begun();
+  std::optional<AgentKey> row = approved_for(agent);
+  const auto fence = intake_.fence(agent);
+  if (!fence.ok()) return fence.error();
+  if (!fence->has_value() && !row) {
+    return Error{"no agent '" + agent + "' has been heard here", "",
+                 "see `tallyman-rater agent ls`"};
+  }
+  Status done = record("retire", agent, row ? row->key : "", decision);
+  if (row) {
+    row->state = KeyState::revoked;
+    row->decided = clock_.wall();
+    row->who = decision.who;
+    row->why = decision.why;
+    if (done.ok()) done = store(*row);
+  }
+  if (done.ok()) done = transaction.commit();
+  if (done.ok() && row) put(*row);
+  return done;
+}
+
 Status KeyTable::move(const std::string& agent, const Decision& decision) {
   if (!is_agent_id(agent)) return no_agent_id(agent);
   Transaction transaction(ledger_.database());

@@ -92,6 +92,9 @@ class KeyTable {
   [[nodiscard]] Result<std::optional<AgentKey>> replace(const std::string& agent,
                                                         const std::string& key,
                                                         const Decision& decision);
+  /// The agent is gone for good: no close waits for it, and its key is revoked. approve(),
+  /// replace() and move() take it back.
+  [[nodiscard]] Status retire(const std::string& agent, const Decision& decision);
   /// The agent may come over from the ledger it belongs to.
   [[nodiscard]] Status move(const std::string& agent, const Decision& decision);
 

@@ -192,6 +192,7 @@ Status PeriodRating::rate_next() {
 
 Rating PeriodRating::take() {
   rating_.unattributed = attributor_.unattributed();
+  rating_.loose = attributor_.loose();
   rating_.totals = attributor_.totals();
   rating_.problems.assign(problems_.begin(), problems_.end());
   return std::move(rating_);

@@ -26,6 +26,7 @@ struct Cut {
 struct Rating {
   std::vector<UsageRecord> records;  ///< ascending by customer and meter
   std::vector<Unattributed> unattributed;
+  std::vector<LooseSeries> loose;     ///< series by series
   std::vector<MetricTotal> totals;    ///< conserved() tells whether they agree
   std::vector<std::string> problems;  ///< claimed twice, or unfit for a meter; in words, ascending
 };

@@ -39,8 +39,10 @@ struct Attributor::State {
   std::map<std::size_t, std::vector<std::size_t>> held{};  ///< customer → series, ascending
   std::vector<Conflict> conflicts{};
   std::map<std::string, MetricTotal> totals{};
-  std::map<std::string, std::uint64_t> unattributed{};  ///< series with such, by metric
-  std::size_t next = 0;                                 ///< unclaimed ones are found up to here
+  /// What nobody holds, by metric and source.
+  std::map<std::pair<std::string, std::string>, Unattributed> unattributed{};
+  std::vector<LooseSeries> loose{};
+  std::size_t next = 0;  ///< unclaimed ones are found up to here
 
   const SeriesKey& key(const Series& each) const {
     return source.views()[each.views.front()].view.series;
@@ -68,7 +70,8 @@ struct Attributor::State {
         }
       }
       for (const std::size_t owner : each.owners) held[owner].push_back(series.size());
-      unattributed.try_emplace(of.metric, 0);
+      unattributed.try_emplace({of.metric, of.source},
+                               Unattributed{of.metric, of.unit, 0, 0, of.source});
       total(each);
       series.push_back(std::move(each));
     }
@@ -90,7 +93,13 @@ struct Attributor::State {
       sum.read += walked.read();
       sum.nobody += walked.nobody();
       sum.elsewhere += walked.elsewhere();
-      if (walked.nobody() > 0) ++unattributed[sum.metric];
+      if (walked.nobody() > 0) {
+        const SeriesKey& of = key(each);
+        Unattributed& rest = unattributed.at({of.metric, of.source});
+        rest.amount += walked.nobody();
+        ++rest.series;
+        loose.push_back({of, walked.nobody()});
+      }
     }
     OwnedSeries mine = walked.take();
     sum.customers += mine.pieces.total() + mine.waived;
@@ -128,9 +137,14 @@ Result<bool> Attributor::next_unclaimed() {
 
 std::vector<Unattributed> Attributor::unattributed() const {
   std::vector<Unattributed> out;
-  for (const auto& [metric, sum] : state_->totals) {
-    out.push_back({metric, sum.unit, sum.nobody, state_->unattributed.at(metric)});
-  }
+  for (const auto& [which, sum] : state_->unattributed) out.push_back(sum);
+  return out;
+}
+
+std::vector<LooseSeries> Attributor::loose() const {
+  std::vector<LooseSeries> out = state_->loose;
+  std::sort(out.begin(), out.end(),
+            [](const LooseSeries& a, const LooseSeries& b) { return a.key < b.key; });
   return out;
 }
 
@@ -152,6 +166,7 @@ Attribution attribute(const Catalogue& catalogue, const Period& period, Ns slot,
   while (*attributor.next_unclaimed()) {
   }
   out.unattributed = attributor.unattributed();
+  out.loose = attributor.loose();
   out.totals = attributor.totals();
   out.conflicts = attributor.conflicts();
   return out;

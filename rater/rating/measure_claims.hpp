@@ -33,11 +33,18 @@ struct OwnedSeries {
   [[nodiscard]] Ns covered_ns() const;
 };
 
-/// What no customer holds, of one metric.
+/// What no customer holds, of one metric of one source.
 struct Unattributed {
   std::string metric, unit;
   u128 amount = 0;  ///< gauges: units × nanoseconds
   std::uint64_t series = 0;
+  std::string source;  ///< empty: of all, as ledgers of older raters have it
+};
+
+/// One series of those.
+struct LooseSeries {
+  SeriesKey key;
+  u128 amount = 0;
 };
 
 /// Where all of a metric's usage has gone. What was read is summed up from the slots as they are;
@@ -53,7 +60,8 @@ struct MetricTotal {
 
 struct Attribution {
   std::vector<std::vector<OwnedSeries>> customers;  ///< as in Catalogue::customers; series ascend
-  std::vector<Unattributed> unattributed;           ///< ascending by metric
+  std::vector<Unattributed> unattributed;           ///< ascending by metric and source
+  std::vector<LooseSeries> loose;                   ///< ascending; with an amount
   std::vector<MetricTotal> totals;                  ///< ascending by metric
   std::vector<Conflict> conflicts;                  ///< ascending
 };
@@ -77,8 +85,9 @@ class Attributor {
   [[nodiscard]] Result<std::vector<OwnedSeries>> customer(std::size_t index);
   /// The next series that no customer holds any part of; false: there are no more.
   [[nodiscard]] Result<bool> next_unclaimed();
-  /// Once all of that is done; both ascend by metric.
+  /// Once all of that is done; ascending by metric.
   [[nodiscard]] std::vector<Unattributed> unattributed() const;
+  [[nodiscard]] std::vector<LooseSeries> loose() const;
   [[nodiscard]] std::vector<MetricTotal> totals() const;
 
  private:

@@ -22,13 +22,26 @@ constexpr const char* kSchema =
     "CREATE TABLE period_stream(period TEXT NOT NULL, agent TEXT NOT NULL, incarnation BLOB NOT"
     " NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL, watermark INTEGER NOT NULL,"
     " PRIMARY KEY(period, agent, incarnation)) WITHOUT ROWID;"
-    "CREATE TABLE unattributed(period TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT NOT NULL,"
-    " amount BLOB NOT NULL, series INTEGER NOT NULL, PRIMARY KEY(period, metric)) WITHOUT ROWID;"
+    "CREATE TABLE unattributed(period TEXT NOT NULL, metric TEXT NOT NULL, source TEXT NOT NULL,"
+    " unit TEXT NOT NULL, amount BLOB NOT NULL, series INTEGER NOT NULL,"
+    " PRIMARY KEY(period, metric, source)) WITHOUT ROWID;"
     "CREATE TABLE record(period TEXT NOT NULL, n INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT"
     " NULL, customer TEXT NOT NULL, meter TEXT NOT NULL, routing_key TEXT NOT NULL,"
     " evidence BLOB NOT NULL, body TEXT NOT NULL, PRIMARY KEY(period, n)) WITHOUT ROWID;";
 
 constexpr std::size_t kMaxText = 1U << 20U;
+
+/// The third version had one sum of a metric, of all sources.
+Status add_source(Database& database) {
+  return database.run(
+      "ALTER TABLE unattributed RENAME TO unattributed_of_all;"
+      "CREATE TABLE unattributed(period TEXT NOT NULL, metric TEXT NOT NULL, source TEXT NOT NULL,"
+      " unit TEXT NOT NULL, amount BLOB NOT NULL, series INTEGER NOT NULL,"
+      " PRIMARY KEY(period, metric, source)) WITHOUT ROWID;"
+      "INSERT INTO unattributed SELECT period, metric, '', unit, amount, series FROM"
+      " unattributed_of_all;"
+      "DROP TABLE unattributed_of_all");
+}
 
 /// Before the third version no decision on usage counted.
 Status add_decision(Database& database) {
@@ -59,7 +72,8 @@ const char* period_state_name(PeriodState state) {
 }
 
 Result<PeriodStore> PeriodStore::open(Ledger& ledger) {
-  if (const Status made = ledger.prepare_part("billing", 3, kSchema, {add_decision}); !made) {
+  if (const Status made = ledger.prepare_part("billing", 4, kSchema, {add_decision, add_source});
+      !made) {
     return made.error();
   }
   if (const Status made = prepare_totals(ledger); !made) return made.error();
@@ -110,10 +124,10 @@ Status PeriodStore::insert(const Drafts& drafts) {
     stream.bind_u64(4, mark.sequence).bind(5, ByteView(mark.hash)).bind(6, mark.watermark);
     if (const Status done = stream.done(); !done) return done;
   }
-  Statement rest = db().prepare("INSERT INTO unattributed VALUES(?, ?, ?, ?, ?)");
+  Statement rest = db().prepare("INSERT INTO unattributed VALUES(?, ?, ?, ?, ?, ?)");
   for (const Unattributed& sum : drafts.unattributed) {
-    rest.bind(1, id).bind(2, sum.metric).bind(3, sum.unit).bind(4, sum.amount);
-    rest.bind_u64(5, sum.series);
+    rest.bind(1, id).bind(2, sum.metric).bind(3, sum.source).bind(4, sum.unit);
+    rest.bind(5, sum.amount).bind_u64(6, sum.series);
     if (const Status done = rest.done(); !done) return done;
   }
   if (const Status stored = store_totals(db(), id, drafts.totals); !stored) return stored;
@@ -225,14 +239,16 @@ Result<std::string> PeriodStore::period_of_record(const std::string& id) {
 
 Result<std::vector<Unattributed>> PeriodStore::unattributed(const std::string& id) {
   Statement select = db().prepare(
-      "SELECT metric, unit, amount, series FROM unattributed WHERE period = ? ORDER BY metric");
+      "SELECT metric, unit, amount, series, source FROM unattributed WHERE period = ?"
+      " ORDER BY metric, source");
   select.bind(1, id);
   std::vector<Unattributed> all;
   for (;;) {
     const Result<bool> row = select.step();
     if (!row) return row.error();
     if (!*row) return all;
-    all.push_back({select.text(0), select.text(1), select.quantity(2), select.u64(3)});
+    all.push_back(
+        {select.text(0), select.text(1), select.quantity(2), select.u64(3), select.text(4)});
   }
 }
 

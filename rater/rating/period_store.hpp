@@ -5,10 +5,11 @@
 // state, catalogue, tz, cut, without, problems, records, decision, decision_hash): state 1 = draft,
 // 2 = released; records = how many `record` holds of it; decision = the last one on usage in the
 // audit log that counts · period_stream(period, agent, incarnation, sequence, hash,
-// watermark): the cut · unattributed(period, metric, unit, amount, series) · billing(one,
+// watermark): the cut · unattributed(period, metric, source, unit, amount, series) · billing(one,
 // beginning) · record(period, n, id, type, customer, meter, routing_key, evidence, body): in the
-// order they go out. Rejected: records as columns of figures (what is released is bytes, and must
-// stay those).
+// order they go out. The columns of a key stand first in its table: behind others, SQLite's
+// integrity check takes what it holds for NULL. Rejected: records as columns of figures (what is
+// released is bytes, and must stay those).
 
 #include <cstdint>
 #include <functional>

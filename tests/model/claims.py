@@ -193,8 +193,10 @@ class Attribution:
         for owner, holding in holdings.items():
             holding.held = spans.union(holding.held)
             self.holdings[owner].append(holding)
-        amount, count = self.unattributed.get(series["metric"], (0, 0))
-        self.unattributed[series["metric"]] = amount + rest, count + (rest > 0)
+        # Conservation is of each source, so what nobody holds is too.
+        key = series["metric"], series["source"]
+        amount, count = self.unattributed.get(key, (0, 0))
+        self.unattributed[key] = amount + rest, count + (rest > 0)
 
     @staticmethod
     def part(n, slot, begin, end, told, absences):

@@ -31,7 +31,8 @@ def wanted(history, period, agents):
                 text = claims.series_text(history["series"][number])
                 anomalies.append([name, text, a, b, value])
     return {"records": found.records(), "anomalies": sorted(anomalies),
-            "unattributed": {m: [v, n] for m, (v, n) in sorted(found.found.unattributed.items())}}
+            "unattributed": {f"{metric} of {source}": [amount, count] for (metric, source),
+                             (amount, count) in sorted(found.found.unattributed.items())}}
 
 
 def record_of(data):
@@ -73,7 +74,7 @@ def found(period):
                   int(a["value_at_risk"])] for a in period["anomalies"]]
     return {"records": [record_of(r) for r in period["records"] if "meter" in r["key"]],
             "anomalies": sorted(anomalies),
-            "unattributed": {u["metric"]: [int(u["amount"]), u["series"]]
+            "unattributed": {f'{u["metric"]} of {u["source"]}': [int(u["amount"]), u["series"]]
                              for u in period["unattributed"]}}
 
 
