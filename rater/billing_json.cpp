@@ -238,11 +238,14 @@ std::string records_document(const std::string& period, const std::vector<Messag
   return "{\"period\":" + text_of(period) + ",\"records\":[" + records + "]}";
 }
 
+namespace {
+
 /// A line an adjustment: its figures, revision and state.
 Json rounds_json(const std::vector<AdjustmentRound>& rounds) {
   Json lines = Json::array();
   for (const AdjustmentRound& round : rounds) {
     for (const Message& message : round.messages) {
+      if (message.meter.empty()) continue;
       Json line = Json::parse(adjustment_line(message), nullptr, false);
       if (line.is_discarded()) continue;
       line["revision"] = round.revision;
@@ -252,6 +255,8 @@ Json rounds_json(const std::vector<AdjustmentRound>& rounds) {
   }
   return lines;
 }
+
+}  // namespace
 
 std::string review_document(const Review& review) {
   Json lines = Json::array();

@@ -74,7 +74,7 @@ Result<BillingStatus> Billing::State::status() {
   const Result<std::uint64_t> due = adjustments.due_count();
   if (!due) return due.error();
   s.adjustments_due = *due;
-  const Result<std::uint64_t> drafted = adjustments.draft_messages();
+  const Result<std::uint64_t> drafted = adjustments.drafts();
   if (!drafted) return drafted.error();
   s.adjustments = *drafted;
   const Result<std::uint64_t> waiting = outbox->waiting();

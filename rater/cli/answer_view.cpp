@@ -101,6 +101,11 @@ Json record_row(const Json& record) {
   for (const char* fact : {"unit", "allowance", "overuse", "amount", "currency", "coverage"}) {
     out[fact] = pick(record, fact);
   }
+  // What people decided, and how the record stood in the period it is compared with.
+  out["waived"] = pick(pick(record, "waived"), "amount");
+  out["computed"] = pick(pick(record, "correction"), "computed");
+  out["change"] = pick(pick(record, "previous"), "change");
+  out["amount_change"] = pick(pick(record, "previous"), "amount_change");
   return out;
 }
 

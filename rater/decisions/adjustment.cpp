@@ -8,6 +8,7 @@
 #include "base/time_text.hpp"
 #include "rater/bus/record_routing.hpp"
 #include "rater/rating/decimal.hpp"
+#include "rater/rating/price.hpp"
 
 namespace tallyman::rater {
 
@@ -69,6 +70,16 @@ Json difference_of(const Json& before, const Json& after) {
     out["currency"] = now.is_null() ? old : now;
   }
   return out;
+}
+
+/// As a key says it; `fallback` where it does not.
+Period period_of(const Json& json, const Period& fallback) {
+  const auto instant = [&](const char* key) -> std::optional<Ns> {
+    const Json text = text_at(json, key);
+    return text.is_string() ? from_rfc3339(text.get<std::string>()) : std::nullopt;
+  };
+  const auto start = instant("start"), end = instant("end");
+  return start && end ? Period{fallback.id, *start, *end} : fallback;
 }
 
 using Key = std::pair<std::string, std::string>;
@@ -164,6 +175,52 @@ Message adjustment_of(const Change& change, std::uint64_t revision, Ns end,
                               {"datacontenttype", "application/json"},
                               {"data", std::move(data)}});
   return message;
+}
+
+std::vector<PeriodRecord> round_records(const std::vector<Message>& adjustments,
+                                        const Period& period, std::uint64_t revision,
+                                        const Hash& catalogue, const Hash& cut) {
+  struct Sum {
+    std::uint64_t records = 0;
+    std::map<std::string, Rational> sums;
+    FieldHasher ids;
+    Period period;  ///< a customer's, with the customer's bounds
+  };
+  std::map<std::string, Sum> all;
+  const auto add = [](Sum& sum, const Message& message, const Json& difference) {
+    ++sum.records;
+    sum.ids.field(message.id);
+    const Json currency = text_at(difference, "currency");
+    if (!currency.is_string()) return;
+    Rational& total = sum.sums[currency.get<std::string>()];
+    total = total + decimal(difference, "amount");
+  };
+  for (const Message& message : adjustments) {
+    const Json difference = parsed(message.body)["data"]["difference"];
+    Sum& theirs = all[message.customer];
+    add(theirs, message, difference);
+    theirs.period = period_of(parsed(message.body)["data"]["key"]["period"], period);
+    add(all[""], message, difference);
+    all[""].period = period;
+  }
+  std::vector<PeriodRecord> out;
+  for (auto& [customer, sum] : all) {
+    PeriodRecord record;
+    record.customer = customer;
+    record.period = sum.period;
+    record.revision = revision;
+    record.records = sum.records;
+    for (const auto& [currency, total] : sum.sums) {
+      record.sums[currency] = total.fixed(minor_unit_decimals(currency));
+    }
+    record.ids = sum.ids.finish();
+    record.catalogue_version = catalogue;
+    record.cut = cut;
+    out.push_back(std::move(record));
+  }
+  // The one of all comes last.
+  std::rotate(out.begin(), out.begin() + (out.empty() ? 0 : 1), out.end());
+  return out;
 }
 
 std::string change_line(const Change& change) {

@@ -9,6 +9,9 @@
 // before. Revision r of a period is replayed by rating it at the cut of round r: the figures are
 // those of its adjustments, and of every other record what they were.
 //
+// Behind a round's adjustments stand period records of the same revision: how many they are, what
+// they change the sums by, and the hash over their ids.
+//
 // Figures are what is billed and its bounds, and what they are priced by. What else a record tells
 // (evidence, coverage, versions, problems) may differ without an adjustment.
 
@@ -54,6 +57,12 @@ struct Change {
 /// adjustment.
 [[nodiscard]] Message adjustment_of(const Change& change, std::uint64_t revision, Ns end,
                                     const std::string& source);
+
+/// The period records that belong behind a round's adjustments, one for each customer and one for
+/// all: their number, what they change the sums by, and the hash over their ids.
+[[nodiscard]] std::vector<PeriodRecord> round_records(const std::vector<Message>& adjustments,
+                                                      const Period& period, std::uint64_t revision,
+                                                      const Hash& catalogue, const Hash& cut);
 
 /// One line of what a person looks at: {"customer","meter","unit","before","after","difference",
 /// "amount_before","amount_after","amount_difference","currency"}.

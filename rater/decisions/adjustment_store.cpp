@@ -105,10 +105,10 @@ Result<std::uint64_t> AdjustmentStore::due_count() {
   return count("SELECT COUNT(*) FROM adjustment_due");
 }
 
-Result<std::uint64_t> AdjustmentStore::draft_messages() {
+Result<std::uint64_t> AdjustmentStore::drafts() {
   return count(
       "SELECT COUNT(*) FROM adjustment a JOIN adjustment_round r ON r.period = a.period"
-      " AND r.revision = a.revision WHERE r.state = 1");
+      " AND r.revision = a.revision WHERE r.state = 1 AND a.meter != ''");
 }
 
 Status AdjustmentStore::draft(const AdjustmentRound& round) {

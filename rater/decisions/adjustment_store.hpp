@@ -59,7 +59,7 @@ class AdjustmentStore {
   [[nodiscard]] Result<std::optional<AdjustmentRound>> drafted(const std::string& period);
   /// The earliest period, by name, that has a draft round.
   [[nodiscard]] Result<std::optional<std::string>> first_draft();
-  [[nodiscard]] Result<std::uint64_t> draft_messages();
+  [[nodiscard]] Result<std::uint64_t> drafts();
   /// Records as they stand after all released rounds.
   [[nodiscard]] Result<std::vector<RecordVersion>> standing(PeriodStore& periods,
                                                             const std::string& period);

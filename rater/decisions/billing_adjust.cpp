@@ -23,9 +23,11 @@ std::vector<RecordVersion> versions_of(const std::vector<Message>& messages) {
   return newest(std::move(out), {});
 }
 
-bool same_messages(const std::vector<Message>& a, const std::vector<Message>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Message& x, const Message& y) { return x.id == y.id; });
+/// Of two rounds: their period records name the cut, which moves with every batch.
+bool same_adjustments(const std::vector<Message>& a, const std::vector<Message>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Message& x, const Message& y) {
+    return x.meter.empty() ? y.meter.empty() : x.id == y.id;
+  });
 }
 
 }  // namespace
@@ -58,6 +60,10 @@ Result<AdjustmentRound> Billing::State::adjustments_of(const ClosedPeriod& close
   for (const Change& change : changes_between(*standing, now->messages)) {
     round.messages.push_back(adjustment_of(change, round.revision, closed.period.end, source));
   }
+  for (const PeriodRecord& record : round_records(round.messages, closed.period, round.revision,
+                                                  round.catalogue, round.cut.hash())) {
+    round.messages.push_back(message_of(record, source));
+  }
   return round;
 }
 
@@ -77,8 +83,7 @@ Status Billing::State::adjust_due() {
   }
   if (const Status drafted = adjustments.draft(round); !drafted) return drafted;
   if (!round.messages.empty()) {
-    log::info("period {}: {} adjustments drafted, revision {}", round.period, round.messages.size(),
-              round.revision);
+    log::info("period {}: adjustments drafted, revision {}", round.period, round.revision);
   }
   more = true;
   return {};
@@ -93,7 +98,7 @@ Status Billing::State::release_adjustments(const std::string& period, const Deci
   if (!catalogue) return no_catalogue();
   const Result<AdjustmentRound> now = adjustments_of(**closed);
   if (!now) return now.error();
-  if (!same_messages((*drafted)->messages, now->messages)) {
+  if (!same_adjustments((*drafted)->messages, now->messages)) {
     if (const Status kept = adjustments.draft(*now); !kept) return kept;
     return Error{"the adjustments are not what they were: usage or decisions have come since",
                  period, "review the period again"};

@@ -38,7 +38,7 @@ struct Unattributed {
   std::string metric, unit;
   u128 amount = 0;  ///< gauges: units × nanoseconds
   std::uint64_t series = 0;
-  std::string source;  ///< empty: of all, as ledgers of older raters have it
+  std::string source{};  ///< empty: of all, as ledgers of older raters have it
 };
 
 /// One series of those.

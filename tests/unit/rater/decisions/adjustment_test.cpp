@@ -80,7 +80,7 @@ TEST_F(Adjustments, LateUsage) {
   answer(billing_->release(kNext, {"bob", "again", 7}));
   settle();
   auto events = published();
-  ASSERT_EQ(events.size(), 7U);
+  ASSERT_EQ(events.size(), 9U);
   const json data = events[6].at("data");
   EXPECT_EQ(events[6].at("type"), "tallyman.usage.adjustment.v1");
   EXPECT_EQ(data.at("original"), first.at("id"));
@@ -90,9 +90,16 @@ TEST_F(Adjustments, LateUsage) {
   EXPECT_EQ(data.at("new").at("exact").at("billed"), "1800");
   EXPECT_EQ(data.at("difference").at("quantity"), "1800");
   EXPECT_EQ(data.at("difference").at("amount"), "8");
+  EXPECT_EQ(events[7].at("subject"), "acme");
+  EXPECT_FALSE(events[8].contains("subject"));
+  for (const auto& sum : {events[7].at("data"), events[8].at("data")}) {
+    EXPECT_EQ(sum.at("revision"), 2);
+    EXPECT_EQ(sum.at("records"), 1);
+    EXPECT_EQ(sum.at("sums").at("EUR"), "8.00");
+  }
   open();
   settle();
-  EXPECT_EQ(published().size(), 7U);
+  EXPECT_EQ(published().size(), 9U);
   EXPECT_EQ(adjustments(kNext)[0].at("state"), "released");
   EXPECT_EQ(answer(billing_->status_json()).at("adjustments").at("drafts"), 0);
 }
@@ -141,12 +148,13 @@ TEST_F(Adjustments, ACorrectedCatalogue) {
   answer(billing_->release("", {"bob", "it was not", 7}));
   settle();
   const auto events = published();
-  ASSERT_EQ(events.size(), 5U);
+  ASSERT_EQ(events.size(), 9U);
   EXPECT_EQ(events[3].at("data").at("revision"), 2);
-  EXPECT_EQ(events[4].at("data").at("revision"), 3);
-  EXPECT_EQ(events[4].at("data").at("previous"), events[3].at("id"));
-  EXPECT_EQ(events[4].at("data").at("original"), events[0].at("id"));
-  EXPECT_EQ(events[4].at("data").at("difference").at("amount"), "-8");
+  EXPECT_EQ(events[6].at("data").at("revision"), 3);
+  EXPECT_EQ(events[6].at("data").at("previous"), events[3].at("id"));
+  EXPECT_EQ(events[6].at("data").at("original"), events[0].at("id"));
+  EXPECT_EQ(events[6].at("data").at("difference").at("amount"), "-8");
+  EXPECT_EQ(events[8].at("data").at("sums").at("EUR"), "-8.00");
   EXPECT_EQ(verify_ledger(folder_.file("ledger"))->damages, 0U);
 }
 
@@ -187,7 +195,7 @@ TEST_F(Adjustments, DecisionsOnReleasedPeriods) {
   open();
   settle();
   const auto events = published();
-  ASSERT_EQ(events.size(), 4U);
+  ASSERT_EQ(events.size(), 6U);
   EXPECT_EQ(events[3].at("data").at("difference").at("amount"), "-8");
   EXPECT_EQ(events[3].at("data").at("new").at("correction").at("computed"), "1800");
 }
