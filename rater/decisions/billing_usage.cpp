@@ -187,6 +187,9 @@ Result<std::string> Billing::State::decide_correct(const DecisionRequest& reques
   const Correction* held =
       decisions.correction(correction.customer, correction.meter, correction.period);
   if (withdraw && held == nullptr) return Error{"the record is not corrected", id, ""};
+  if (!withdraw && held != nullptr && Rational::from_text(held->quantity) == figure) {
+    return Error{"the record is corrected to that already", id, "see `tallyman-rater audit log`"};
+  }
   const Result<std::optional<ClosedPeriod>> closed = periods.period(correction.period);
   if (!closed) return closed.error();
   const Period period = *closed ? (*closed)->period : Period{};

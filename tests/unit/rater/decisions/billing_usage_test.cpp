@@ -132,6 +132,7 @@ TEST_F(UsageDecisions, Corrections) {
   EXPECT_EQ(line.at("evidence"), before.at("evidence"));
   const std::string now =
       answer(billing_->records_json("2026-11-22T12:00:00Z/1m")).at("records")[0].at("id");
+  EXPECT_FALSE(decide("correct", {{"record", now}, {"quantity", "1500.0"}})) << "said twice";
   answer(decide("correct", {{"record", now}, {"quantity", ""}}));
   EXPECT_EQ(closed().at("lines")[0], before);
 }
