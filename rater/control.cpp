@@ -26,10 +26,10 @@ constexpr off_t kMaxImport = off_t{1} << 30U;
 constexpr std::size_t kMaxFiles = 1000;  ///< of one catalogue
 constexpr std::size_t kLongestRequest = std::size_t{32}
                                         << 20U;  ///< a catalogue of 50,000 customers
-constexpr const char* kDecisions[] = {"close",          "release",         "import",
-                                      "agent approve",  "agent revoke",    "agent replace",
-                                      "agent move",     "catalogue apply", "anomaly accept",
-                                      "anomaly reject", "waive",           "correct"};
+constexpr const char* kDecisions[] = {
+    "close",          "release",    "import",       "agent approve",   "agent revoke",
+    "agent replace",  "agent move", "agent retire", "catalogue apply", "anomaly accept",
+    "anomaly reject", "waive",      "correct"};
 /// What Billing::decide() answers, decisions or not.
 constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",  "audit log",
                                  "anomaly ls",      "anomaly accept", "anomaly reject", "waive",

@@ -95,6 +95,35 @@ def test_a_catalogue_by_command(site):
     assert verified(site)["decision_hash"] == log["head"]["hash"]
 
 
+def test_a_retired_agent(site):
+    """Given an agent that is gone for good, then a period waits for it until a person retires it, with a
+    reason that stands in the chain; brought back by a decision, it is awaited again."""
+    site.configure_agent(seal_after="200ms")
+    site.configure_rater(grace="10h")
+    site.catalogue(period="2s")
+    site.plugin("netif")
+    site.start()
+    wait_for("a period to close", site.events)
+    assert site.agent.stop() == 0, site.agent.tail()
+
+    def ended():
+        return [p for p in document(site, "periods")["periods"] if p["state"] == "ended" and p["awaited"]]
+
+    wait_for("a period that waits for it", ended)
+    waiting = ended()[0]
+    assert waiting["awaited"] == ["stor-01"]
+    assert site.rater_command("agent", "retire", "stor-01").returncode == 2
+    assert site.rater_command("agent", "retire", "stor-09", "--why", "sold").returncode == 1
+    assert not document(site, "agent", "retire", "stor-01", "--why", "sold").get("error")
+    wait_for("the period to be published", lambda: any(
+        event["data"]["key"]["period"]["id"] == waiting["id"] for event in site.events()))
+    assert document(site, "agent", "move", "stor-01", "--why", "bought back")
+    wait_for("a period that waits for it again", ended)
+    kinds = [(d["kind"], d["why"]) for d in document(site, "audit", "log")["decisions"]]
+    assert ("agent retire", "sold") in kinds and ("agent move", "bought back") in kinds
+    assert verified(site)["damages"] == 0
+
+
 def test_killed_while_people_decide(site):
     """Given a rater killed with SIGKILL at random moments of closes, releases, waivers, corrections and
     new catalogues, then the ledger verifies, nothing is half-published, and no record or adjustment
