@@ -1,18 +1,12 @@
 #include "rater/control.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "app/log.hpp"
-#include "base/fd.hpp"
 #include "rater/control_rights.hpp"
-#include "rater/import.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -21,8 +15,6 @@ using Json = nlohmann::json;
 
 constexpr unsigned kSocketMode = 0660;
 constexpr std::size_t kMaxFollowers = 64;
-constexpr std::size_t kMaxMistakes = 1000;  ///< told of one import; all are counted
-constexpr off_t kMaxImport = off_t{1} << 30U;
 constexpr std::size_t kMaxFiles = 1000;  ///< of one catalogue
 constexpr std::size_t kLongestRequest = std::size_t{32}
                                         << 20U;  ///< a catalogue of 50,000 customers
@@ -135,64 +127,41 @@ std::string subject_of(const Json& request) {
   return out;
 }
 
-/// Opens what is to be imported without ever waiting for it: a FIFO, a device or a directory, and
-/// what a link leads to, is not a file of readings.
-Result<Fd> open_import(const std::string& file) {
-  if (file.empty() || file.front() != '/') {
-    return Error{"import wants the absolute path of a file", file.substr(0, 256), ""};
-  }
-  Fd fd(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
-  if (!fd.valid()) {
-    return errno_error("cannot open the file of readings", file, errno,
-                       errno == ELOOP ? "name the file itself, not a link to it"
-                                      : "name a file that the rater may read");
-  }
-  struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return errno_error("cannot look at the file", file, errno);
-  if (!S_ISREG(info.st_mode)) {
-    return Error{"import reads regular files only", file, "write the readings to a file first"};
-  }
-  if (info.st_size > kMaxImport) {
-    return Error{"the file is larger than 1 GiB", file, "split it, and import one after another"};
-  }
-  return fd;
+std::string import_line(const std::string& file, const Imported& done) {
+  return line_of({{"file", file},
+                  {"lines", done.lines},
+                  {"readings", done.readings},
+                  {"gaps", done.gaps},
+                  {"repeated", done.repeated},
+                  {"agents", done.agents},
+                  {"batches", done.batches},
+                  {"held", done.held}});
 }
 
 /// Each mistake as a line of its own as it is found; then what was imported, or the error.
-void import_file(Intake& intake, const std::shared_ptr<app::ControlSession>& session,
-                 const Json& request) {
-  const std::string file = text_of(request, "file");
-  const auto fd = open_import(file);
-  if (!fd.ok()) return session->fail(fd.error());
-  // Read through the descriptor that was looked at: the name may mean another file by now.
-  const std::string opened = "/proc/self/fd/" + std::to_string(fd->get());
-  const auto named = [&](Error error) {
-    if (error.where.rfind(opened, 0) == 0) error.where.replace(0, opened.size(), file);
-    return error;
+ImportListener import_listener(const std::shared_ptr<app::ControlSession>& session,
+                               const std::string& file, bool progress) {
+  ImportListener to;
+  to.waits = [session] { return session->open(); };
+  to.mistake = [session](const Error& error) {
+    session->send(line_of({{"mistake", error.text()}}));
   };
-  std::size_t told = 0;
-  const auto done = import_readings(
-      intake, opened, text_of(request, "agent"),
-      [&](const Error& error) {
-        if (++told <= kMaxMistakes) session->send(line_of({{"mistake", named(error).text()}}));
-      },
-      text_of(request, "kind") == "slots" ? ImportKind::slots : ImportKind::readings);
-  if (!done.ok()) {
-    session->fail(named(done.error()));
-  } else if (done->errors != 0) {
-    session->fail({std::to_string(done->errors) + " lines are wrong; nothing was imported", file,
-                   "mend them and import again"});
-  } else {
-    session->send(line_of({{"file", file},
-                           {"lines", done->lines},
-                           {"readings", done->readings},
-                           {"gaps", done->gaps},
-                           {"repeated", done->repeated},
-                           {"agents", done->agents},
-                           {"batches", done->batches},
-                           {"held", done->held}}));
+  to.progress = [session, progress](const ImportAt& at) {
+    if (!progress) return;
+    const char* what = at.committing ? "readings taken" : "bytes read";
+    session->send(
+        line_of({{"progress", {{"what", what}, {"done", at.done}, {"total", at.total}}}}));
+  };
+  to.answer = [session, file](const Result<Imported>& done) {
+    if (!done.ok()) return session->fail(done.error());
+    if (done->errors != 0) {
+      return session->fail({std::to_string(done->errors) + " lines are wrong; nothing was imported",
+                            file, "mend them and import again"});
+    }
+    session->send(import_line(file, *done));
     session->close();
-  }
+  };
+  return to;
 }
 
 }  // namespace
@@ -236,7 +205,10 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     log::info("by user {}: {}", peer.user, what);
   }
   if (command == "import") {
-    import_file(parts_.intake, session, json);
+    begin_import(session,
+                 {text_of(json, "file"), text_of(json, "agent"),
+                  text_of(json, "kind") == "slots" ? ImportKind::slots : ImportKind::readings},
+                 !text_of(json, "progress").empty());
     return;
   }
   const Decision decision{session->peer().user, text_of(json, "why"), session->peer().uid};
@@ -275,6 +247,17 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     return;
   }
   session->close();
+}
+
+void Control::begin_import(const std::shared_ptr<app::ControlSession>& session,
+                           const ImportRequest& request, bool progress) {
+  if (import_ && !import_->over()) {
+    return session->fail({"another import is running", import_->file(), "let it end first"});
+  }
+  auto job = ImportJob::start(loop_, parts_.intake, request,
+                              import_listener(session, request.file, progress));
+  if (!job.ok()) return session->fail(job.error());
+  import_ = std::move(*job);
 }
 
 void Control::follow() {

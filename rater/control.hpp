@@ -6,9 +6,10 @@
 //   statement {"customer","period"}
 //   close | release {"period","why"} · review {"period","against","unattributed"}
 //   periods · records {"period"} · outbox
-//   import {"file","agent","kind"}  import.hpp: a regular file of readings of at most 1 GiB, by its
-//                                   absolute path; first {"mistake":TEXT} for each line that is
-//                                   wrong
+//   import {"file","agent","kind"}  import_job.hpp: a regular file of readings of at most 1 GiB, by
+//                                   its absolute path; first {"mistake":TEXT} for each line that is
+//                                   wrong. With a "progress" also {"progress":{"what","done",
+//                                   "total"}}, a few times a second. A client that goes ends it
 //   agent ls · agent ls pending     status.hpp
 //   agent approve {"whom","as","why"} | agent revoke {"whom","why"}
 //   agent replace {"agent","key","why"} | agent move | agent retire {"agent","why"}
@@ -31,6 +32,7 @@
 
 #include "app/control.hpp"
 #include "app/loop.hpp"
+#include "rater/import_job.hpp"
 #include "rater/status.hpp"
 
 namespace tallyman::rater {
@@ -48,12 +50,15 @@ class Control {
   Control(app::EventLoop& loop, StatusParts parts) : loop_(loop), parts_(std::move(parts)) {}
   void answer(const std::shared_ptr<app::ControlSession>& session, std::string_view request);
   void follow();
+  void begin_import(const std::shared_ptr<app::ControlSession>& session,
+                    const ImportRequest& request, bool progress);
 
   app::EventLoop& loop_;
   StatusParts parts_;
   std::unique_ptr<app::ControlServer> server_;
   std::vector<std::shared_ptr<app::ControlSession>> followers_;
   app::TimerId timer_ = 0;
+  std::unique_ptr<ImportJob> import_;  ///< the last one
 };
 
 }  // namespace tallyman::rater

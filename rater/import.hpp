@@ -25,6 +25,7 @@
 namespace tallyman::rater {
 
 constexpr std::size_t kBlockReadings = 1000;
+constexpr std::uint64_t kLongestImport = std::uint64_t{1} << 30U;  ///< bytes of a file
 
 enum class ImportKind { readings, slots };
 
@@ -39,14 +40,18 @@ struct Imported {
 /// Told every error as it is found: `where` is file:line:column.
 using ImportErrors = std::function<void(const Error&)>;
 
+/// Told now and then how many bytes were looked at; false: give it up, with an Error.
+using ImportProgress = std::function<bool(std::uint64_t bytes)>;
+
 /// Looks through a file as an import does, and commits nothing. `now`: later times are errors.
 [[nodiscard]] Result<Imported> check_import(const std::string& file, const std::string& agent,
-                                            ImportKind kind, Ns now, const ImportErrors& errors);
+                                            ImportKind kind, Ns now, const ImportErrors& errors,
+                                            const ImportProgress& progress = {});
 
-/// Imports one file. `agent`, when not empty, takes the place of the agent that the lines name;
-/// slots need one.
-/// Errors in lines are told to `errors` and counted; an Error comes back when the file cannot be
-/// read or the ledger cannot take it. On the loop's thread, not inside a transaction.
+/// Imports one file in one go; import_job.hpp does it beside all else. `agent`, when not empty,
+/// takes the place of the agent that the lines name; slots need one. Errors in lines are told to
+/// `errors` and counted; an Error comes back when the file cannot be read or the ledger cannot take
+/// it. On the loop's thread, not inside a transaction.
 [[nodiscard]] Result<Imported> import_readings(Intake& intake, const std::string& file,
                                                const std::string& agent, const ImportErrors& errors,
                                                ImportKind kind = ImportKind::readings);

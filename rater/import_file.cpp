@@ -257,6 +257,7 @@ void ImportFile::check_epochs(const ImportStream& stream, std::vector<Error>& er
 
 std::vector<Error> ImportFile::finish() {
   using Reading = ImportStream::Reading;
+  names_.clear();  // the largest part of it, and of no use any more
   std::vector<Error> errors;
   for (auto& [agent, stream] : streams_) {
     auto& readings = stream.readings;

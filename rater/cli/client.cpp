@@ -7,6 +7,7 @@
 #include "app/exit.hpp"
 #include "app/table.hpp"
 #include "rater/cli/answer_view.hpp"
+#include "rater/cli/progress.hpp"
 #include "rater/cli/status_view.hpp"
 
 namespace tallyman::rater::cli {
@@ -22,6 +23,22 @@ bool tell_mistake(std::string_view line) {
   return true;
 }
 
+/// True when the line tells how far the daemon has come.
+bool tell_progress(std::string_view line, ProgressTeller& teller) {
+  if (line.rfind("{\"progress\":", 0) != 0) return false;
+  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || !json["progress"].is_object()) return false;
+  const nlohmann::json& at = json["progress"];
+  const auto number = [&](const char* name) -> std::uint64_t {
+    const auto it = at.find(name);
+    return it != at.end() && it->is_number_unsigned() ? it->get<std::uint64_t>() : 0;
+  };
+  const auto what = at.find("what");
+  if (what == at.end() || !what->is_string()) return false;
+  teller.tell(what->get<std::string>(), number("done"), number("total"));
+  return true;
+}
+
 nlohmann::json request_of(const std::string& command, const Fields& fields) {
   nlohmann::json request = {{"command", command}};
   for (const auto& [key, value] : fields) request[key] = value;
@@ -30,13 +47,17 @@ nlohmann::json request_of(const std::string& command, const Fields& fields) {
 
 /// `wrong`: the status when lines of what was given had mistakes.
 int ask(const Target& target, const nlohmann::json& request, int wrong) {
-  bool understood = true;
+  bool understood = true, answered = false;
   int failed = app::kFound;
+  ProgressTeller progress;
   const auto show = [&](std::string_view line) {
+    if (tell_progress(line, progress)) return true;
+    progress.wipe();
     if (tell_mistake(line)) {
       failed = wrong;
       return true;
     }
+    answered = true;
     const std::string text = target.json ? std::string(line) + "\n"
                                          : answer_text(line, app::stdout_has_colour(), understood);
     std::fputs(text.c_str(), stdout);
@@ -44,6 +65,10 @@ int ask(const Target& target, const nlohmann::json& request, int wrong) {
   };
   const std::string line = request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   Status called = app::control_call(target.socket, line, show);
+  progress.wipe();
+  if (called.ok() && !answered) {
+    called = Error{"the rater ended before it was done", target.socket, "ask it again"};
+  }
   if (called.ok() && !understood) called = Error{"the answer is not JSON", target.socket, ""};
   if (called.ok()) return app::kDone;
   app::complain("tallyman-rater", called.error());

@@ -1,6 +1,6 @@
 #pragma once
 // `tallyman-rater import`: looks through the file itself, tells every mistake, and has the daemon
-// take it when there is none.
+// take it when there is none. How far both have come is told on stderr, but for --json.
 
 #include <string>
 

@@ -17,4 +17,23 @@ std::function<void(std::uint64_t, std::uint64_t)> progress_line(const std::strin
   };
 }
 
+void ProgressTeller::tell(const std::string& what, std::uint64_t done, std::uint64_t total) {
+  const std::string text = std::to_string(done) + " of " + std::to_string(total) + " " + what;
+  if (isatty(STDERR_FILENO) == 1) {
+    std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
+    shown_ = true;
+    return;
+  }
+  const std::uint64_t tenth = total == 0 ? 0 : done / (total / 10 + 1);
+  if (what == what_ && tenth == tenth_) return;
+  what_ = what;
+  tenth_ = tenth;
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+void ProgressTeller::wipe() {
+  if (shown_) std::fputs("\r\x1b[K", stderr);
+  shown_ = false;
+}
+
 }  // namespace tallyman::rater::cli
