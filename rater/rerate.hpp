@@ -35,6 +35,7 @@ class Snapshot {
   [[nodiscard]] Ledger& ledger() { return *ledger_; }
   [[nodiscard]] Intake& intake() { return *intake_; }
   [[nodiscard]] PeriodStore& periods() { return *periods_; }
+  [[nodiscard]] AuditLog& audit() { return *audit_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
   /// What the ledger counts in.
   [[nodiscard]] Ns slot() const { return slot_; }

@@ -36,6 +36,7 @@ Json json_of(const Explanation& e, const RawView& view, const ViewKey& key) {
          {"last", json_of(e, segment.last)},
          {"readings", segment.readings},
          {"outside", to_decimal(segment.before + segment.after)},
+         {"kept_out", to_decimal(segment.kept_out)},
          {"growth", to_decimal(segment.growth())}});
   }
   out["gaps"] = Json::array();
@@ -51,10 +52,22 @@ Json json_of(const Explanation& e, const RawView& view, const ViewKey& key) {
     out["intervals"].push_back({{"from", json_of(e, interval.from)},
                                 {"to", json_of(e, interval.to)},
                                 {"from_zero", interval.counted_from_zero},
+                                {"kept_out", interval.kept_out},
                                 {"delta", to_decimal(interval.delta)},
                                 {"in_slot", to_decimal(interval.in_slot)}});
   }
   out["intervals_left_out"] = view.intervals_left_out;
+  return out;
+}
+
+Json json_of(const std::vector<AnomalyContent>& anomalies) {
+  Json out = Json::array();
+  for (const AnomalyContent& anomaly : anomalies) {
+    out.push_back({{"from", to_rfc3339(anomaly.from)},
+                   {"to", to_rfc3339(anomaly.to)},
+                   {"value", to_decimal(anomaly.value)},
+                   {"why", anomaly.why}});
+  }
   return out;
 }
 
@@ -67,20 +80,16 @@ Json json_of(const Explanation& e, const ExplainedSeries& series) {
            {"raw_sum", to_decimal(series.raw_sum)},
            {"agrees", series.agrees()},
            {"slots_differ", series.slots_differ},
-           {"at_risk", to_decimal(series.at_risk)}};
+           {"at_risk", to_decimal(series.at_risk)},
+           {"kept_out", to_decimal(series.kept_out)}};
   out["last_minus_first"] =
       series.last_minus_first ? Json(to_decimal(*series.last_minus_first)) : Json();
   out["held_ns"] = series.held_ns;
   out["covered_ns"] = series.covered_ns;
   out["estimated_ns"] = series.estimated_ns;
   out["absent_ns"] = series.absent_ns;
-  out["anomalies"] = Json::array();
-  for (const AnomalyContent& anomaly : series.anomalies) {
-    out["anomalies"].push_back({{"from", to_rfc3339(anomaly.from)},
-                                {"to", to_rfc3339(anomaly.to)},
-                                {"value", to_decimal(anomaly.value)},
-                                {"why", anomaly.why}});
-  }
+  out["anomalies"] = json_of(series.anomalies);
+  out["accepted"] = json_of(series.accepted);
   out["views"] = Json::array();
   for (std::size_t i = 0; i < series.raw.size(); ++i) {
     out["views"].push_back(json_of(e, series.raw[i], series.views[i]));
@@ -91,6 +100,8 @@ Json json_of(const Explanation& e, const ExplainedSeries& series) {
                             {"to", to_rfc3339(slot.to)},
                             {"amount", to_decimal(slot.amount)},
                             {"raw", to_decimal(slot.raw)},
+                            {"peak", slot.peak},
+                            {"raw_peak", slot.raw_peak},
                             {"covered_ns", slot.covered},
                             {"estimated_ns", slot.estimated},
                             {"view", slot.view}});
@@ -107,6 +118,7 @@ Json json_of(const std::optional<ExplainedRank::Place>& place) {
 
 Json json_of(const ExplainedRank& rank) {
   return {{"of", rank.of},
+          {"unit", rank.unit},
           {"slots", rank.slots},
           {"held", rank.held},
           {"left_out", rank.left_out},
@@ -114,6 +126,22 @@ Json json_of(const ExplainedRank& rank) {
           {"picked", json_of(rank.picked)},
           {"below", json_of(rank.below)},
           {"above", json_of(rank.above)}};
+}
+
+Json json_of(const RawFigures& figures) {
+  Json out{{"exact", figures.base.exact()},
+           {"measured", figures.measured.exact()},
+           {"quantity", figures.quantity.exact()}};
+  out["segments"] = Json::array();
+  for (const RawPart& part : figures.parts) {
+    out["segments"].push_back({{"plan", part.plan},
+                               {"from", to_rfc3339(part.active.from)},
+                               {"to", to_rfc3339(part.active.to)},
+                               {"exact", part.base.exact()},
+                               {"measured", part.measured.exact()},
+                               {"quantity", part.quantity.exact()}});
+  }
+  return out;
 }
 
 Json json_of(const LedgerReport& chain) {
@@ -152,34 +180,22 @@ std::string explanation_json(const Explanation& e) {
   out["identical"] = e.again && *e.again == e.record.body;
   out["chain"] = json_of(e.chain);
   out["cut"] = to_hex(e.cut.hash());
-  out["raw_base"] = e.raw_base ? Json(e.raw_base->exact()) : Json();
+  out["raw_base"] = e.figures ? Json(e.figures->base.exact()) : Json();
   out["raw_base_missing"] = e.without.empty() ? Json() : Json(e.without);
+  if (e.figures) out["raw"] = json_of(*e.figures);
   out["ranks"] = Json::array();
-  for (const ExplainedRank& rank : e.ranks) out["ranks"].push_back(json_of(rank));
+  for (const ExplainedRank& rank : e.figures ? e.figures->ranks : std::vector<ExplainedRank>()) {
+    out["ranks"].push_back(json_of(rank));
+  }
+  if (e.correction) {
+    out["correction"] = {{"quantity", e.correction->quantity},
+                         {"who", e.correction->who},
+                         {"why", e.correction->why},
+                         {"at", to_rfc3339(e.correction->at)}};
+  }
   out["series"] = Json::array();
   for (const ExplainedSeries& series : e.series) out["series"].push_back(json_of(e, series));
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-void check_quantity(Explanation& e) {
-  if (!e.raw_base) return;
-  const Json record = Json::parse(e.record.body, nullptr, false);
-  const auto path = "/data/exact/billed"_json_pointer;
-  if (!record.is_object() || !record.contains(path) || !record[path].is_string()) return;
-  const auto computed = "/data/correction/computed"_json_pointer;
-  if (record.contains(computed)) {
-    e.without = "a person's figure stands in the computed one's place";
-    return;
-  }
-  const auto segments = "/data/segments"_json_pointer;
-  if (e.meter.level() && record.contains(segments) && record[segments].size() > 1) {
-    e.without = "several plans were in force: each part is measured on its own";
-    return;
-  }
-  const std::string stored = record[path].get<std::string>();
-  // Nine decimals are what a record shows of a fraction.
-  if (e.raw_base->text(9) == stored) return;
-  e.faults.push_back("raw readings come to " + e.raw_base->text(9) + ", the record says " + stored);
 }
 
 int explain(const std::string& ledger, const ExplainQuestion& question) {
@@ -210,7 +226,6 @@ int explain(const std::string& ledger, const ExplainQuestion& question) {
     app::complain("tallyman-rater", done.error());
     return app::kFound;
   }
-  check_quantity(*done);
   const std::string text =
       question.json ? explanation_json(*done) : explanation_text(*done, app::stdout_has_colour());
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -23,9 +23,6 @@ int explain(const std::string& ledger, const ExplainQuestion& question);
 /// The same as one JSON document, with every slot.
 [[nodiscard]] std::string explanation_json(const Explanation& explanation);
 
-/// Holds the raw path's quantity against the record's own; adds to its faults.
-void check_quantity(Explanation& explanation);
-
 /// "stor-01/0a1b2c3d batch 17", of a reading.
 [[nodiscard]] std::string origin_of(const Explanation& explanation, std::uint32_t stream,
                                     std::uint64_t batch);

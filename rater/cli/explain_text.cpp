@@ -1,18 +1,16 @@
 // An explanation as sections for people.
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "app/table.hpp"
 #include "base/time_text.hpp"
 #include "rater/cli/explain.hpp"
 #include "rater/rating/measure.hpp"
 #include "rater/rating/measure_claims.hpp"
+#include "rater/views/record_texts.hpp"
 
 namespace tallyman::rater::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLinesShown = 12;  ///< segments, gaps, anomalies, slots that differ
 
@@ -20,23 +18,15 @@ std::string section(const std::string& title, bool colour) {
   return "\n" + app::paint(title, app::Colour::faint, colour) + "\n";
 }
 
-std::string value_text(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  return value.is_null() ? "unknown" : value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 /// Every value of the record's data, one a line: whatever a record has is shown.
 std::string record_text(const Explanation& e) {
-  const Json record = Json::parse(e.record.body, nullptr, false);
-  if (!record.is_object() || !record.contains("data")) return "  " + e.record.body + "\n";
+  const auto lines = record_lines(e.record.body);
+  if (lines.empty()) return "  " + e.record.body + "\n";
   std::string out;
-  const Json flat = record["data"].flatten();
-  for (const auto& [path, value] : flat.items()) {
-    if (value.is_structured()) continue;
-    std::string name = path.substr(1);
-    std::replace(name.begin(), name.end(), '/', '.');
+  for (const auto& [path, value] : lines) {
+    std::string name = path;
     name.resize(std::max<std::size_t>(name.size(), 24), ' ');
-    out += "  " + name + " " + value_text(value) + "\n";
+    out += "  " + name + " " + value + "\n";
   }
   return out;
 }
@@ -86,6 +76,7 @@ std::string segments_text(const Explanation& e, const RawView& view) {
     if (s.before + s.after > 0) {
       out += ", less " + to_decimal(s.before + s.after) + " outside of the period";
     }
+    if (s.kept_out > 0) out += ", less " + to_decimal(s.kept_out) + " kept out";
     out += ": " + to_decimal(s.growth()) + "\n";
   }
   return out + more(kLinesShown, view.segments.size(), "segments");
@@ -97,7 +88,9 @@ std::string intervals_text(const Explanation& e, const RawView& view) {
     out += "      " + reading_text(e, interval.from) +
            (interval.counted_from_zero ? " [zero]" : "") + "\n        to " +
            reading_text(e, interval.to) + ": " + to_decimal(interval.delta);
-    if (interval.in_slot != interval.delta) {
+    if (interval.kept_out) {
+      out += ", kept out as an anomaly";
+    } else if (interval.in_slot != interval.delta) {
       out += ", of which here " + to_decimal(interval.in_slot);
     }
     out += "\n";
@@ -137,13 +130,23 @@ std::string differences_text(const ExplainedSeries& s) {
   std::string out;
   std::size_t shown = 0, all = 0;
   for (const ExplainedSlot& slot : s.slots) {
-    if (slot.raw == slot.amount || s.slots_differ == 0) continue;
+    if (slot.raw == slot.amount && slot.raw_peak == slot.peak) continue;
     if (++all > kLinesShown) continue;
     ++shown;
     out += "      slot " + to_rfc3339_short(slot.from) + ": rated " + to_decimal(slot.amount) +
            ", raw readings " + to_decimal(slot.raw) + "\n";
   }
   return out + more(shown, all, "slots");
+}
+
+std::string anomalies_text(const char* what, const std::vector<AnomalyContent>& anomalies) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(anomalies.size(), kLinesShown); ++i) {
+    const AnomalyContent& a = anomalies[i];
+    out += "      " + std::string(what) + ": " + to_rfc3339_short(a.from) + " to " +
+           to_rfc3339_short(a.to) + ": " + to_decimal(a.value) + ": " + a.why + "\n";
+  }
+  return out + more(kLinesShown, anomalies.size(), "anomalies");
 }
 
 std::string series_section(const Explanation& e, const ExplainedSeries& s, bool colour) {
@@ -156,11 +159,7 @@ std::string series_section(const Explanation& e, const ExplainedSeries& s, bool 
            std::to_string(s.raw[i].readings) + " readings\n";
     out += segments_text(e, s.raw[i]) + gaps_text(e, s.raw[i]) + intervals_text(e, s.raw[i]);
   }
-  for (std::size_t i = 0; i < std::min(s.anomalies.size(), kLinesShown); ++i) {
-    const AnomalyContent& a = s.anomalies[i];
-    out += "      kept out: " + to_rfc3339_short(a.from) + " to " + to_rfc3339_short(a.to) + ": " +
-           to_decimal(a.value) + ": " + a.why + "\n";
-  }
+  out += anomalies_text("kept out", s.anomalies) + anomalies_text("accepted", s.accepted);
   out += "    rated: " + std::to_string(s.slots.size()) + " slots, sum " + to_decimal(s.slots_sum) +
          " " + unit + "\n";
   out += "    from raw readings: " + to_decimal(s.raw_sum);
@@ -172,29 +171,57 @@ std::string series_section(const Explanation& e, const ExplainedSeries& s, bool 
   return out + differences_text(s);
 }
 
-std::string place_text(const char* what, const std::optional<ExplainedRank::Place>& place) {
+std::string place_text(const char* what, const std::optional<ExplainedRank::Place>& place,
+                       const std::string& unit) {
   if (!place) return "";
   return "    " + std::string(what) + " rank " + std::to_string(place->rank) + ": " +
-         to_decimal(place->value) + " bytes in the slot of " + to_rfc3339_short(place->slot) + "\n";
+         to_decimal(place->value) + " " + unit + " in the slot of " +
+         to_rfc3339_short(place->slot) + "\n";
 }
 
-std::string ranks_text(const Explanation& e) {
+std::string ranks_text(const std::vector<ExplainedRank>& ranks) {
   std::string out;
-  for (const ExplainedRank& rank : e.ranks) {
+  for (std::size_t i = 0; i < std::min(ranks.size(), kLinesShown); ++i) {
+    const ExplainedRank& rank = ranks[i];
     out += "  " + rank.of + ": " + std::to_string(rank.held) + " slots held, " +
-           std::to_string(rank.left_out) + " left out, " + std::to_string(rank.slots) +
-           " ranked; the " + std::to_string(rank.discarded) + " highest are discarded\n";
-    out += place_text("below ", rank.below) + place_text("billed", rank.picked) +
-           place_text("above ", rank.above);
+           std::to_string(rank.left_out) + " left out, " + std::to_string(rank.slots) + " count";
+    if (rank.picked && rank.discarded > 0) {
+      out += "; the " + std::to_string(rank.discarded) + " highest are discarded";
+    }
+    out += "\n" + place_text("below ", rank.below, rank.unit) +
+           place_text("billed", rank.picked, rank.unit) +
+           place_text("above ", rank.above, rank.unit);
   }
-  return out;
+  return out + more(kLinesShown, ranks.size(), "ranks");
+}
+
+/// The raw path's figures: of each part of the period, and of the whole.
+std::string figures_text(const Explanation& e) {
+  const RawFigures& raw = *e.figures;
+  const auto line = [&](const Rational& base, const Rational& quantity) {
+    return base.text(9) + " " + base_unit(e.meter) + ", " + quantity.text(9) + " " +
+           e.meter.unit.name + "\n";
+  };
+  std::string out;
+  if (raw.parts.size() > 1) {
+    for (const RawPart& part : raw.parts) {
+      out += "  plan " + part.plan + " from " + to_rfc3339_short(part.active.from) +
+             ": raw readings come to " + line(part.base, part.quantity);
+    }
+  }
+  out += "  raw readings come to " + line(raw.base, raw.quantity);
+  if (e.correction) {
+    out += "  " + e.correction->who + " put " + e.correction->quantity + " " + e.meter.unit.name +
+           " in its place, " + to_rfc3339_short(e.correction->at) + ": " + e.correction->why + "\n";
+  }
+  return out +
+         "  (whose a series is, and how much of a slot was measured, is rating's; amounts and "
+         "peaks are the readings')\n";
 }
 
 std::string verdict_text(const Explanation& e, bool colour) {
   std::string out;
-  if (e.raw_base) {
-    out += "  raw readings come to " + e.raw_base->text(9) + " " + base_unit(e.meter) + "\n";
-  }
+  if (e.figures) out += figures_text(e);
   if (!e.without.empty()) out += "  " + e.without + "\n";
   if (e.again && *e.again == e.record.body) out += "  rated again, every byte of it is the same\n";
   for (const std::string& fault : e.faults) {
@@ -221,7 +248,9 @@ std::string explanation_text(const Explanation& e, bool colour) {
     out += section("SERIES (" + std::to_string(e.series.size()) + ")", colour);
     for (const ExplainedSeries& series : e.series) out += series_section(e, series, colour);
   }
-  if (!e.ranks.empty()) out += section("PERCENTILE", colour) + ranks_text(e);
+  if (e.figures && !e.figures->ranks.empty()) {
+    out += section("RANKS", colour) + ranks_text(e.figures->ranks);
+  }
   return out + section("RESULT", colour) + verdict_text(e, colour);
 }
 

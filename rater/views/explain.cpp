@@ -1,9 +1,9 @@
 #include "rater/views/explain.hpp"
 
-#include <algorithm>
 #include <utility>
 
-#include "rater/rating/measure.hpp"
+#include "rater/views/explain_draw.hpp"
+#include "rater/views/record_texts.hpp"
 
 namespace tallyman::rater {
 
@@ -36,54 +36,6 @@ Result<Message> find_record(Snapshot& snapshot, const RecordName& name) {
                "see `tallyman-rater records PERIOD --json`"};
 }
 
-ExplainedSeries series_of(const OwnedSeries& owned, bool in, const std::vector<ViewFacts>& usage) {
-  ExplainedSeries out;
-  out.key = owned.key;
-  out.in = in;
-  out.held = owned.held;
-  out.held_ns = owned.held_ns();
-  for (const std::string& name : owned.views) {
-    const auto view = std::find_if(usage.begin(), usage.end(), [&](const ViewFacts& each) {
-      return each.view.series == owned.key && each.view.agent + "/" + each.view.instance == name;
-    });
-    out.views.push_back(view == usage.end() ? ViewKey{owned.key, name, {}} : view->view);
-  }
-  for (const Piece& piece : owned.pieces) {
-    out.slots.push_back({piece.from, piece.to, piece.amount, 0, piece.covered, piece.estimated,
-                         piece.absent, piece.view});
-    out.slots_sum += piece.amount;
-    out.covered_ns += piece.covered;
-    out.estimated_ns += piece.estimated;
-    out.absent_ns += piece.absent;
-  }
-  return out;
-}
-
-/// Puts the raw figures beside the rater's.
-void hold_against(ExplainedSeries& series, const RawWalk& walk, Ns slot) {
-  for (const ViewKey& view : series.views) {
-    const auto it = walk.views.find(view);
-    series.raw.push_back(it == walk.views.end() ? RawView{} : it->second);
-  }
-  bool whole = series.views.size() == 1;
-  for (ExplainedSlot& part : series.slots) {
-    const Ns begin = part.from / slot * slot;
-    part.raw = share_of(series.raw[part.view].slot(begin / slot), part.from - begin,
-                        part.to - begin, slot);
-    series.raw_sum += part.raw;
-    if (part.raw != part.amount) ++series.slots_differ;
-    whole &= part.to - part.from == slot;
-  }
-  if (series.key.kind == wire::Kind::gauge || !whole || series.held.size() != 1) return;
-  // Else what lies beside the held time would be in it.
-  const Span& held = series.held.front();
-  const auto& slots = series.raw.front().slots;
-  const bool all_held = std::all_of(slots.begin(), slots.end(), [&](const auto& each) {
-    return each.first * slot >= held.from && (each.first + 1) * slot <= held.to;
-  });
-  if (all_held) series.last_minus_first = series.raw.front().total();
-}
-
 void find_faults(Explanation& e) {
   if (!e.again) {
     e.faults.push_back("the record does not come out of the log again");
@@ -107,77 +59,6 @@ void find_faults(Explanation& e) {
                          to_decimal(series.raw_sum));
     }
   }
-}
-
-/// Usage that was kept out explains what rating does not count.
-void forgive_anomalies(Explanation& e) {
-  for (ExplainedSeries& series : e.series) {
-    if (series.at_risk == 0 || series.raw_sum != series.slots_sum + series.at_risk) continue;
-    series.slots_differ = 0;
-    series.raw_sum = series.slots_sum;
-  }
-}
-
-void raw_quantity(Explanation& e) {
-  u128 sum = 0;
-  for (const ExplainedSeries& series : e.series) sum += series.raw_sum;
-  const bool plain = !e.meter.copies && e.meter.aggregate == Aggregate::sum;
-  if (!plain) {
-    e.without = "copies and ports of their own are reproduced by rating alone";
-  } else if (e.meter.measure == Measure::volume) {
-    e.raw_base = Rational(sum);
-  } else if (e.meter.measure == Measure::time_weighted) {
-    e.raw_base = Rational(sum, u128{kSecond});
-  } else if (const auto billed = explain_p95(e)) {
-    e.raw_base = Rational(*billed);
-  } else {
-    e.without = std::string("the measure ") + measure_name(e.meter.measure) +
-                " is reproduced by rating alone; its slots are summed from raw readings";
-  }
-}
-
-Status draw(Snapshot& snapshot, UsageStore& usage, const Catalogue& catalogue,
-            const Decisions& decisions, Explanation& e, Ns intervals_at,
-            const RerateProgress& progress) {
-  const Customer* customer = catalogue.customer(e.record.customer);
-  const Meter* meter = catalogue.meter(e.record.meter);
-  if (customer == nullptr || meter == nullptr) {
-    return Error{"the catalogue does not know the record's customer or meter",
-                 e.record.customer + " " + e.record.meter, ""};
-  }
-  e.meter = *meter;
-  const auto source = rated_usage(usage, catalogue, e.period.period, decisions);
-  if (!source.ok()) return source.error();
-  Attributor whose(catalogue, e.period.period, e.slot, **source, kForever, decisions.waivers);
-  const auto index = static_cast<std::size_t>(customer - catalogue.customers.data());
-  const auto owned = whose.customer(index);
-  if (!owned.ok()) return owned.error();
-  const MeterInput input = select(*meter, *owned, e.slot);
-  const std::vector<ViewFacts>& views = (*source)->views();
-  for (const OwnedSeries* each : input.in) e.series.push_back(series_of(*each, true, views));
-  for (const OwnedSeries* each : input.out) e.series.push_back(series_of(*each, false, views));
-
-  const Period theirs = catalogue.period_of(*customer, e.period.period);
-  RawQuestion question;
-  question.span = {theirs.start / e.slot * e.slot, (theirs.end + e.slot - 1) / e.slot * e.slot};
-  question.intervals_at = intervals_at;
-  for (const ExplainedSeries& series : e.series) {
-    question.views.insert(question.views.end(), series.views.begin(), series.views.end());
-  }
-  const auto anomalies = usage.anomalies(theirs.start, theirs.end);
-  if (!anomalies.ok()) return anomalies.error();
-  auto walk = walk_raw(snapshot, e.cut, question, progress);
-  if (!walk.ok()) return walk.error();
-  for (ExplainedSeries& series : e.series) {
-    for (const AnomalyContent& anomaly : content_of(*anomalies)) {
-      if (anomaly.view.series != series.key || decisions.accepts(anomaly.id())) continue;
-      series.anomalies.push_back(anomaly);
-      series.at_risk += anomaly.value;
-    }
-    hold_against(series, *walk, e.slot);
-  }
-  e.streams = std::move(walk->streams);
-  return {};
 }
 
 }  // namespace
@@ -230,9 +111,8 @@ Result<Explanation> explain(Snapshot& snapshot, const RecordName& name, Ns inter
       !drawn.ok()) {
     return drawn.error();
   }
-  forgive_anomalies(e);
-  raw_quantity(e);
   find_faults(e);
+  check_figures(record_texts(e.record.body), e);
   return e;
 }
 

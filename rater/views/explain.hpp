@@ -1,8 +1,10 @@
 #pragma once
 // The evidence of one usage record, down to the raw readings. Two paths lead to its quantity: the
 // rater's (the log derived and rated again), and one that sums raw readings itself
-// (views/raw_walk.hpp); both figures are told, and whether they agree. Before either, the chain of
-// every stream of the cut is verified, so that what is summed is what was received.
+// and measures them (views/raw_walk.hpp, raw_measure.hpp): of all measures, of every part with a
+// plan of its own, up to the quantity that is billed. Both are told, and whether they agree, as is
+// a person's correction beside what was computed. Before either, the chain of every stream of the
+// cut is verified, so that what is summed is what was received.
 
 #include <cstdint>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "rater/rerate.hpp"
+#include "rater/views/raw_measure.hpp"
 #include "rater/views/raw_walk.hpp"
 
 namespace tallyman::rater {
@@ -18,15 +21,6 @@ namespace tallyman::rater {
 struct RecordName {
   std::string id;
   std::string customer, meter, period;
-};
-
-/// A slot of one series, or the part of it that the customer holds.
-struct ExplainedSlot {
-  Ns from = 0, to = 0;
-  u128 amount = 0;  ///< as rating has it; gauges: units × nanoseconds
-  u128 raw = 0;     ///< the same out of raw readings
-  Ns covered = 0, estimated = 0, absent = 0;
-  std::uint32_t view = 0;  ///< index into ExplainedSeries::views
 };
 
 struct ExplainedSeries {
@@ -38,8 +32,10 @@ struct ExplainedSeries {
   Ns held_ns = 0, covered_ns = 0, estimated_ns = 0, absent_ns = 0;
   std::vector<ExplainedSlot> slots;
   std::vector<AnomalyContent> anomalies;  ///< kept out of usage
+  std::vector<AnomalyContent> accepted;   ///< that count because a person says so
   u128 slots_sum = 0, raw_sum = 0, at_risk = 0;
   std::uint64_t slots_differ = 0;  ///< in which rating and raw readings do not agree
+  u128 kept_out = 0;               ///< by the raw path: intervals of anomalies that it left out
 
   /// Last minus first of the raw readings, where that is the whole truth: a counter that one view
   /// read and the customer held from end to end.
@@ -47,17 +43,11 @@ struct ExplainedSeries {
   [[nodiscard]] bool agrees() const { return slots_differ == 0 && slots_sum == raw_sum; }
 };
 
-/// How a percentile was picked: from the slots of one direction, or of several together.
-struct ExplainedRank {
-  struct Place {
-    std::uint64_t rank = 0;
-    Ns slot = 0;  ///< its start
-    u128 value = 0;
-  };
-  std::string of;           ///< "in", "out", "in + out", "the higher of in and out"
-  std::uint64_t slots = 0;  ///< that count
-  std::uint64_t held = 0, left_out = 0, discarded = 0;
-  std::optional<Place> picked{}, below{}, above{};
+/// A person's figure in the computed one's place.
+struct ExplainedCorrection {
+  std::string quantity;  ///< in the meter's unit
+  std::string who, why;
+  Ns at = 0;
 };
 
 struct Explanation {
@@ -70,11 +60,11 @@ struct Explanation {
   std::optional<std::string>
       again;  ///< the record as it comes out of the log; nothing = it does not
   std::vector<ExplainedSeries> series;
-  std::vector<StreamMark> streams;  ///< that RawReading::stream counts
-  std::vector<ExplainedRank> ranks;
-  std::optional<Rational> raw_base;  ///< in base units, by the raw path; nothing = see `without`
-  std::string without;               ///< why the raw path has no quantity
-  std::vector<std::string> faults;   ///< in words; empty = it all agrees
+  std::vector<StreamMark> streams;    ///< that RawReading::stream counts
+  std::optional<RawFigures> figures;  ///< by the raw path; nothing = see `without`
+  std::string without;                ///< why the raw path has no figures
+  std::optional<ExplainedCorrection> correction;
+  std::vector<std::string> faults;  ///< in words; empty = it all agrees
 };
 
 /// `intervals_at`: keep the raw intervals of the slot that holds this instant; 0 = all, -1 = none.
@@ -82,9 +72,7 @@ struct Explanation {
                                           Ns intervals_at, const LedgerProgress& verifying = {},
                                           const RerateProgress& deriving = {});
 
-/// The ranks of a meter's percentile, out of the series' raw amounts, and what is billed by them in
-/// bytes of a slot. Pure. Nothing when the measure is another one, or a contract's rule is in the
-/// way that this does not know.
-[[nodiscard]] std::optional<u128> explain_p95(Explanation& explanation);
+/// What of `texts` (record_texts()) raw readings do not come to, as faults. Pure.
+void check_figures(const std::map<std::string, std::string>& texts, Explanation& explanation);
 
 }  // namespace tallyman::rater

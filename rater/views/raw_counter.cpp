@@ -21,9 +21,29 @@ u128 RawView::total() const {
   return sum;
 }
 
-u128 RawView::slot(std::int64_t number) const {
+RawSlot RawView::slot(std::int64_t number) const {
   const auto it = slots.find(number);
-  return it == slots.end() ? 0 : it->second;
+  return it == slots.end() ? RawSlot{} : it->second;
+}
+
+u128 RawView::spread(const RawAmount& amount, std::uint64_t peak, const Span& span, Ns slot,
+                     std::int64_t wanted) {
+  const auto& [from, to, delta] = amount;
+  u128 told = 0;
+  const Ns end = std::min(to, span.to);
+  for (Ns at = std::max(from, span.from); at < end;) {
+    const std::int64_t number = at / slot;
+    const Ns next = std::min(end, (number + 1) * slot);
+    const u128 part = come_by(delta, from, to, next) - come_by(delta, from, to, at);
+    if (part > 0) {
+      RawSlot& mine = slots[number];
+      mine.amount += part;
+      mine.peak = std::max(mine.peak, peak);
+    }
+    if (wanted < 0 || wanted == number) told += part;
+    at = next;
+  }
+  return told;
 }
 
 bool RawCounter::keeps(Ns from, Ns to) const {
@@ -41,26 +61,33 @@ void RawCounter::keep(const RawInterval& interval) {
   }
 }
 
-/// Spreads what came between two instants over the slots of the span.
-void RawCounter::add(Ns from, Ns to, u128 delta, RawInterval* kept) {
-  const Ns wanted = rule_.intervals_at > 0 ? rule_.intervals_at / rule_.slot : std::int64_t{-1};
-  const Ns first = std::max(from, rule_.span.from), end = std::min(to, rule_.span.to);
-  for (Ns at = first; at < end;) {
-    const std::int64_t slot = at / rule_.slot;
-    const Ns next = std::min(end, (slot + 1) * rule_.slot);
-    const u128 part = come_by(delta, from, to, next) - come_by(delta, from, to, at);
-    if (part > 0) view_.slots[slot] += part;
-    if (kept != nullptr && (wanted < 0 || wanted == slot)) kept->in_slot += part;
-    at = next;
-  }
+void RawCounter::add(RawInterval& interval, std::uint64_t peak) {
+  const std::int64_t wanted = rule_.intervals_at > 0 ? rule_.intervals_at / rule_.slot : -1;
+  interval.in_slot = view_.spread({interval.from.at, interval.to.at, interval.delta}, peak,
+                                  rule_.span, rule_.slot, wanted);
 }
 
 void RawCounter::count(const RawReading& from, const RawReading& to, u128 delta, bool from_zero) {
-  RawInterval interval{from, to, from_zero, delta, 0};
-  add(from.at, to.at, delta, &interval);
-  open_->before += come_by(delta, from.at, to.at, rule_.span.from);
-  open_->after += delta - come_by(delta, from.at, to.at, rule_.span.to);
+  RawInterval interval{from, to, from_zero, false, delta, 0};
+  interval.kept_out = kept_out_ != nullptr && kept_out_->contains({from.at, to.at, delta});
+  if (interval.kept_out) {
+    distrust(from, to, delta);
+  } else {
+    trusted_.reset();
+    distrusted_ = 0;
+    add(interval, 0);
+    open_->before += come_by(delta, from.at, to.at, rule_.span.from);
+    open_->after += delta - come_by(delta, from.at, to.at, rule_.span.to);
+    from_ = from.at;
+  }
   if (keeps(from.at, to.at)) keep(interval);
+}
+
+void RawCounter::distrust(const RawReading& from, const RawReading& to, u128 delta) {
+  if (!trusted_) trusted_ = from;
+  distrusted_ += delta;
+  open_->kept_out += delta;
+  from_ = to.at;
 }
 
 void RawCounter::hold(Ns to) {
@@ -71,54 +98,77 @@ void RawCounter::hold(Ns to) {
   from.at = from_;
   until.at = to;
   const u128 held = u128{last_.value} * static_cast<u128>(to - from_);
-  RawInterval interval{from, until, false, held, 0};
-  add(from_, to, held, &interval);
+  RawInterval interval{from, until, false, false, held, 0};
+  add(interval, last_.value);
   if (keeps(from_, to)) keep(interval);
   from_ = to;
+}
+
+void RawCounter::gauge(const RawReading& reading, bool other, bool own_time, Ns beat) {
+  if (any_ && reading.at < last_.at && (other || own_time)) return;
+  hold(reading.at);
+  any_ = true;
+  ended_ = false;
+  beat_ = beat;
+  last_ = reading;
+  from_ = std::max(from_, reading.at);
+}
+
+/// It stands where the counter has been: only growth that is learnt late is news.
+void RawCounter::learnt_late(const RawReading& reading, bool own_time) {
+  if (!own_time || reading.at != last_.at || reading.value <= last_.value) return;
+  RawReading from = last_;
+  from.at = std::min(from_, last_.at - 1);
+  count(from, reading, u128{reading.value} - last_.value, false);
+  open_->last = last_ = reading;
+  ++open_->readings;
+}
+
+/// Whether it shows that what is kept out was a slip: it lies between that and what stood before.
+/// Then it counts what came since.
+bool RawCounter::slipped(const RawReading& reading) {
+  if (!trusted_ || reading.value >= last_.value || reading.value < trusted_->value) return false;
+  const RawReading from = *trusted_;
+  open_->kept_out -= distrusted_;
+  trusted_.reset();
+  distrusted_ = 0;
+  count(from, reading, u128{reading.value} - from.value, false);
+  return true;
+}
+
+/// A segment's first reading.
+void RawCounter::begin(const RawReading& reading, bool fell) {
+  finish();
+  const bool from_zero = fell || start_ != 0;
+  open_ = RawSegment{epoch_, start_, from_zero, reading.at, reading, reading, 1, 0, 0, 0};
+  trusted_.reset();
+  distrusted_ = 0;
+  from_ = reading.at;
+  if (!from_zero) return;
+  RawReading zero = fell ? last_ : reading;
+  if (!fell) zero.at = std::min(start_, reading.at - 1);
+  zero.value = 0;
+  open_->from = zero.at;
+  count(zero, reading, reading.value, true);
+  if (fell && trusted_) trusted_ = last_;
 }
 
 void RawCounter::read(const RawReading& reading, bool own_time, Ns beat) {
   if (reading.at >= rule_.span.from && reading.at < rule_.span.to) ++view_.readings;
   const bool other = any_ && reading.stream != last_.stream;
-  if (gauge_) {
-    if (any_ && reading.at < last_.at && (other || own_time)) return;
-    hold(reading.at);
-    any_ = true;
-    ended_ = false;
-    beat_ = beat;
-    last_ = reading;
-    from_ = std::max(from_, reading.at);
-    return;
-  }
-  if (any_ && reading.at <= last_.at) {
-    // It stands where the counter has been: only growth that is learnt late is news.
-    const bool news = own_time && reading.at == last_.at && reading.value > last_.value;
-    if (!news) return;
-    RawReading from = last_;
-    from.at = std::min(from_, last_.at - 1);
-    count(from, reading, u128{reading.value} - last_.value, false);
-    open_->last = last_ = reading;
-    ++open_->readings;
-    return;
-  }
-  const bool fell = any_ && reading.value < last_.value;
-  if (!any_ || fell) {
-    finish();
-    const bool from_zero = fell || start_ != 0;
-    open_ = RawSegment{epoch_, start_, from_zero, reading.at, reading, reading, 1, 0, 0};
-    RawReading zero = fell ? last_ : reading;
-    if (!fell) zero.at = std::min(start_, reading.at - 1);
-    zero.value = 0;
-    if (from_zero) {
-      open_->from = zero.at;
-      count(zero, reading, reading.value, true);
-    }
-    from_ = open_->from;
-  } else {
+  if (gauge_) return gauge(reading, other, own_time, beat);
+  if (any_ && reading.at <= last_.at) return learnt_late(reading, own_time);
+  if (!any_) {
+    begin(reading, false);
+  } else if (reading.value >= last_.value) {
     count(last_, reading, u128{reading.value} - last_.value, false);
-    from_ = last_.at;
     open_->last = reading;
     ++open_->readings;
+  } else if (slipped(reading)) {
+    open_->last = reading;
+    ++open_->readings;
+  } else {
+    begin(reading, true);
   }
   any_ = true;
   last_ = reading;

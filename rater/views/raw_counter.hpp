@@ -15,8 +15,15 @@ class RawCounter {
     Ns slot = 0;
     Ns intervals_at = -1;
   };
-  RawCounter(RawView& view, const Rule& rule, std::uint64_t epoch, Ns start, bool gauge)
-      : view_(view), rule_(rule), epoch_(epoch), start_(start), gauge_(gauge) {}
+  /// What is kept out of the view may be null.
+  RawCounter(RawView& view, const Rule& rule, const std::set<RawAmount>* kept_out,
+             std::uint64_t epoch, Ns start, bool gauge)
+      : view_(view),
+        rule_(rule),
+        kept_out_(kept_out),
+        epoch_(epoch),
+        start_(start),
+        gauge_(gauge) {}
 
   /// The next reading in the order of arrival. `own_time`: learnt late, with a time of its own.
   /// `beat`: between two polls, which tells how long a gauge's value may hold.
@@ -29,14 +36,20 @@ class RawCounter {
   void finish();
 
  private:
+  void gauge(const RawReading& reading, bool other, bool own_time, Ns beat);
+  void learnt_late(const RawReading& reading, bool own_time);
+  [[nodiscard]] bool slipped(const RawReading& reading);
+  void begin(const RawReading& reading, bool fell);
   void count(const RawReading& from, const RawReading& to, u128 delta, bool from_zero);
+  void distrust(const RawReading& from, const RawReading& to, u128 delta);
   void hold(Ns to);
-  void add(Ns from, Ns to, u128 delta, RawInterval* kept);
+  void add(RawInterval& interval, std::uint64_t peak);
   [[nodiscard]] bool keeps(Ns from, Ns to) const;
   void keep(const RawInterval& interval);
 
   RawView& view_;
   const Rule& rule_;
+  const std::set<RawAmount>* kept_out_;
   std::uint64_t epoch_;
   Ns start_;
   bool gauge_;
@@ -45,6 +58,8 @@ class RawCounter {
   bool any_ = false, ended_ = false;
   Ns from_ = 0;  ///< counter: where the interval that ends at `last_` began; gauge: held up to here
   Ns beat_ = 0;
+  std::optional<RawReading> trusted_;  ///< the last one before intervals that are kept out
+  u128 distrusted_ = 0;                ///< what those grew by
 };
 
 }  // namespace tallyman::rater

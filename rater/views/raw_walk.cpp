@@ -39,6 +39,7 @@ class Walker {
   Walker(Snapshot& snapshot, const RawQuestion& question, RawWalk& walk)
       : snapshot_(snapshot),
         rule_{question.span, snapshot.slot(), question.intervals_at},
+        kept_out_(question.kept_out),
         walk_(walk) {
     for (const ViewKey& view : question.views) walk_.views[view];
   }
@@ -215,8 +216,10 @@ class Walker {
     if (known.view == nullptr) return nullptr;
     auto& counter = counters_[{known.view, epoch->epoch}];
     if (counter == nullptr) {
-      counter = std::make_unique<RawCounter>(known.view->second, rule_, epoch->epoch, epoch->start,
-                                             known.view->first.series.kind == wire::Kind::gauge);
+      const auto out = kept_out_.find(known.view->first);
+      counter = std::make_unique<RawCounter>(
+          known.view->second, rule_, out == kept_out_.end() ? nullptr : &out->second, epoch->epoch,
+          epoch->start, known.view->first.series.kind == wire::Kind::gauge);
     }
     return counter.get();
   }
@@ -229,6 +232,7 @@ class Walker {
 
   Snapshot& snapshot_;
   RawCounter::Rule rule_;
+  const std::map<ViewKey, std::set<RawAmount>>& kept_out_;
   RawWalk& walk_;
   std::string agent_;
   std::map<std::tuple<std::uint32_t, wire::DefNo, std::string>, Known> series_;

@@ -20,6 +20,7 @@ using testing::BillingTest;
 using ::testing::HasSubstr;
 using testing::kCatalogue;
 using testing::kNoon;
+using testing::StreamMaker;
 
 constexpr const char* kFirst = "2026-11-22T12:00:00Z/1m";
 
@@ -70,8 +71,8 @@ TEST_F(ExplainTest, SumsTheRawReadingsItself) {
   EXPECT_EQ(to_decimal(e.series[0].raw_sum), "1800");
   ASSERT_TRUE(e.series[0].last_minus_first);
   EXPECT_EQ(to_decimal(*e.series[0].last_minus_first), "1800");
-  ASSERT_TRUE(e.raw_base);
-  EXPECT_EQ(e.raw_base->exact(), "1800");
+  ASSERT_TRUE(e.figures);
+  EXPECT_EQ(e.figures->base.exact(), "1800");
   ASSERT_TRUE(e.again);
   EXPECT_EQ(*e.again, e.record.body);
   ASSERT_EQ(e.series[0].raw[0].segments.size(), 1U);
@@ -124,8 +125,8 @@ TEST_F(ExplainTest, TellsTheRankThatWasPicked) {
     close_first();
     const Explanation e = explained();
     EXPECT_TRUE(e.faults.empty()) << direction << ": " << e.faults.front();
-    ASSERT_FALSE(e.ranks.empty()) << direction;
-    const ExplainedRank& rank = e.ranks.back();
+    ASSERT_TRUE(e.figures && !e.figures->ranks.empty()) << direction;
+    const ExplainedRank& rank = e.figures->ranks.back();
     EXPECT_EQ(rank.held, 6U) << direction;
     ASSERT_TRUE(rank.picked && rank.below) << direction;
     EXPECT_FALSE(rank.above) << direction;
@@ -171,6 +172,52 @@ TEST_F(ExplainTest, FindsAChangedRecord) {
   const Explanation e = explained();
   ASSERT_EQ(e.faults.size(), 1U);
   EXPECT_THAT(e.faults[0], HasSubstr("otherwise than it is stored"));
+}
+
+/// Given a slip beyond what the line carries, and a value that disputes another, then the raw path
+/// leaves out the same; once a person accepts them, it counts them as decided.
+TEST_F(ExplainTest, LeavesOutWhatIsKeptOutAndCountsWhatIsAccepted) {
+  options_.release_automatically = options_.close_automatically = false;
+  open();
+  wire::Batch batch{maker_.head(), {}, {kNoon + kMinute, 1}};
+  auto definitions = testing::definitions();
+  std::get<wire::MetricDef>(definitions[2].body).info = {"speed"};
+  for (const auto& definition : definitions) batch.entries.emplace_back(definition);
+  batch.entries.emplace_back(wire::Definition{6, wire::InfoDef{4, kNoon, {"10"}}});
+  std::uint64_t value = 5'000'000;
+  for (int n = 0; n <= 6; ++n) {
+    value += 700;
+    const bool slip = n == 3;
+    batch.entries.emplace_back(
+        testing::poll(kNoon + n * 10 * kSecond, slip ? value + 1'000'000'000'000 : value));
+  }
+  clock_.advance(kMinute + kSecond);
+  take(batch);
+  StreamMaker other("stor-01", 2);
+  wire::Batch dispute{other.head(), {}, {kNoon + 2 * kMinute, 1}};
+  for (const auto& definition : definitions) dispute.entries.emplace_back(definition);
+  dispute.entries.emplace_back(testing::poll(kNoon + kMinute, value + 500));
+  const auto made = other.follow(dispute);
+  ASSERT_TRUE(intake_->commit_batch(other.agent(), other.life(), made.bytes));
+  close_first();
+  const Explanation before = explained();
+  EXPECT_THAT(before.faults, ::testing::IsEmpty());
+  ASSERT_EQ(before.series.at(0).anomalies.size(), 2U);
+  EXPECT_EQ(before.figures->base.exact(), "4200");
+  EXPECT_EQ(to_decimal(*before.series[0].last_minus_first), "4200");
+
+  DecisionRequest request;
+  request.decision = {"ann", "it was so", 1000};
+  for (const AnomalyContent& anomaly : before.series[0].anomalies) {
+    request.command = "anomaly accept";
+    request.fields = {{"id", to_hex(anomaly.id())}};
+    answer(billing_->decide(request));
+  }
+  close_first();
+  const Explanation after = explained();
+  EXPECT_THAT(after.faults, ::testing::IsEmpty());
+  EXPECT_EQ(after.series.at(0).accepted.size(), 2U);
+  EXPECT_EQ(after.figures->base.exact(), to_decimal(u128{4200} + 700 + 1'000'000'000'000 + 500));
 }
 
 /// Given random counters with resets, new epochs, missed polls and lives that begin at zero, then
