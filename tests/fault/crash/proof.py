@@ -38,13 +38,16 @@ def second_stream(ledger):
 
 
 def change_usage(by):
+    """One slot of a series that is reckoned: the first there is that stays a number when changed."""
     def change(ledger):
         for table, rowid, key, chunk in slots.chunks(ledger.db):
             amounts = chunk.columns["amount"]
-            if reckoning.series_of(key)[0] == "tap_bytes_total" and amounts and amounts[-1] + by >= 0:
-                amounts[-1] += by
+            at = next((i for i, amount in enumerate(amounts) if amount + by >= 0), None)
+            if at is not None and reckoning.series_of(key)[0] == "tap_bytes_total":
+                amounts[at] += by
                 ledger.db.execute(f"UPDATE {table} SET slots = ? WHERE rowid = ?", (chunk.bytes(), rowid))
                 return
+        raise AssertionError(f"no slot to change by {by}")
     return change
 
 
