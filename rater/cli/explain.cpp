@@ -144,6 +144,23 @@ Json json_of(const RawFigures& figures) {
   return out;
 }
 
+Json json_of(const ExplainedAdjustment& adjusts) {
+  const auto id = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  Json out{{"revision", adjusts.revision},
+           {"original", id(adjusts.original)},
+           {"previous", id(adjusts.previous)}};
+  out["changes"] = Json::array();
+  for (const ExplainedAdjustment::Change& change : adjusts.changes) {
+    out["changes"].push_back({{"of", change.name},
+                              {"before", id(change.before)},
+                              {"after", id(change.after)},
+                              {"difference", id(change.difference)}});
+  }
+  out["causes"] = adjusts.causes;
+  out["released"] = id(adjusts.released);
+  return out;
+}
+
 Json json_of(const LedgerReport& chain) {
   Json out{{"streams", chain.streams},
            {"batches", chain.batches},
@@ -178,6 +195,8 @@ std::string explanation_json(const Explanation& e) {
            {"reproduced", e.faults.empty()},
            {"faults", e.faults}};
   out["identical"] = e.again && *e.again == e.record.body;
+  out["adjusts"] = e.adjusts ? json_of(*e.adjusts) : Json();
+  out["adjusted"] = e.adjusted;
   out["chain"] = json_of(e.chain);
   out["cut"] = to_hex(e.cut.hash());
   out["raw_base"] = e.figures ? Json(e.figures->base.exact()) : Json();

@@ -171,6 +171,27 @@ std::string series_section(const Explanation& e, const ExplainedSeries& s, bool 
   return out + differences_text(s);
 }
 
+/// What it adjusts, by how much, why and by whom.
+std::string adjusts_text(const ExplainedAdjustment& a) {
+  const auto or_none = [](const std::string& text) { return text.empty() ? "none" : text; };
+  std::string out = "  record   " + or_none(a.original) + "\n";
+  if (a.previous != a.original) out += "  previous " + or_none(a.previous) + "\n";
+  for (const ExplainedAdjustment::Change& change : a.changes) {
+    if (change.before.empty() && change.after.empty()) continue;
+    std::string name = change.name;
+    name.resize(8, ' ');
+    out += "  " + name + " " + or_none(change.before) + " → " + or_none(change.after);
+    if (!change.difference.empty()) out += ", difference " + change.difference;
+    out += "\n";
+  }
+  for (std::size_t i = 0; i < std::min(a.causes.size(), kLinesShown); ++i) {
+    out += "  because of " + a.causes[i] + "\n";
+  }
+  out += more(kLinesShown, a.causes.size(), "causes");
+  return out + "  " +
+         (a.released.empty() ? "a draft: it has not gone out" : "released: " + a.released) + "\n";
+}
+
 std::string place_text(const char* what, const std::optional<ExplainedRank::Place>& place,
                        const std::string& unit) {
   if (!place) return "";
@@ -224,6 +245,7 @@ std::string verdict_text(const Explanation& e, bool colour) {
   if (e.figures) out += figures_text(e);
   if (!e.without.empty()) out += "  " + e.without + "\n";
   if (e.again && *e.again == e.record.body) out += "  rated again, every byte of it is the same\n";
+  for (const std::string& id : e.adjusted) out += "  adjusted since: explain " + id + "\n";
   for (const std::string& fault : e.faults) {
     out += "  " + app::paint(fault, app::Colour::bad, colour) + "\n";
   }
@@ -242,6 +264,7 @@ std::string origin_of(const Explanation& e, std::uint32_t stream, std::uint64_t 
 std::string explanation_text(const Explanation& e, bool colour) {
   std::string out = e.record.customer + " " + e.record.meter + " " + e.period.period.id + " (" +
                     period_state_name(e.period.state) + ")  record " + e.record.id + "\n";
+  if (e.adjusts) out += section("ADJUSTS", colour) + adjusts_text(*e.adjusts);
   out += section("AS BILLED", colour) + record_text(e);
   out += section("CHAIN", colour) + chain_text(e, colour);
   if (e.chain.damages == 0) {

@@ -62,6 +62,35 @@ std::string text_of(const MessageDifference& difference, bool colour) {
   return out;
 }
 
+Json json_of(const std::vector<MessageDifference>& differences) {
+  Json out = Json::array();
+  for (const MessageDifference& difference : differences) {
+    Json one{{"type", difference.type},
+             {"customer", difference.customer},
+             {"meter", difference.meter},
+             {"stored", !difference.stored.empty()},
+             {"again", !difference.again.empty()},
+             {"fields", fields_of(difference)},
+             {"beside", difference.what}};
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Json json_of(const RoundReplay& round) {
+  return {{"revision", round.revision},
+          {"state", round.state},
+          {"identical", round.identical()},
+          {"adjustments", round.adjustments},
+          {"sums", round.sums},
+          {"streams", round.streams},
+          {"batches", round.batches},
+          {"stored", to_hex(round.stored)},
+          {"again", to_hex(round.again)},
+          {"tz", round.tz_then},
+          {"differences", json_of(round.differences)}};
+}
+
 Json json_of(const Replay& replay) {
   Json out{{"period", replay.period.id},
            {"state", replay.state},
@@ -73,34 +102,40 @@ Json json_of(const Replay& replay) {
            {"stored", to_hex(replay.stored)},
            {"again", to_hex(replay.again)}};
   out["tz"] = {{"then", replay.tz_then}, {"now", replay.tz_now}};
-  out["differences"] = Json::array();
-  for (const MessageDifference& difference : replay.differences) {
-    Json one{{"type", difference.type},
-             {"customer", difference.customer},
-             {"meter", difference.meter},
-             {"stored", !difference.stored.empty()},
-             {"again", !difference.again.empty()},
-             {"fields", fields_of(difference)},
-             {"beside", difference.what}};
-    out["differences"].push_back(std::move(one));
+  out["differences"] = json_of(replay.differences);
+  out["rounds"] = Json::array();
+  for (const RoundReplay& round : replay.rounds) out["rounds"].push_back(json_of(round));
+  return out;
+}
+
+/// What a close and a round have to say alike: `counts`, and how they came out.
+template <typename Replayed>
+std::string verdict(const std::string& counts, const Replayed& of, bool identical,
+                    const std::string& tz_now) {
+  std::string out = counts + " out of " + std::to_string(of.batches) + " batches of " +
+                    std::to_string(of.streams) + " streams: ";
+  if (identical) return out + "byte-identical, hash " + to_hex(of.stored) + "\n";
+  out += std::to_string(of.differences.size()) + " differ; stored hash " + to_hex(of.stored) +
+         ", now " + to_hex(of.again) + "\n";
+  if (of.tz_then != tz_now) {
+    out += "closed with the tz database " + of.tz_then + ", replayed with " + tz_now +
+           ": months may have other bounds\n";
   }
   return out;
 }
 
-std::string summary(const Replay& replay) {
-  const std::string counts = replay.period.id + " (" + replay.state +
-                             "): " + std::to_string(replay.records) + " records and " +
-                             std::to_string(replay.sums) + " sums out of " +
-                             std::to_string(replay.batches) + " batches of " +
-                             std::to_string(replay.streams) + " streams: ";
-  if (replay.identical()) {
-    return counts + "byte-identical, hash " + to_hex(replay.stored) + "\n";
-  }
-  std::string out = counts + std::to_string(replay.differences.size()) + " differ; stored hash " +
-                    to_hex(replay.stored) + ", now " + to_hex(replay.again) + "\n";
-  if (replay.tz_then != replay.tz_now) {
-    out += "closed with the tz database " + replay.tz_then + ", replayed with " + replay.tz_now +
-           ": months may have other bounds\n";
+std::string text_of(const Replay& replay, bool colour) {
+  std::string out;
+  for (const auto& difference : replay.differences) out += text_of(difference, colour);
+  out += verdict(replay.period.id + " (" + replay.state + "): " + std::to_string(replay.records) +
+                     " records and " + std::to_string(replay.sums) + " sums",
+                 replay, replay.closed_identical(), replay.tz_now);
+  for (const RoundReplay& round : replay.rounds) {
+    for (const auto& difference : round.differences) out += text_of(difference, colour);
+    out += verdict("  revision " + std::to_string(round.revision) + " (" + round.state +
+                       "): " + std::to_string(round.adjustments) + " adjustments and " +
+                       std::to_string(round.sums) + " sums",
+                   round, round.identical(), replay.tz_now);
   }
   return out;
 }
@@ -119,14 +154,7 @@ int replay(const std::string& ledger, const std::string& period, bool json) {
     app::complain("tallyman-rater", done.error());
     return app::kFound;
   }
-  if (json) {
-    print(dump(json_of(*done)) + "\n");
-  } else {
-    for (const auto& difference : done->differences) {
-      print(text_of(difference, app::stdout_has_colour()));
-    }
-    print(summary(*done));
-  }
+  print(json ? dump(json_of(*done)) + "\n" : text_of(*done, app::stdout_has_colour()));
   return done->identical() ? app::kDone : app::kFound;
 }
 

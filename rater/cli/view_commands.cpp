@@ -22,13 +22,15 @@ CLI::App* view(CLI::App& app, ViewArguments& arguments, const char* name, const 
 
 void declare_views(CLI::App& app, ViewArguments& arguments) {
   view(app, arguments, "replay",
-       "rate a closed period again from its raw batches; exit 1 and a diff unless every byte is "
-       "the same")
+       "rate a closed period and its adjustments again from raw batches; exit 1 and a diff unless "
+       "every byte is the same")
       ->add_option("period", arguments.period, "which period; else the latest");
   CLI::App* explain = view(app, arguments, "explain",
                            "the evidence of a usage record, down to the raw readings; exit 1 if it "
                            "is not reproduced or the chain is damaged");
-  explain->add_option("record", arguments.explain.record, "its id, or CUSTOMER METER PERIOD")
+  explain
+      ->add_option("record", arguments.explain.record,
+                   "its id, or an adjustment's; or CUSTOMER METER PERIOD")
       ->required()
       ->expected(1, 3);
   explain->add_option("--slot", arguments.explain.slot,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "rater/views/explain_adjusted.hpp"
 #include "rater/views/explain_draw.hpp"
 #include "rater/views/record_texts.hpp"
 
@@ -11,13 +12,54 @@ namespace {
 
 constexpr std::size_t kShortestId = 8;
 
-Result<Message> find_record(Snapshot& snapshot, const RecordName& name) {
+/// What is asked about: a period's record, or an adjustment and its round.
+struct Subject {
+  Message record;
+  std::string period;
+  std::optional<StandingRound> round;
+};
+
+Error not_found(const RecordName& name) {
+  return Error{"no usage record of that name",
+               name.id.empty() ? name.customer + " " + name.meter + " " + name.period : name.id,
+               "see `tallyman-rater records PERIOD --json`"};
+}
+
+/// The period that holds the adjustment of that id, or of the one whose id begins so; nothing when
+/// it is none.
+Result<std::optional<std::string>> period_of_adjustment(Snapshot& snapshot, const std::string& id) {
+  auto find = snapshot.ledger().database().prepare(
+      "SELECT period, count(*) FROM adjustment WHERE meter != '' AND substr(id, 1, ?1) = ?2");
+  const auto row = find.bind(1, static_cast<std::int64_t>(id.size())).bind(2, id).step();
+  if (!row.ok()) return row.error();
+  if (find.integer(1) == 0) return std::optional<std::string>();
+  if (find.integer(1) == 1) return std::optional(find.text(0));
+  return Error{"several adjustments have an id that begins so", id, "give more of its digits"};
+}
+
+Result<Subject> find_adjustment(Snapshot& snapshot, const RecordName& name,
+                                const std::string& period) {
+  auto rounds = rounds_of(snapshot, period);
+  if (!rounds.ok()) return rounds.error();
+  for (StandingRound& round : *rounds) {
+    for (const Message& message : round.round.messages) {
+      if (message.meter.empty() || !message.id.starts_with(name.id)) continue;
+      return Subject{message, period, std::move(round)};
+    }
+  }
+  return not_found(name);
+}
+
+Result<Subject> find_subject(Snapshot& snapshot, const RecordName& name) {
   std::string period = name.period;
   if (!name.id.empty()) {
     if (name.id.size() < kShortestId) {
       return Error{"a record's id has at least eight digits", name.id,
                    "or give customer, meter and period"};
     }
+    const auto adjusted = period_of_adjustment(snapshot, name.id);
+    if (!adjusted.ok()) return adjusted.error();
+    if (adjusted->has_value()) return find_adjustment(snapshot, name, **adjusted);
     const auto found = snapshot.periods().period_of_record(name.id);
     if (!found.ok()) return found.error();
     period = *found;
@@ -29,11 +71,44 @@ Result<Message> find_record(Snapshot& snapshot, const RecordName& name) {
     const bool asked = name.id.empty()
                            ? message.customer == name.customer && message.meter == name.meter
                            : message.id.starts_with(name.id);
-    if (asked) return message;
+    if (asked) return Subject{message, period, std::nullopt};
   }
-  return Error{"no usage record of that name",
-               name.id.empty() ? name.customer + " " + name.meter + " " + name.period : name.id,
-               "see `tallyman-rater records PERIOD --json`"};
+  return not_found(name);
+}
+
+/// The ids of what adjusts a record.
+Status find_adjusted(Snapshot& snapshot, Explanation& e) {
+  const auto rounds = rounds_of(snapshot, e.period.period.id);
+  if (!rounds.ok()) return rounds.error();
+  for (const StandingRound& round : *rounds) {
+    for (const Message& message : round.round.messages) {
+      const bool same = message.customer == e.record.customer && message.meter == e.record.meter;
+      if (same) e.adjusted.push_back(message.id);
+    }
+  }
+  return {};
+}
+
+/// Record, period, cut and what else is known before anything is derived.
+Result<Explanation> begin(Snapshot& snapshot, const Subject& subject) {
+  Explanation e;
+  e.record = subject.record;
+  e.slot = snapshot.slot();
+  const auto closed = snapshot.period(subject.period);
+  if (!closed.ok()) return closed.error();
+  e.period = subject.round ? period_of(*closed, subject.round->round) : *closed;
+  if (!subject.round) {
+    auto cut = snapshot.periods().cut(subject.period);
+    if (!cut.ok()) return cut.error();
+    e.cut = std::move(*cut);
+    if (Status found = find_adjusted(snapshot, e); !found.ok()) return found.error();
+    return e;
+  }
+  e.cut = subject.round->round.cut;
+  auto adjusts = adjusted_by(snapshot, *subject.round, e.record);
+  if (!adjusts.ok()) return adjusts.error();
+  e.adjusts = std::move(*adjusts);
+  return e;
 }
 
 void find_faults(Explanation& e) {
@@ -61,27 +136,30 @@ void find_faults(Explanation& e) {
   }
 }
 
+/// The record as it comes out of usage by the rater's own path.
+Status rate_again(Snapshot& snapshot, const Subject& subject, UsageStore& usage,
+                  const Catalogue& catalogue, const Decisions& decisions, Explanation& e) {
+  const std::string source = record_source(snapshot.ledger());
+  const auto drafts = drafts_of(usage, catalogue, e.period.period, e.cut, decisions, source);
+  if (!drafts.ok()) return drafts.error();
+  for (const Message& message :
+       subject.round ? round_messages(*subject.round, e.period.period, drafts->messages, source)
+                     : drafts->messages) {
+    const bool same = message.customer == e.record.customer && message.meter == e.record.meter;
+    if (same && message.type == e.record.type) e.again = message.body;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Explanation> explain(Snapshot& snapshot, const RecordName& name, Ns intervals_at,
                             const LedgerProgress& verifying, const RerateProgress& deriving) {
-  Explanation e;
-  auto record = find_record(snapshot, name);
-  if (!record.ok()) return record.error();
-  e.record = std::move(*record);
-  std::string id = name.period;
-  if (!name.id.empty()) {
-    const auto found = snapshot.periods().period_of_record(name.id);
-    if (!found.ok()) return found.error();
-    id = *found;
-  }
-  const auto closed = snapshot.period(id);
-  if (!closed.ok()) return closed.error();
-  e.period = *closed;
-  e.slot = snapshot.slot();
-  auto cut = snapshot.periods().cut(id);
-  if (!cut.ok()) return cut.error();
-  e.cut = std::move(*cut);
+  const auto subject = find_subject(snapshot, name);
+  if (!subject.ok()) return subject.error();
+  auto begun = begin(snapshot, *subject);
+  if (!begun.ok()) return begun.error();
+  Explanation e = std::move(*begun);
   auto chain = verify_cut(snapshot, e.cut, verifying);
   if (!chain.ok()) return chain.error();
   e.chain = std::move(*chain);
@@ -98,21 +176,20 @@ Result<Explanation> explain(Snapshot& snapshot, const RecordName& name, Ns inter
   UsageStore& usage = (*again)->usage();
   const auto decisions = snapshot.decisions_of(e.cut);
   if (!decisions.ok()) return decisions.error();
-  const auto drafts = drafts_of(usage, *catalogue, e.period.period, e.cut, *decisions,
-                                record_source(snapshot.ledger()));
-  if (!drafts.ok()) return drafts.error();
-  for (const Message& message : drafts->messages) {
-    if (message.customer == e.record.customer && message.meter == e.record.meter &&
-        message.type == e.record.type) {
-      e.again = message.body;
-    }
+  if (Status rated = rate_again(snapshot, *subject, usage, *catalogue, *decisions, e);
+      !rated.ok()) {
+    return rated.error();
   }
-  if (Status drawn = draw(snapshot, usage, *catalogue, *decisions, e, intervals_at, deriving);
-      !drawn.ok()) {
+  const auto texts = record_texts(e.record.body);
+  if (e.adjusts && texts.empty()) {
+    e.without = "nothing is billed any more: the contract has no such meter now";
+  } else if (Status drawn =
+                 draw(snapshot, usage, *catalogue, *decisions, e, intervals_at, deriving);
+             !drawn.ok()) {
     return drawn.error();
   }
   find_faults(e);
-  check_figures(record_texts(e.record.body), e);
+  check_figures(texts, e);
   return e;
 }
 

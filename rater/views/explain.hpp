@@ -17,7 +17,8 @@
 
 namespace tallyman::rater {
 
-/// Which record: its id, of which eight digits are enough if they are one record's; or three names.
+/// Which record, or adjustment: its id, of which eight digits are enough if they are one record's;
+/// or three names, which are those of the record as it was released.
 struct RecordName {
   std::string id;
   std::string customer, meter, period;
@@ -50,9 +51,25 @@ struct ExplainedCorrection {
   Ns at = 0;
 };
 
+/// What an adjustment makes of a released record, and what brought it.
+struct ExplainedAdjustment {
+  /// Of "quantity", "exact" and "amount": empty where there is none.
+  struct Change {
+    std::string name, before, after, difference;
+  };
+  std::uint64_t revision = 0;
+  std::string original, previous;  ///< ids; empty: a later round brought the record
+  std::vector<Change> changes;
+  std::vector<std::string> causes;  ///< data, decisions and a catalogue that came in between
+  std::string released;             ///< by whom, when and why; empty: it is a draft
+};
+
+/// A record that is explained, or one that adjusts it.
 struct Explanation {
   Message record;  ///< as stored
-  ClosedPeriod period;
+  std::optional<ExplainedAdjustment> adjusts;
+  std::vector<std::string> adjusted;  ///< ids of what adjusts the record, by revision
+  ClosedPeriod period;                ///< of an adjustment: as its round rated it
   Meter meter;
   Ns slot = 0;
   Cut cut;

@@ -15,16 +15,17 @@ std::string text_of(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-}  // namespace
+using Lines = std::vector<std::pair<std::string, std::string>>;
 
-std::vector<std::pair<std::string, std::string>> record_lines(const std::string& body) {
-  std::vector<std::pair<std::string, std::string>> lines;
+Json data_of(const std::string& body) {
   const Json event = Json::parse(body, nullptr, false);
-  if (!event.is_object() || !event.contains("data") || !event["data"].is_object()) return lines;
-  const Json& data = event["data"];
-  const bool adjusts = data.contains("new") && data.contains("original");
-  if (adjusts && !data["new"].is_object()) return lines;
-  const Json flat = (adjusts ? data["new"] : data).flatten();
+  return event.is_object() && event.contains("data") ? event["data"] : Json();
+}
+
+Lines lines_of(const Json& data) {
+  Lines lines;
+  if (!data.is_object()) return lines;
+  const Json flat = data.flatten();
   for (const auto& [path, value] : flat.items()) {
     if (value.is_structured()) continue;
     std::string name = path.substr(std::min<std::size_t>(path.size(), 1));
@@ -34,8 +35,21 @@ std::vector<std::pair<std::string, std::string>> record_lines(const std::string&
   return lines;
 }
 
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> record_lines(const std::string& body) {
+  const Json data = data_of(body);
+  const bool adjusts = data.is_object() && data.contains("new") && data.contains("original");
+  return lines_of(adjusts ? data["new"] : data);
+}
+
 std::map<std::string, std::string> record_texts(const std::string& body) {
-  const auto lines = record_lines(body);
+  const Lines lines = record_lines(body);
+  return {lines.begin(), lines.end()};
+}
+
+std::map<std::string, std::string> data_texts(const std::string& body) {
+  const Lines lines = lines_of(data_of(body));
   return {lines.begin(), lines.end()};
 }
 

@@ -16,4 +16,7 @@ namespace tallyman::rater {
     const std::string& body);
 [[nodiscard]] std::map<std::string, std::string> record_texts(const std::string& body);
 
+/// The same of all of the data: an adjustment's old and new sides by "old." and "new.".
+[[nodiscard]] std::map<std::string, std::string> data_texts(const std::string& body);
+
 }  // namespace tallyman::rater

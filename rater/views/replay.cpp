@@ -1,8 +1,11 @@
 #include "rater/views/replay.hpp"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
+
+#include "rater/views/rounds.hpp"
 
 namespace tallyman::rater {
 
@@ -65,6 +68,40 @@ Hash hash_of_messages(const std::vector<Message>& messages) {
   return hasher.finish();
 }
 
+bool Replay::identical() const {
+  return closed_identical() && std::all_of(rounds.begin(), rounds.end(),
+                                           [](const auto& round) { return round.identical(); });
+}
+
+namespace {
+
+Result<RoundReplay> replay_round(Snapshot& snapshot, const ClosedPeriod& closed,
+                                 const StandingRound& standing, const RerateProgress& progress) {
+  const AdjustmentRound& round = standing.round;
+  const auto catalogue = snapshot.catalogue_of(period_of(closed, round));
+  if (!catalogue.ok()) return catalogue.error();
+  const auto rated = rerate(snapshot, closed.period, round.cut, *catalogue, progress);
+  if (!rated.ok()) return rated.error();
+  const std::vector<Message> again = round_messages(standing, closed.period, rated->drafts.messages,
+                                                    record_source(snapshot.ledger()));
+  RoundReplay out{round.revision,
+                  period_state_name(round.state),
+                  0,
+                  0,
+                  rated->streams,
+                  rated->batches,
+                  hash_of_messages(round.messages),
+                  hash_of_messages(again),
+                  round.cut.tz,
+                  compare_messages(round.messages, again)};
+  for (const Message& message : round.messages) {
+    ++(message.meter.empty() ? out.sums : out.adjustments);
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<Replay> replay(Snapshot& snapshot, const std::string& id, const RerateProgress& progress) {
   std::string which = id;
   if (which.empty()) {
@@ -94,8 +131,16 @@ Result<Replay> replay(Snapshot& snapshot, const std::string& id, const ReratePro
              hash_of_messages(again->drafts.messages),
              cut->tz,
              tz_version(),
-             compare_messages(*stored, again->drafts.messages)};
+             compare_messages(*stored, again->drafts.messages),
+             {}};
   for (const Message& message : *stored) ++(message.meter.empty() ? out.sums : out.records);
+  const auto rounds = rounds_of(snapshot, which);
+  if (!rounds.ok()) return rounds.error();
+  for (const StandingRound& round : *rounds) {
+    auto replayed = replay_round(snapshot, *closed, round, progress);
+    if (!replayed.ok()) return replayed.error();
+    out.rounds.push_back(std::move(*replayed));
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Replay: a closed period rated again from the raw log, held against what is stored, byte by byte.
+// Replay: a closed period rated again from the raw log, held against what is stored, byte by byte;
+// and each round of its adjustments, by the round's own cut and catalogue.
 
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,20 @@ struct MessageDifference {
   friend bool operator==(const MessageDifference&, const MessageDifference&) = default;
 };
 
+/// One round of adjustments.
+struct RoundReplay {
+  std::uint64_t revision = 0;
+  std::string state;              ///< draft or released
+  std::uint64_t adjustments = 0;  ///< stored
+  std::uint64_t sums = 0;
+  std::uint64_t streams = 0, batches = 0;
+  Hash stored{}, again{};
+  std::string tz_then;
+  std::vector<MessageDifference> differences;
+
+  [[nodiscard]] bool identical() const { return differences.empty() && stored == again; }
+};
+
 struct Replay {
   Period period;
   std::string state;          ///< draft or released
@@ -27,8 +42,12 @@ struct Replay {
   Hash stored{}, again{};                      ///< over all bodies, in their order
   std::string tz_then, tz_now;                 ///< versions of the tz database
   std::vector<MessageDifference> differences;  ///< by customer and meter, sums last
+  std::vector<RoundReplay> rounds;             ///< of adjustments, by revision
 
-  [[nodiscard]] bool identical() const { return differences.empty() && stored == again; }
+  /// Of the period as it was closed.
+  [[nodiscard]] bool closed_identical() const { return differences.empty() && stored == again; }
+  /// Of that and of all rounds.
+  [[nodiscard]] bool identical() const;
 };
 
 /// Matches messages by type, customer and meter. Pure.

@@ -123,3 +123,24 @@ def test_another_catalogue_in_the_shadow(imported):
     assert (line["then"]["amount"], line["now"]["amount"]) == ("0.00", "6.08")
     other.write_text("nonsense")
     assert view(imported, "shadow", "--catalogue", other, PERIOD).returncode == 2
+
+
+def test_an_adjustment_is_explained(imported):
+    """Given a released record and a person's other figure, then the adjustment says whose, and replays."""
+    record = json.loads(view(imported, "explain", "acme", "transfer", PERIOD, "--json").stdout)["record"]["id"]
+    assert imported.rater_command("release", PERIOD, "--why", "checked").returncode == 0
+    answer = imported.rater_command("correct", record, "--quantity", "0.05", "--why", "agreed by phone")
+    assert answer.returncode == 0, answer
+    said = wait_for("the adjustment", lambda: (lambda e: e if e["adjusted"] else None)(
+        json.loads(view(imported, "explain", record, "--json").stdout)))
+    assert said["reproduced"] and said["adjusts"] is None
+    adjustment = said["adjusted"][0]
+    answer = view(imported, "explain", adjustment[:16])
+    assert answer.returncode == 0, answer
+    for text in (record, "0.06177 → 0.05", "agreed by phone", "a draft", "in its place", "reproduced"):
+        assert text in answer.stdout, answer.stdout
+    document = json.loads(view(imported, "explain", adjustment, "--json").stdout)
+    assert document["correction"]["quantity"] == "0.05" and document["raw"]["quantity"] == "6177/100000"
+    assert document["adjusts"]["changes"][0]["difference"] == "-0.01177"
+    answer = view(imported, "replay", PERIOD)
+    assert answer.returncode == 0 and "revision 2 (draft): 1 adjustments and 2 sums" in answer.stdout, answer
