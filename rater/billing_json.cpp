@@ -62,13 +62,7 @@ Json json_of(const Segment& segment, bool levels) {
   return json;
 }
 
-Json json_of(const UsageRecord& r) {
-  Json data;
-  data["key"] = {{"customer", r.customer}, {"meter", r.meter}, {"period", json_of(r.period)}};
-  data["revision"] = r.revision;
-  data["plan"] = r.plan;
-  data["active"] = {{"start", to_rfc3339_short(r.active.from)},
-                    {"end", to_rfc3339_short(r.active.to)}};
+void put_measure(const UsageRecord& r, Json& data) {
   data["measure"] = r.measure;
   if (!r.direction.empty()) data["direction"] = r.direction;
   if (!r.missing.empty()) data["missing"] = r.missing;
@@ -78,7 +72,10 @@ Json json_of(const UsageRecord& r) {
   if (!r.plan_change.empty()) data["plan_change"] = r.plan_change;
   if (!r.stored.empty()) data["bytes"] = r.stored;
   if (!r.copies.empty()) data["copies"] = r.copies;
-  data["unit"] = r.unit;
+}
+
+/// What was measured, how well, and what people decided of it.
+void put_figures(const UsageRecord& r, Json& data) {
   data["quantity"] = json_of(r.quantity);
   data["measured"] = json_of(r.measured);
   data["exact"] = {{"unit", r.base_unit}};
@@ -98,17 +95,31 @@ Json json_of(const UsageRecord& r) {
   if (r.computed) {
     data["correction"] = {{"computed", *r.computed}, {"decision", to_hex(r.corrected_by)}};
   }
+}
+
+void put_money(const Money& money, Json& data) {
+  if (!money.price.empty()) data["price"] = money.price;
+  data["currency"] = money.currency;
+  data["amount"] = money.amount;
+  data["remainder"] = money.remainder;
+  data["rounding"] = money.rounding;
+  data["amount_low"] = money.low;
+  data["amount_high"] = money.high ? Json(*money.high) : Json(nullptr);
+}
+
+Json json_of(const UsageRecord& r) {
+  Json data;
+  data["key"] = {{"customer", r.customer}, {"meter", r.meter}, {"period", json_of(r.period)}};
+  data["revision"] = r.revision;
+  data["plan"] = r.plan;
+  data["active"] = {{"start", to_rfc3339_short(r.active.from)},
+                    {"end", to_rfc3339_short(r.active.to)}};
+  put_measure(r, data);
+  data["unit"] = r.unit;
+  put_figures(r, data);
   data["allowance"] = r.allowance;
   data["overuse"] = r.overuse;
-  if (r.money) {
-    if (!r.money->price.empty()) data["price"] = r.money->price;
-    data["currency"] = r.money->currency;
-    data["amount"] = r.money->amount;
-    data["remainder"] = r.money->remainder;
-    data["rounding"] = r.money->rounding;
-    data["amount_low"] = r.money->low;
-    data["amount_high"] = r.money->high ? Json(*r.money->high) : Json(nullptr);
-  }
+  if (r.money) put_money(*r.money, data);
   data["segments"] = Json::array();
   for (const Segment& segment : r.segments) {
     data["segments"].push_back(json_of(segment, r.slot > 0));
