@@ -9,6 +9,8 @@
 #include "rater/billing_state.hpp"
 #include "rater/bus/file_bus.hpp"
 #include "rater/bus/no_bus.hpp"
+#include "rater/decisions/known_series.hpp"
+#include "rater/rating/catalogue_known.hpp"
 
 namespace tallyman::rater {
 
@@ -88,7 +90,13 @@ Status Billing::reload_catalogue() {
 Status Billing::read_catalogue() {
   const std::string& path = state_->options.catalogue_path;
   app::ConfigErrors errors;
-  Catalogue catalogue = load_catalogue(path, state_->options.slot, errors);
+  const auto load = [&](std::span<const ViewFacts> coarse, app::ConfigErrors& mistakes) {
+    return load_catalogue(path, state_->options.slot, coarse, mistakes);
+  };
+  State& s = *state_;
+  Result<Catalogue> read = read_known(*s.usage, s.periods, s.clock.wall(), load, errors);
+  if (!read) return read.error();
+  Catalogue catalogue = std::move(*read);
   if (!errors.empty()) {
     std::string lines = errors.text();
     while (lines.ends_with('\n')) lines.pop_back();

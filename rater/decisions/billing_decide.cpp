@@ -6,6 +6,8 @@
 #include "app/log.hpp"
 #include "rater/billing_state.hpp"
 #include "rater/decisions/decisions_json.hpp"
+#include "rater/decisions/known_series.hpp"
+#include "rater/rating/catalogue_known.hpp"
 
 namespace tallyman::rater {
 
@@ -60,7 +62,12 @@ Result<std::string> Billing::State::decide_catalogue(DecisionRequest& request) {
     return Error{"no catalogue is given", "", "name a file, or a folder of files"};
   }
   app::ConfigErrors wrong;
-  Catalogue next = parse_catalogue(request.files, options.slot, wrong);
+  const auto parse = [&](std::span<const ViewFacts> coarse, app::ConfigErrors& mistakes) {
+    return parse_catalogue(request.files, options.slot, coarse, mistakes);
+  };
+  Result<Catalogue> read = read_known(*usage, periods, clock.wall(), parse, wrong);
+  if (!read) return read.error();
+  Catalogue next = std::move(*read);
   for (const app::ConfigError& error : wrong.sorted()) request.mistakes.push_back(error.text());
   if (!request.mistakes.empty()) {
     return Error{"the catalogue has mistakes; the one in force stays", request.files.front().name,

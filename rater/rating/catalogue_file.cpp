@@ -11,6 +11,7 @@
 
 #include "base/time_text.hpp"
 #include "rater/rating/catalogue_draft.hpp"
+#include "rater/rating/catalogue_known.hpp"
 
 namespace tallyman::rater {
 
@@ -45,7 +46,8 @@ Rounding read_rounding(ConfigTable& table) {
 
 class Reader {
  public:
-  Reader(Documents documents, Ns slot) : documents_(std::move(documents)), slot_(slot) {}
+  Reader(Documents documents, Ns slot, std::span<const ViewFacts> coarse)
+      : documents_(std::move(documents)), slot_(slot), coarse_(coarse) {}
 
   Catalogue read(app::ConfigErrors& errors) {
     read_currencies();
@@ -64,6 +66,7 @@ class Reader {
     });
     for (const auto& document : documents_) document->root().finish();
     check_catalogue(draft_);
+    check_resolution(draft_, coarse_, slot_);
     for (const auto& document : documents_) document->hand_over(errors);
     return finished();
   }
@@ -163,6 +166,7 @@ class Reader {
 
   Documents documents_;
   Ns slot_;
+  std::span<const ViewFacts> coarse_;
   CatalogueDraft draft_;
 };
 
@@ -204,6 +208,11 @@ std::vector<std::string> files_of(const std::string& folder, app::ConfigErrors& 
 }  // namespace
 
 Catalogue load_catalogue(const std::string& path, Ns slot, app::ConfigErrors& errors) {
+  return load_catalogue(path, slot, {}, errors);
+}
+
+Catalogue load_catalogue(const std::string& path, Ns slot, std::span<const ViewFacts> coarse,
+                         app::ConfigErrors& errors) {
   Documents documents;
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
@@ -211,23 +220,28 @@ Catalogue load_catalogue(const std::string& path, Ns slot, app::ConfigErrors& er
   } else {
     load_document(path, documents, errors);
   }
-  return Reader(std::move(documents), slot).read(errors);
+  return Reader(std::move(documents), slot, coarse).read(errors);
 }
 
 Catalogue parse_catalogue(std::string_view text, const std::string& name, Ns slot,
                           app::ConfigErrors& errors) {
   Documents documents;
   documents.push_back(std::make_unique<CatalogueDocument>(text, name));
-  return Reader(std::move(documents), slot).read(errors);
+  return Reader(std::move(documents), slot, {}).read(errors);
 }
 
 Catalogue parse_catalogue(std::span<const CatalogueFile> files, Ns slot,
                           app::ConfigErrors& errors) {
+  return parse_catalogue(files, slot, {}, errors);
+}
+
+Catalogue parse_catalogue(std::span<const CatalogueFile> files, Ns slot,
+                          std::span<const ViewFacts> coarse, app::ConfigErrors& errors) {
   Documents documents;
   for (const CatalogueFile& file : files) {
     documents.push_back(std::make_unique<CatalogueDocument>(file.text, file.name));
   }
-  return Reader(std::move(documents), slot).read(errors);
+  return Reader(std::move(documents), slot, coarse).read(errors);
 }
 
 }  // namespace tallyman::rater

@@ -75,6 +75,42 @@ TEST_F(CatalogueApply, TellsMistakes) {
   EXPECT_EQ(answer(decide("catalogue log")).at("versions").size(), 1U);
 }
 
+/// Given a series with a value an hour, then a p95 of the customer who claims it is a mistake, at
+/// the line that names the metric, for people and for the file; a volume is none, nor is a p95 of
+/// somebody who does not claim it.
+TEST_F(CatalogueApply, RefusesAPercentileOfACoarseSeries) {
+  clock_.advance(kMinute + kSecond);
+  wire::Batch batch{maker_.head(), {}, {testing::kNoon + kMinute, 1}};
+  for (auto definition : testing::definitions()) {
+    if (auto* metric = std::get_if<wire::MetricDef>(&definition.body)) metric->resolution = kHour;
+    batch.entries.emplace_back(definition);
+  }
+  batch.entries.emplace_back(testing::poll(testing::kNoon, 1));
+  batch.entries.emplace_back(testing::poll(testing::kNoon + 10 * kSecond, 2));
+  const auto made = maker_.follow(batch);
+  ASSERT_TRUE(intake_->commit_batch(maker_.agent(), maker_.life(), made.bytes));
+  settle();
+  const std::string before = in_force();
+  std::string ranked = catalogue_with("measure = \"volume\"", "measure = \"p95\"");
+  ranked.replace(ranked.find("unit = \"B\""), 10, "unit = \"bit/s\"");
+  EXPECT_FALSE(decide("catalogue apply", ranked));
+  ASSERT_EQ(asked_.mistakes.size(), 1U);
+  EXPECT_THAT(asked_.mistakes[0], HasSubstr("shop/new.toml:7:7: "));
+  EXPECT_THAT(asked_.mistakes[0], HasSubstr("one value in 1h"));
+  EXPECT_THAT(asked_.mistakes[0], HasSubstr("host:stor-01"));
+  EXPECT_EQ(in_force(), before);
+  write_catalogue(ranked);
+  const Status by_file = billing_->reload_catalogue();
+  ASSERT_FALSE(by_file);
+  EXPECT_THAT(by_file.error().text(), HasSubstr("catalogue.toml:7:7: "));
+  EXPECT_EQ(in_force(), before);
+
+  answer(decide("catalogue apply", priced("0.03")));
+  std::string elsewhere = ranked;
+  elsewhere.replace(elsewhere.find("host:stor-01"), 12, "host:stor-02");
+  answer(decide("catalogue apply", elsewhere));
+}
+
 /// Given a decision without a reason, then nothing changes.
 TEST_F(CatalogueApply, WantsAReason) {
   const std::string before = in_force();
