@@ -120,12 +120,20 @@ Result<std::optional<ExplainedCorrection>> correction_of(Snapshot& snapshot,
   return std::optional(std::move(out));
 }
 
+/// Whether an anomaly is an interval of readings that is not counted. Others tell of readings that
+/// dispute some that are: those count all the same.
+bool is_interval(const AnomalyContent& anomaly) {
+  return !anomaly.why.starts_with("two values") && !anomaly.why.starts_with("witnesses disagree");
+}
+
 /// The raw path leaves out what is an anomaly; what was accepted it is given by the decision.
 void note_anomalies(const std::vector<KeptAnomaly>& kept, const Decisions& decisions,
                     Explanation& e, RawQuestion& question) {
   for (const AnomalyContent& anomaly : content_of(kept)) {
     const bool accepted = decisions.accepts(anomaly.id());
-    question.kept_out[anomaly.view].insert({anomaly.from, anomaly.to, anomaly.value});
+    if (is_interval(anomaly)) {
+      question.kept_out[anomaly.view].insert({anomaly.from, anomaly.to, anomaly.value});
+    }
     for (ExplainedSeries& series : e.series) {
       if (anomaly.view.series != series.key) continue;
       (accepted ? series.accepted : series.anomalies).push_back(anomaly);

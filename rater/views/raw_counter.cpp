@@ -69,7 +69,7 @@ void RawCounter::add(RawInterval& interval, std::uint64_t peak) {
 
 void RawCounter::count(const RawReading& from, const RawReading& to, u128 delta, bool from_zero) {
   RawInterval interval{from, to, from_zero, false, delta, 0};
-  interval.kept_out = kept_out_ != nullptr && kept_out_->contains({from.at, to.at, delta});
+  interval.kept_out = is_kept_out(from.at, to.at, delta);
   if (interval.kept_out) {
     distrust(from, to, delta);
   } else {
@@ -81,6 +81,10 @@ void RawCounter::count(const RawReading& from, const RawReading& to, u128 delta,
     from_ = from.at;
   }
   if (keeps(from.at, to.at)) keep(interval);
+}
+
+bool RawCounter::is_kept_out(Ns from, Ns to, u128 delta) const {
+  return kept_out_ != nullptr && kept_out_->contains({from, to, delta});
 }
 
 void RawCounter::distrust(const RawReading& from, const RawReading& to, u128 delta) {
@@ -98,8 +102,8 @@ void RawCounter::hold(Ns to) {
   from.at = from_;
   until.at = to;
   const u128 held = u128{last_.value} * static_cast<u128>(to - from_);
-  RawInterval interval{from, until, false, false, held, 0};
-  add(interval, last_.value);
+  RawInterval interval{from, until, false, is_kept_out(from_, to, held), held, 0};
+  if (!interval.kept_out) add(interval, last_.value);
   if (keeps(from_, to)) keep(interval);
   from_ = to;
 }

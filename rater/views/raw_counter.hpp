@@ -41,6 +41,7 @@ class RawCounter {
   [[nodiscard]] bool slipped(const RawReading& reading);
   void begin(const RawReading& reading, bool fell);
   void count(const RawReading& from, const RawReading& to, u128 delta, bool from_zero);
+  [[nodiscard]] bool is_kept_out(Ns from, Ns to, u128 delta) const;
   void distrust(const RawReading& from, const RawReading& to, u128 delta);
   void hold(Ns to);
   void add(RawInterval& interval, std::uint64_t peak);

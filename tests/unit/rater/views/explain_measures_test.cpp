@@ -120,14 +120,17 @@ class ExplainMeasures : public BillingTest {
 
   /// Counters and gauges of two ports, two buckets; readings missed now and then, resets, new
   /// lives.
-  wire::Batch random_batch(std::uint32_t seed) {
-    std::mt19937_64 random(seed);
-    wire::Batch batch{maker_.head(), {}, {kEnd + 20 * kMinute, 1}};
+  wire::Batch random_batch(std::uint32_t seed) { return random_batch(maker_, seed, seed); }
+  /// `counted`: what the counters and gauges did; `seen`: what of it was read.
+  static wire::Batch random_batch(const testing::StreamMaker& maker, std::uint32_t counted,
+                                  std::uint32_t seen) {
+    std::mt19937_64 random(counted), eyes(seen);
+    wire::Batch batch{maker.head(), {}, {kEnd + 20 * kMinute, 1}};
     const auto define = [&](wire::DefNo number, wire::DefBody body) {
       batch.entries.emplace_back(wire::Definition{number, std::move(body)});
     };
     define(1, wire::InstanceDef{"netif", "netif", "1.0", {}, kBeat});
-    define(2, wire::SourceDef{wire::Scope::host, "host:stor-01"});
+    define(2, wire::SourceDef{wire::Scope::shared, "host:stor-01"});
     define(3, wire::MetricDef{"rx", "bytes", "", wire::Kind::counter, 0, {"no"}, {}});
     define(4, wire::MetricDef{"tx", "bytes", "", wire::Kind::counter, 0, {"no"}, {}});
     define(5, wire::MetricDef{"held", "bytes", "", wire::Kind::gauge, 0, {"no"}, {}});
@@ -146,15 +149,14 @@ class ExplainMeasures : public BillingTest {
         all.push_back({series, epoch, metric == 5, random() % 1'000'000});
       }
     }
-    const Ns quiet = kStart + static_cast<Ns>(random() % 40) * kHour;
+    const Ns quiet = kStart + static_cast<Ns>(eyes() % 40) * kHour;
     for (Ns at = kStart - 2 * kBeat; at <= kEnd + 2 * kBeat; at += kBeat) {
       const bool away = at > quiet && at < quiet + 90 * kMinute;
-      if (away || random() % 20 == 0) continue;
+      const bool missed = away || eyes() % 20 == 0;
       wire::Poll poll = testing::poll(at, 0);
       poll.boot = at - kStart + kHour;
       poll.values.clear();
       for (Series& each : all) {
-        if (random() % 30 == 0) continue;
         if (each.gauge) {
           if (random() % 5 == 0) each.value = random() % 2'000'000'000;
         } else {
@@ -167,20 +169,23 @@ class ExplainMeasures : public BillingTest {
             define(each.epoch, wire::EpochDef{each.series, random(), start});
           }
         }
-        poll.values.push_back({each.epoch, each.value, 0});
+        if (eyes() % 30 != 0) poll.values.push_back({each.epoch, each.value, 0});
       }
       std::sort(poll.values.begin(), poll.values.end(),
                 [](const wire::Value& a, const wire::Value& b) { return a.epoch < b.epoch; });
-      if (!poll.values.empty()) batch.entries.emplace_back(poll);
+      if (!missed && !poll.values.empty()) batch.entries.emplace_back(poll);
     }
     return batch;
   }
 
-  void take(const wire::Batch& batch) {
-    const auto made = maker_.follow(batch);
-    const auto taken = intake_->commit_batch(maker_.agent(), maker_.life(), made.bytes);
+  void commit(testing::StreamMaker& maker, const wire::Batch& batch) {
+    const auto made = maker.follow(batch);
+    const auto taken = intake_->commit_batch(maker.agent(), maker.life(), made.bytes);
     ASSERT_TRUE(taken) << taken.error().text();
     ASSERT_EQ(taken->outcome, Accepted::Outcome::applied) << taken->text;
+  }
+  void take(const wire::Batch& batch) {
+    commit(maker_, batch);
     settle();
     answer(billing_->close(kPeriod));
   }
@@ -219,6 +224,29 @@ TEST_F(ExplainMeasures, EveryMeasureComesOutOfRawReadings) {
     take(random_batch(seed));
     expect_all_agree("seed " + std::to_string(seed));
   }
+}
+
+/// Given two agents that each miss other readings of one shared source, and time that is waived,
+/// then the raw readings of whichever is billed in a slot come to all figures.
+TEST_F(ExplainMeasures, WaivedTimeAndSeveralWitnessesComeOut) {
+  write_catalogue(catalogue(kStart + 30 * kHour + 7 * kSecond, kStart + kDay));
+  fresh();
+  testing::StreamMaker second("stor-02", 9);
+  commit(second, random_batch(second, 11, 12));
+  take(random_batch(maker_, 11, 13));
+  DecisionRequest request;
+  request.command = "waive";
+  request.decision = {"ann", "a move of racks", 1000};
+  request.fields = {{"resource", "acme:no=1"},
+                    {"from", instant(kStart + 5 * kHour + 123 * kSecond)},
+                    {"to", instant(kStart + 9 * kHour)}};
+  answer(billing_->decide(request));
+  answer(billing_->close(kPeriod));
+  expect_all_agree("witnesses");
+  const Explanation e = explained("acme", "volume");
+  ASSERT_FALSE(e.series.empty());
+  EXPECT_EQ(e.series[0].views.size(), 2U);
+  EXPECT_TRUE(record_texts(e.record.body).contains("waived.amount"));
 }
 
 /// Given any one figure of a record changed, then the raw readings contradict it by its path.

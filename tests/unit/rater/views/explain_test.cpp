@@ -196,7 +196,7 @@ TEST_F(ExplainTest, LeavesOutWhatIsKeptOutAndCountsWhatIsAccepted) {
   StreamMaker other("stor-01", 2);
   wire::Batch dispute{other.head(), {}, {kNoon + 2 * kMinute, 1}};
   for (const auto& definition : definitions) dispute.entries.emplace_back(definition);
-  dispute.entries.emplace_back(testing::poll(kNoon + kMinute, value + 500));
+  dispute.entries.emplace_back(testing::poll(kNoon + kMinute, value + 700));
   const auto made = other.follow(dispute);
   ASSERT_TRUE(intake_->commit_batch(other.agent(), other.life(), made.bytes));
   close_first();
@@ -217,7 +217,7 @@ TEST_F(ExplainTest, LeavesOutWhatIsKeptOutAndCountsWhatIsAccepted) {
   const Explanation after = explained();
   EXPECT_THAT(after.faults, ::testing::IsEmpty());
   EXPECT_EQ(after.series.at(0).accepted.size(), 2U);
-  EXPECT_EQ(after.figures->base.exact(), to_decimal(u128{4200} + 700 + 1'000'000'000'000 + 500));
+  EXPECT_EQ(after.figures->base.exact(), to_decimal(u128{4200} + 700 + 1'000'000'000'000 + 700));
 }
 
 /// Given random counters with resets, new epochs, missed polls and lives that begin at zero, then
