@@ -59,6 +59,7 @@ std::string anomalies_document(const std::vector<AnomalyContent>& anomalies,
   Json lines = Json::array();
   for (const AnomalyContent& anomaly : anomalies) {
     const Hash id = anomaly.id();
+    const bool gauge = anomaly.view.series.kind == wire::Kind::gauge;
     const char* state = decisions.accepts(id)   ? "accepted"
                         : decisions.rejects(id) ? "rejected"
                                                 : "open";
@@ -69,7 +70,8 @@ std::string anomalies_document(const std::vector<AnomalyContent>& anomalies,
                      {"from", to_rfc3339(anomaly.from)},
                      {"to", to_rfc3339(anomaly.to)},
                      {"value_at_risk", to_decimal(anomaly.value)},
-                     {"unit", anomaly.view.series.unit},
+                     // A gauge's is what it would have held, for how long.
+                     {"unit", anomaly.view.series.unit + (gauge ? " × ns" : "")},
                      {"why", anomaly.why}});
   }
   return text_of(Json{{"anomalies", std::move(lines)}});

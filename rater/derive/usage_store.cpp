@@ -7,15 +7,17 @@
 #include "base/time_text.hpp"
 #include "rater/derive/usage_store_rows.hpp"
 #include "rater/derive/usage_store_state.hpp"
+#include "rater/derive/witness_tables.hpp"
 #include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kUsageVersion = 3;
+constexpr std::int64_t kUsageVersion = 4;
 constexpr Ns kClocksDiffer = kSecond;        ///< by this much an agent's clock may lead unnoticed
 constexpr std::size_t kUpgradeSlots = 8192;  ///< rows of one view held in memory at a time
-constexpr std::size_t kFetch = 16;           ///< batches of one stream held in memory at a time
+constexpr Ns kLongestBeat = 366 * kDay;
+constexpr std::size_t kFetch = 16;  ///< batches of one stream held in memory at a time
 
 constexpr const char* kSlotRows =
     ";CREATE TABLE usage_slot(view INTEGER NOT NULL, slot INTEGER NOT NULL, amount BLOB NOT NULL,"
@@ -65,6 +67,10 @@ Status pack_slots(Database& db) {
   return db.run("DROP TABLE usage_slot");
 }
 
+/// The third version did not compare witnesses. All of the past is compared as soon as the views
+/// are met again.
+Status compare_witnesses(Database& db) { return db.run(kWitnessTables); }
+
 }  // namespace
 
 UsageStore::UsageStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -79,8 +85,9 @@ Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& int
                  "configure a slot length such as 5m"};
   }
   if (Status status =
-          ledger.prepare_part("usage", kUsageVersion, std::string(kUsageTables) + ";" + kSlotTables,
-                              {derive_anew, pack_slots});
+          ledger.prepare_part("usage", kUsageVersion,
+                              std::string(kUsageTables) + ";" + kSlotTables + ";" + kWitnessTables,
+                              {derive_anew, pack_slots, compare_witnesses});
       !status.ok()) {
     return status.error();
   }
@@ -254,6 +261,20 @@ Status UsageStore::State::fetch(Work& work) {
   return {};
 }
 
+void UsageStore::State::learn_beats(Agent& agent, const Done& stream, const wire::Batch& batch) {
+  for (const wire::Entry& entry : batch.entries) {
+    const auto* poll = std::get_if<wire::Poll>(&entry);
+    const auto* gap = std::get_if<wire::Gap>(&entry);
+    const auto it = stream.instances.find(poll != nullptr  ? poll->instance
+                                          : gap != nullptr ? gap->instance
+                                                           : 0);
+    if (it == stream.instances.end()) continue;
+    const Ns beat = std::clamp<Ns>(it->second.interval, 0, kLongestBeat);
+    Ns& known = agent.beats[it->second.instance];
+    if (beat > known) agent.longer_beats[it->second.instance] = known = beat;
+  }
+}
+
 Status UsageStore::State::apply(Agent& to, Work& work) {
   const StoredBatch stored = std::move(work.fetched.front());
   work.fetched.pop_front();
@@ -263,6 +284,9 @@ Status UsageStore::State::apply(Agent& to, Work& work) {
   if (!definitions.ok()) return definitions.error();
   for (const wire::Definition& definition : *definitions) {
     to.deriver.define(stream, definition);
+    if (const auto* instance = std::get_if<wire::InstanceDef>(&definition.body)) {
+      mark.instances.insert_or_assign(definition.number, *instance);
+    }
     mark.defined = std::max(mark.defined, definition.number);
   }
   if (stored.bytes.empty()) {
@@ -276,6 +300,7 @@ Status UsageStore::State::apply(Agent& to, Work& work) {
     const auto batch = wire::decode_batch(stored.bytes);
     if (!batch.ok()) return batch.error();
     to.deriver.apply(stream, *batch, stored.received + kClocksDiffer);
+    learn_beats(to, mark, *batch);
   }
   mark.sequence = stored.last;
   mark.hash = stored.hash;

@@ -7,6 +7,7 @@
 
 #include "rater/derive/usage_store_rows.hpp"
 #include "rater/derive/usage_store_state.hpp"
+#include "rater/derive/witness_tables.hpp"
 #include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
@@ -135,10 +136,20 @@ class ViewReader {
 /// What the ledger holds of a span.
 class LedgerUsage : public UsageSource {
  public:
-  LedgerUsage(Database& db, Ns slot, const Range& range) : range_(range), slots_(db, slot) {}
+  LedgerUsage(Database& db, Ns slot, const Range& range)
+      : db_(db), range_(range), slots_(db, slot) {}
   [[nodiscard]] const std::vector<ViewFacts>& views() const override { return views_; }
   [[nodiscard]] Result<SlotArray> slots(std::size_t view) override {
-    return slots_.read(ids_[view], range_.first_slot, range_.last_slot + 1);
+    auto slots = slots_.read(ids_[view], range_.first_slot, range_.last_slot + 1);
+    if (!slots.ok() || views_[view].view.series.scope != wire::Scope::shared) return slots;
+    const auto others = withheld(db_, ids_[view], range_.from, range_.to);
+    if (!others.ok()) return others.error();
+    for (const Span& other : *others) {
+      SlotArray left = slots->part(slots->first(), other.from / slots->length());
+      left.add(slots->part(other.to / slots->length(), slots->end()));
+      *slots = std::move(left);
+    }
+    return slots;
   }
 
   Status load(Database& db, const std::set<std::string>& metrics, const std::string& agent) {
@@ -180,6 +191,7 @@ class LedgerUsage : public UsageSource {
   }
 
  private:
+  Database& db_;
   Range range_;
   SlotTables slots_;
   std::vector<std::int64_t> ids_;
@@ -239,7 +251,10 @@ Result<std::vector<StreamMark>> UsageStore::marks() {
 Result<std::vector<KeptAnomaly>> UsageStore::anomalies(Ns from, Ns to) {
   auto read = state_->ledger.database().prepare(
       "SELECT a.id, v.key, a.from_ns, a.to_ns, a.value, a.why FROM usage_anomaly a"
-      " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ? AND a.to_ns > ? ORDER BY a.id");
+      " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2 UNION ALL"
+      " SELECT 0, v.key, a.from_ns, a.to_ns, a.value, a.why FROM usage_witness a"
+      " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2"
+      " AND a.value IS NOT NULL");
   read.bind(1, to).bind(2, from);
   std::vector<KeptAnomaly> out;
   for (;;) {

@@ -54,15 +54,21 @@ const char* const kUsageTables =
     "CREATE TABLE usage_stream(stream INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,"
     " hash BLOB NOT NULL, watermark INTEGER NOT NULL)";
 
-Bytes encode_view_key(const ViewKey& key) {
+Bytes encode_series_key(const SeriesKey& series) {
   Bytes bytes;
   ByteWriter out(bytes);
-  out.text(key.series.source);
-  out.u8(static_cast<std::uint8_t>(key.series.scope));
-  out.text(key.series.metric);
-  out.text(key.series.unit);
-  out.u8(static_cast<std::uint8_t>(key.series.kind));
-  put_labels(out, key.series.labels);
+  out.text(series.source);
+  out.u8(static_cast<std::uint8_t>(series.scope));
+  out.text(series.metric);
+  out.text(series.unit);
+  out.u8(static_cast<std::uint8_t>(series.kind));
+  put_labels(out, series.labels);
+  return bytes;
+}
+
+Bytes encode_view_key(const ViewKey& key) {
+  Bytes bytes = encode_series_key(key.series);
+  ByteWriter out(bytes);
   out.text(key.agent);
   out.text(key.instance);
   return bytes;

@@ -17,6 +17,8 @@ namespace tallyman::rater {
 extern const char* const kUsageTables;  ///< all but those of slots
 
 [[nodiscard]] Bytes encode_view_key(const ViewKey& key);
+/// What the keys of all its views begin with, and no others.
+[[nodiscard]] Bytes encode_series_key(const SeriesKey& series);
 [[nodiscard]] Result<ViewKey> decode_view_key(ByteView bytes);
 [[nodiscard]] Bytes encode_labels(const std::map<std::string, std::string>& labels);
 [[nodiscard]] Result<std::map<std::string, std::string>> decode_labels(ByteView bytes);

@@ -20,6 +20,7 @@ struct UsageStore::State {
     Hash hash = kNoHash;
     Ns watermark = 0;
     wire::DefNo defined = 0;  ///< definitions given to the Deriver since it was loaded
+    std::map<wire::DefNo, wire::InstanceDef> instances{};  ///< of those
     bool dirty = false;
   };
   struct Agent {
@@ -27,6 +28,9 @@ struct UsageStore::State {
     Deriver deriver;
     std::unordered_map<std::uint64_t, std::int64_t>
         views;  ///< the Deriver's number → usage_view.id
+    std::unordered_map<std::uint64_t, SeriesKey> shared;  ///< of those, what has witnesses
+    std::map<std::string, Ns> beats;         ///< by instance: the longest told since it was loaded
+    std::map<std::string, Ns> longer_beats;  ///< of those, what is not kept yet
     bool dirty = false;
   };
   /// One stream with batches to derive.
@@ -66,6 +70,8 @@ struct UsageStore::State {
   void stop(const std::string& agent, const Error& error);
   Status fetch(Work& work);
   Status apply(Agent& agent, Work& work);
+  /// How often the instances poll that the batch tells of.
+  static void learn_beats(Agent& agent, const Done& stream, const wire::Batch& batch);
   Result<Agent*> agent(const std::string& name);
 
   Status persist();
@@ -76,6 +82,10 @@ struct UsageStore::State {
   Status persist_views(Agent& agent, const Derived& derived);
   Status persist_seen(Agent& agent, const Derived& derived);
   Status persist_usage(Agent& agent, const Derived& derived);
+  /// Views, when they were seen, and their slots.
+  Status keep_slots(Agent& agent, const Derived& derived);
+  /// The same; witnesses of shared series are compared again.
+  Status persist_slots(const std::string& name, Agent& agent, const Derived& derived);
   Status persist_events(const std::string& name, Agent& agent, const Derived& derived);
 };
 

@@ -7,6 +7,7 @@
 
 #include "rater/derive/usage_store_rows.hpp"
 #include "rater/derive/usage_store_state.hpp"
+#include "rater/derive/witness_tables.hpp"
 #include "rater/slots/slot_tables.hpp"
 
 namespace tallyman::rater {
@@ -61,9 +62,7 @@ Status UsageStore::State::persist() {
 Status UsageStore::State::persist(const std::string& name, Agent& agent) {
   const Derived derived = agent.deriver.take();
   touch(derived);
-  if (Status status = persist_views(agent, derived); !status.ok()) return status;
-  if (Status status = persist_seen(agent, derived); !status.ok()) return status;
-  if (Status status = persist_usage(agent, derived); !status.ok()) return status;
+  if (Status status = persist_slots(name, agent, derived); !status.ok()) return status;
   if (Status status = persist_events(name, agent, derived); !status.ok()) return status;
   const Bytes snapshot = agent.deriver.snapshot();
   return ledger.database()
@@ -71,6 +70,47 @@ Status UsageStore::State::persist(const std::string& name, Agent& agent) {
       .bind(1, name)
       .bind(2, snapshot)
       .done();
+}
+
+Status UsageStore::State::persist_slots(const std::string& name, Agent& agent,
+                                        const Derived& derived) {
+  const auto shared = [](const Derived::View& view) {
+    return view.key.series.scope == wire::Scope::shared;
+  };
+  if (agent.shared.empty() && agent.longer_beats.empty() &&
+      std::none_of(derived.views.begin(), derived.views.end(), shared)) {
+    return keep_slots(agent, derived);
+  }
+  WitnessTables witnesses(ledger.database(), slot);
+  for (const auto& [instance, beat] : std::exchange(agent.longer_beats, {})) {
+    if (Status told = witnesses.beat(name, instance, beat); !told.ok()) return told;
+  }
+  for (const Derived::View& view : derived.views) {
+    if (!shared(view)) continue;
+    if (Status known = witnesses.before(view.key.series); !known.ok()) return known;
+  }
+  const auto before = [&](std::uint64_t view) {
+    const auto it = agent.shared.find(view);
+    return it == agent.shared.end() ? Status() : witnesses.before(it->second);
+  };
+  for (const Derived::Seen& seen : derived.seen) {
+    if (Status known = before(seen.view); !known.ok()) return known;
+  }
+  for (const auto& [view, usage] : derived.usage) {
+    if (Status known = before(view); !known.ok()) return known;
+  }
+  if (Status status = keep_slots(agent, derived); !status.ok()) return status;
+  WitnessTables::Added added;
+  for (const auto& [view, usage] : derived.usage) {
+    if (agent.shared.contains(view)) added[agent.views.at(view)].push_back(usage.slot);
+  }
+  return witnesses.after(added, [this](Ns from, Ns to) { touch(from, to); });
+}
+
+Status UsageStore::State::keep_slots(Agent& agent, const Derived& derived) {
+  if (Status status = persist_views(agent, derived); !status.ok()) return status;
+  if (Status status = persist_seen(agent, derived); !status.ok()) return status;
+  return persist_usage(agent, derived);
 }
 
 Status UsageStore::State::persist_views(Agent& agent, const Derived& derived) {
@@ -89,6 +129,7 @@ Status UsageStore::State::persist_views(Agent& agent, const Derived& derived) {
     const auto row = read.bind(1, key).step();
     if (!row.ok()) return row.error();
     agent.views[view.id] = read.integer(0);
+    if (view.key.series.scope == wire::Scope::shared) agent.shared[view.id] = view.key.series;
     read.reset();
   }
   return {};

@@ -81,6 +81,10 @@ class Seen:
         expected = (view.first is not None and view.first < end and view.last >= span[0] - 400 * DAY
                     and not gone)
         self.known = bool(self.slots or self.absent or expected)
+        for each in agent.disagreements:
+            if each.series == view.series and each.counts is not view:
+                self.slots = {n: told for n, told in self.slots.items()
+                              if not each.first <= n < each.end}
 
     def of(self, slot, length):
         """(amount, covered, guessed, peak, absent) of a slot."""

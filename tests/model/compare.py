@@ -30,6 +30,11 @@ def wanted(history, period, agents):
             if a < end and b > begin:
                 text = claims.series_text(history["series"][number])
                 anomalies.append([name, text, a, b, value])
+    for each in next(iter(agents.values())).disagreements if agents else ():
+        a, b = each.first * history["slot"], each.end * history["slot"]
+        if a < end and b > begin:
+            text = claims.series_text(history["series"][each.series])
+            anomalies.append([each.counts.agent, text, a, b, each.excess])
     return {"records": found.records(), "anomalies": sorted(anomalies),
             "unattributed": {f"{metric} of {source}": [amount, count] for (metric, source),
                              (amount, count) in sorted(found.found.unattributed.items())}}

@@ -96,6 +96,7 @@ def by_slot(parts, slot, lo, hi):
 class Instance:
     """A plugin instance of an agent."""
     interval: int = 0
+    longest: int = 0           # of the intervals it polled at
     gaps: list = field(default_factory=list)       # (part, series, from, to)
     watched: list = field(default_factory=list)    # it polled all the while
     polled_to: int = None
@@ -137,6 +138,7 @@ class Agent:
                 continue
             instance = self.instances.setdefault(entry["instance"], Instance())
             instance.interval = entry["interval"]
+            instance.longest = max(instance.longest, instance.interval)
             if entry["type"] == "poll":
                 self.poll(stream, instance, entry)
             else:

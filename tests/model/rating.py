@@ -4,6 +4,7 @@ from fractions import Fraction
 import billing
 import catalogue as cat
 import measures
+import witnesses
 from claims import Attribution, series_text
 from counters import Agent
 
@@ -15,6 +16,9 @@ def fold(history):
         if batch["agent"] not in agents:
             agents[batch["agent"]] = Agent(batch["agent"], history["series"], history["slot"])
         agents[batch["agent"]].apply(batch)
+    found = witnesses.find(agents, history["series"], history["slot"])
+    for agent in agents.values():
+        agent.disagreements = found
     return agents
 
 

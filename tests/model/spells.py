@@ -39,7 +39,7 @@ def short(r):
     return Plan(slot, f"{length // SECOND}s", r.choice(ZONES), begin, end,
                 [f"{text_of(p)}/{duration(length)}" for p in periods],
                 [slot // 10, slot // 5, slot // 5, slot // 2, slot, 7 * SECOND, 2 * slot],
-                0.15, ["a", "b", "c"][:r.choice([1, 1, 2, 3])])
+                0.15, ["a", "b", "c"][:r.choice([1, 2, 2, 3])])
 
 
 def month(r):
@@ -52,7 +52,7 @@ def month(r):
     before = [f"{year}-{number - 1:02}"] if begin < start else []
     return Plan(HOUR, "month", zone, begin, end + 2 * HOUR if days is None else begin + days,
                 [*before, f"{year}-{number:02}"], [HOUR // 2, HOUR, 3 * HOUR], 0.05,
-                ["a", "b"][:r.choice([1, 2])])
+                ["a", "b"][:r.choice([1, 2, 2])])
 
 
 def duration(length):

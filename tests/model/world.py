@@ -67,6 +67,7 @@ class Bucket(Thing):
         super().__init__(number, "ceph:one", True, "bucket_bytes", True, {"bucket": name}, ("owner",))
         self.labels = {"owner": r.choice("abc")}
         self.value, self.there, self.differ = r.randrange(10**12), r.random() < 0.8, r.random() < 0.1
+        self.wrong, self.wrong_often = wrong(r), r.choice([1, 600, 3600, 10**6]) * SECOND
 
     def live(self, r, now, step):
         if r.random() < 0.3:
@@ -81,7 +82,34 @@ class Bucket(Thing):
     def read(self, r, agent, now, poll):
         if not self.there:
             return []
-        return [(0, 0, self.value + (r.randrange(3) if self.differ else 0), 0, 0)]
+        value = self.value + (r.randrange(3) if self.differ else 0)
+        if now % (3 * self.wrong_often) < self.wrong_often:
+            value = value * self.wrong.get(agent.name, 100) // 100
+        return [(0, 0, min(value, 2**64 - 1), 0, 0)]
+
+
+class Pool(Thing):
+    """A counter of a shared source. Some agents are told what it was a while ago, some what it is not."""
+
+    def __init__(self, r, number, name, resolution):
+        super().__init__(number, "ceph:one", True, "rgw_sent_bytes_total", False, {"bucket": name},
+                         ("owner",), resolution)
+        self.labels = {"owner": r.choice("abc")}
+        self.scale, self.told = r.choice([0, 10, 10**6, 10**15]), [r.randrange(10**9)]
+        self.stale, self.wrong = r.random() < 0.3, wrong(r)
+
+    def live(self, r, now, step):
+        grown = r.randrange(self.scale) if self.scale and r.random() < 0.7 else 0
+        self.told = [*self.told[-3:], min(self.told[-1] + grown, 2**62)]
+
+    def read(self, r, agent, now, poll):
+        value = r.choice(self.told) if self.stale and r.random() < 0.2 else self.told[-1]
+        return [(1, 0, value * self.wrong.get(agent.name, 100) // 100, 0, 0)]
+
+
+def wrong(r):
+    """Who reads how many hundredths of what there is."""
+    return {name: r.choice([0, 50, 99, 101, 103, 120, 200, 1000]) for name in "abc" if r.random() < 0.4}
 
 
 class Hours(Thing):
@@ -115,8 +143,10 @@ def things(r, plan):
                     out.append(Interface(r, len(out), agent, metric, index))
     length = plan.slot * r.choice([1, 1, 2])
     resolution = r.choice([0, length])
-    for name in ["b1", "b2"][:r.choice([0, 1, 1, 2])]:
+    for name in ["b1", "b2"][:r.choice([0, 1, 2, 2])]:
         out.append(Bucket(r, len(out), name))
+        if r.random() < 0.5:
+            out.append(Pool(r, len(out), name + "-pool", resolution))
         if r.random() < 0.4:
             out.append(Hours(r, len(out), name, length, resolution))
     return out or [Bucket(r, 0, "b1")]
@@ -129,7 +159,7 @@ def readable(r, all_things, agent):
     out = []
     if own:
         out.append(("netif", own))
-    if shared and (not own or r.random() < 0.6):
+    if shared and (not own or r.random() < 0.85):
         out.append(("ceph", shared))
         if r.random() < 0.15:
             out.append(("ceph2", r.sample(shared, 1)))

@@ -1,0 +1,212 @@
+// Agents that read one shared source, through the usage store: one is billed, and where they
+// disagree the rest is an anomaly, in whatever order and steps their batches come.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <random>
+
+#include "rater/decisions/decisions.hpp"
+#include "rater/derive/usage_store.hpp"
+#include "stream_maker.hpp"
+
+namespace tallyman::rater {
+namespace {
+
+using testing::kNoon;
+using testing::StreamMaker;
+
+const std::vector<std::string> kMetrics{"pool_held_bytes"};
+constexpr Ns kSlot = 5 * kMinute;
+
+/// Batches of an agent that reads one gauge of a shared source each minute.
+std::vector<Bytes> batches_of(StreamMaker& maker, std::size_t count, Ns beat,
+                              const std::function<std::uint64_t(std::size_t)>& value) {
+  std::vector<Bytes> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Ns at = kNoon + static_cast<Ns>(i) * beat;
+    wire::Batch batch{maker.head(), {}, {at, 1}};
+    if (i == 0) {
+      batch.entries = {
+          wire::Definition{1, wire::InstanceDef{"ceph", "ceph", "1.0", {}, beat}},
+          wire::Definition{2, wire::SourceDef{wire::Scope::shared, "ceph:one"}},
+          wire::Definition{
+              3,
+              wire::MetricDef{
+                  "pool_held_bytes", "bytes", "held", wire::Kind::gauge, 0, {"pool"}, {}}},
+          wire::Definition{4, wire::SeriesDef{2, 3, {"7"}}},
+          wire::Definition{5, wire::EpochDef{4, 0, 0}}};
+    }
+    batch.entries.emplace_back(testing::poll(at, value(i)));
+    out.push_back(maker.follow(batch).bytes);
+  }
+  return out;
+}
+
+struct Rater {
+  FakeClock clock{kNoon + 2 * kDay, kHour};
+  std::unique_ptr<Ledger> ledger = *Ledger::open(":memory:", clock);
+  std::unique_ptr<Intake> intake = *Intake::open(*ledger, clock);
+  std::unique_ptr<UsageStore> store = *UsageStore::open(*ledger, *intake, kSlot);
+
+  void take(const StreamMaker& maker, const Bytes& batch) {
+    const auto accepted = intake->commit_batch(maker.agent(), maker.life(), batch);
+    ASSERT_TRUE(accepted.ok());
+    ASSERT_EQ(accepted->outcome, Accepted::Outcome::applied) << accepted->text;
+  }
+  void derive(std::size_t most = 1000) {
+    while (store->advance(most)->more) {
+    }
+  }
+  [[nodiscard]] std::vector<AnomalyContent> anomalies() const {
+    return content_of(*store->anomalies(0, wire::kMaxTime));
+  }
+  /// Everything that rating reads.
+  [[nodiscard]] std::vector<std::string> usage() const {
+    std::vector<std::string> out;
+    for (const ViewUsage& view : *store->slots(kMetrics, 0, wire::kMaxTime)) {
+      for (const SlotUsage& slot : view.slots) {
+        out.push_back(view.view.agent + " " + std::to_string(slot.slot) + " " +
+                      to_decimal(slot.amount) + " " + std::to_string(slot.covered));
+      }
+    }
+    for (const AnomalyContent& a : anomalies()) {
+      out.push_back(a.view.agent + " " + std::to_string(a.from) + " " + std::to_string(a.to) + " " +
+                    to_decimal(a.value) + " " + a.why);
+    }
+    return out;
+  }
+};
+
+// Given two agents that read one pool, one of which tells the tenfold from one o'clock to two, when
+// both are derived, then of that hour the lower view alone has slots, and what the other one has
+// beyond it is at risk.
+TEST(WitnessStore, KeepsTheLowestAndTellsTheRest) {
+  Rater rater;
+  StreamMaker one("stor-01"), two("stor-02");
+  const auto low = batches_of(one, 200, kMinute, [](std::size_t) { return 100; });
+  const auto high =
+      batches_of(two, 200, kMinute, [](std::size_t i) { return i >= 60 && i < 120 ? 1000 : 100; });
+  for (const Bytes& batch : low) rater.take(one, batch);
+  rater.derive();
+  EXPECT_TRUE(rater.anomalies().empty());
+  for (const Bytes& batch : high) rater.take(two, batch);
+  rater.derive();
+  const auto anomalies = rater.anomalies();
+  ASSERT_FALSE(anomalies.empty());
+  u128 at_risk = 0;
+  for (const AnomalyContent& each : anomalies) {
+    EXPECT_EQ(each.view.agent, "stor-01");
+    EXPECT_EQ(each.why, "witnesses disagree: stor-02/ceph read so much more; the lowest counts");
+    EXPECT_GE(each.from, kNoon + kHour);
+    EXPECT_LE(each.to, kNoon + 2 * kHour);
+    at_risk += each.value;
+  }
+  EXPECT_TRUE(at_risk == u128{900} * kHour);
+  const auto usage = *rater.store->slots(kMetrics, kNoon + kHour, kNoon + 2 * kHour);
+  ASSERT_EQ(usage.size(), 2U);
+  EXPECT_EQ(usage[0].slots.size(), 12U);
+  EXPECT_TRUE(usage[1].slots.empty());
+  EXPECT_EQ(rater.store->slots(kMetrics, kNoon, kNoon + kHour)->at(1).slots.size(), 12U);
+}
+
+// Given two agents that are honest, one of them reading what was so a minute ago, when both are
+// derived, then nothing is at risk and each keeps all its slots.
+TEST(WitnessStore, AStaleCacheIsNoDisagreement) {
+  Rater rater;
+  StreamMaker one("stor-01"), two("stor-02");
+  const auto truth = [](std::size_t i) { return i % 17 < 9 ? 1000 * i : 1'000'000 - 999 * i; };
+  for (const Bytes& batch : batches_of(one, 300, kMinute, truth)) rater.take(one, batch);
+  for (const Bytes& batch :
+       batches_of(two, 300, kMinute, [&](std::size_t i) { return truth(i == 0 ? 0 : i - 1); })) {
+    rater.take(two, batch);
+  }
+  rater.derive();
+  EXPECT_TRUE(rater.anomalies().empty());
+  for (const ViewUsage& view : *rater.store->slots(kMetrics, kNoon, kNoon + 5 * kHour)) {
+    EXPECT_EQ(view.slots.size(), 60U);
+  }
+}
+
+// Given three agents, some of them wrong for some time, and one slower than the others, when their
+// batches come in any order and are derived in any steps, with restarts in between, then usage and
+// anomalies are those of all batches derived at once.
+TEST(WitnessStore, OrderAndStepsChangeNothing) {
+  const std::uint64_t seeds = std::getenv("TALLYMAN_FULL") != nullptr ? 60 : 6;
+  std::size_t found = 0;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<StreamMaker> makers{StreamMaker("a"), StreamMaker("b"), StreamMaker("c")};
+    std::vector<std::vector<Bytes>> batches;
+    for (StreamMaker& maker : makers) {
+      const Ns beat = random() % 4 == 0 ? 3 * kMinute : kMinute;
+      const std::uint64_t wrong = random() % 3, from = random() % 200, to = from + random() % 300;
+      const bool loses = random() % 2 == 0;
+      batches.push_back(batches_of(maker, static_cast<std::size_t>(10 * kHour / beat), beat,
+                                   [&](std::size_t i) -> std::uint64_t {
+                                     const std::uint64_t truth = 1'000'000 + 1000 * i;
+                                     return i >= from && i < to ? truth * wrong : truth;
+                                   }));
+      if (loses) batches.back().resize(batches.back().size() / 2);
+    }
+    Rater at_once;
+    for (std::size_t m = 0; m < makers.size(); ++m) {
+      for (const Bytes& batch : batches[m]) at_once.take(makers[m], batch);
+    }
+    at_once.derive();
+    Rater mixed;
+    std::vector<std::size_t> next(makers.size(), 0);
+    for (;;) {
+      std::vector<std::size_t> left;
+      for (std::size_t m = 0; m < makers.size(); ++m) {
+        if (next[m] < batches[m].size()) left.push_back(m);
+      }
+      if (left.empty()) break;
+      const std::size_t m = left[random() % left.size()];
+      for (std::uint64_t n = random() % 90; n > 0 && next[m] < batches[m].size(); --n) {
+        mixed.take(makers[m], batches[m][next[m]++]);
+      }
+      if (random() % 3 == 0) mixed.derive(1 + random() % 50);
+      if (random() % 8 == 0) {
+        mixed.store = *UsageStore::open(*mixed.ledger, *mixed.intake, kSlot);
+      }
+    }
+    mixed.derive(7);
+    EXPECT_EQ(mixed.usage(), at_once.usage()) << seed;
+    found += at_once.anomalies().size();
+  }
+  EXPECT_GT(found, 5U);
+}
+
+// Given a ledger of the version before, with two witnesses that disagree, when it is opened and
+// both are read again, then their past is compared too.
+TEST(WitnessStore, ComparesThePastOfAnOlderLedger) {
+  Rater rater;
+  StreamMaker one("stor-01"), two("stor-02");
+  const auto low = batches_of(one, 100, kMinute, [](std::size_t) { return 100; });
+  const auto high =
+      batches_of(two, 100, kMinute, [](std::size_t i) { return i >= 30 && i < 60 ? 900 : 100; });
+  for (std::size_t i = 0; i < 90; ++i) {
+    rater.take(one, low[i]);
+    rater.take(two, high[i]);
+  }
+  rater.derive();
+  const auto known = rater.anomalies();
+  ASSERT_FALSE(known.empty());
+  ASSERT_TRUE(rater.ledger->database()
+                  .run("DROP TABLE usage_witness; DROP TABLE usage_beat;"
+                       "UPDATE part SET version = 3 WHERE name = 'usage'")
+                  .ok());
+  rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
+  EXPECT_TRUE(rater.anomalies().empty());
+  for (std::size_t i = 90; i < 100; ++i) {
+    rater.take(one, low[i]);
+    rater.take(two, high[i]);
+  }
+  rater.derive();
+  EXPECT_EQ(rater.anomalies(), known);
+}
+
+}  // namespace
+}  // namespace tallyman::rater
