@@ -22,7 +22,7 @@
 //     bucket's end as their own time: then late growth belongs to its bucket.
 //   * Nothing stands later than the batch was received: a reading from the future stands there,
 //     estimated, so that a clock far ahead does not stop a counter for as long.
-//   * A gauge holds for at most two beats, then it is unknown.
+//   * A gauge holds for at most two beats, then it is unknown; above its capacity: an anomaly.
 //   * A reading from another incarnation that stands before what is counted already adds nothing:
 //     the counter went on, and its total is in.
 //   * At the very instant a counter stands at, a value from another incarnation, or a lower one

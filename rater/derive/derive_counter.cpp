@@ -7,16 +7,16 @@ namespace {
 
 constexpr const char* kForgottenTime = "lies in a time whose ended counters are forgotten";
 
-/// Fastest line the info labels told of for any part of [from, to], in Mbit/s; 0 = unknown. What
-/// the poll at `to` tells was so before it, nobody knows since when.
-std::uint64_t fastest(const View& view, Ns from, Ns to) {
+/// The most that the info labels told of for any part of [from, to]; 0 = unknown. What the poll at
+/// `to` tells was so before it, nobody knows since when.
+std::uint64_t most_within(const View& view, Ns from, Ns to) {
   std::uint64_t best = 0;
-  const auto& speeds = view.speeds;
-  for (std::size_t i = 0; i < speeds.size(); ++i) {
-    const bool over = i + 1 < speeds.size() && speeds[i + 1].from <= from;
-    if (over || (i > 0 && speeds[i].from > to)) continue;
-    if (speeds[i].mbit == 0) return 0;
-    best = std::max(best, speeds[i].mbit);
+  const auto& limits = view.limits;
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    const bool over = i + 1 < limits.size() && limits[i + 1].from <= from;
+    if (over || (i > 0 && limits[i].from > to)) continue;
+    if (limits[i].most == 0) return 0;
+    best = std::max(best, limits[i].most);
   }
   return best;
 }
@@ -31,8 +31,8 @@ bool gap_within(const Instance& instance, const std::string& subject, Ns from, N
 }  // namespace
 
 bool Reader::plausible(const View& view, const Placed& reading, const Interval& interval) const {
-  if (view.speeds.empty() || interval.blurred) return true;
-  const std::uint64_t mbit = fastest(view, interval.from, interval.to);
+  if (view.limits.empty() || interval.blurred) return true;
+  const std::uint64_t mbit = most_within(view, interval.from, interval.to);
   if (mbit == 0) return true;
   // A reading positioned at its scheduled instant was made up to `read`: the line ran on till then.
   const Ns elapsed = std::max(interval.to, reading.read) - interval.from;
@@ -201,9 +201,16 @@ void Reader::hold(View& view, Counter& gauge, Ns to) {
   to = std::min(to, gauge.position + two_beats(*view.instance));
   gauge.from = std::max(gauge.from, view.instance->forgotten);
   if (to <= gauge.from) return;
-  const Ns from = spreader_.bounded(gauge.from, to);
-  spreader_.hold(view, from, to, gauge.value);
-  spreader_.cover(view, from, to, false);
+  const std::uint64_t most = most_within(view, gauge.from, to);
+  if (most != 0 && gauge.value > most) {
+    const u128 amount = static_cast<u128>(gauge.value) * static_cast<u128>(to - gauge.from);
+    quarantine(view, {.from = gauge.from, .to = to, .delta = amount},
+               "more than there is room for");
+  } else {
+    const Ns from = spreader_.bounded(gauge.from, to);
+    spreader_.hold(view, from, to, gauge.value);
+    spreader_.cover(view, from, to, false);
+  }
   gauge.from = to;
 }
 

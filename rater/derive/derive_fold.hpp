@@ -17,7 +17,7 @@ struct Deriver::State {
   using Instance = fold::Instance;
   using Reader = fold::Reader;
   using Spreader = fold::Spreader;
-  using Speed = fold::Speed;
+  using Limit = fold::Limit;
   using Stream = fold::Stream;
   using Target = fold::Target;
   using View = fold::View;
@@ -56,7 +56,7 @@ struct Deriver::State {
   void announce(View& view);
   void seen(View& view, Ns at, bool first_reading, Ns start);
   void tell_info(Stream& stream, const Target& target, Ns at);
-  void tell_speed(View& view, Ns from);
+  void tell_limit(View& view, Ns from);
   void run(Instance& instance, Ns at);
   void forget(Instance& instance, Ns at);
   void hold_gauges(const Stream& stream);

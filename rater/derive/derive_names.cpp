@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "rater/derive/capacity.hpp"
 #include "rater/derive/derive_fold.hpp"
 #include "rater/derive/line_speed.hpp"
 
@@ -10,7 +11,7 @@ namespace tallyman::rater {
 namespace {
 
 /// Beyond, the earliest two become one that is as lenient as both.
-constexpr std::size_t kMaxSpeeds = 64;
+constexpr std::size_t kMaxLimits = 64;
 
 template <typename T>
 const T* find(const fold::Stream& stream, wire::DefNo number) {
@@ -169,21 +170,22 @@ void Deriver::State::tell_info(Stream& stream, const Target& target, Ns at) {
     if (!later) continue;
     view.info = std::move(labels);
     view.info_from = info.from;
-    tell_speed(view, info.from);
+    tell_limit(view, info.from);
   }
 }
 
-void Deriver::State::tell_speed(View& view, Ns from) {
-  if (view.key.series.unit != "bytes" || view.key.series.kind != wire::Kind::counter) return;
-  const std::uint64_t mbit = line_mbit(view.info);
-  auto& speeds = view.speeds;
-  if (!speeds.empty() && speeds.back().mbit == mbit) return;
-  speeds.push_back({from, mbit});
-  if (speeds.size() <= kMaxSpeeds) return;
-  Speed& second = speeds[1];
-  second.from = speeds[0].from;
-  second.mbit = second.mbit == 0 || speeds[0].mbit == 0 ? 0 : std::max(second.mbit, speeds[0].mbit);
-  speeds.erase(speeds.begin());
+void Deriver::State::tell_limit(View& view, Ns from) {
+  if (view.key.series.unit != "bytes") return;
+  const bool counter = view.key.series.kind == wire::Kind::counter;
+  const std::uint64_t most = counter ? line_mbit(view.info) : capacity_bytes(view.info);
+  auto& limits = view.limits;
+  if (!limits.empty() && limits.back().most == most) return;
+  limits.push_back({from, most});
+  if (limits.size() <= kMaxLimits) return;
+  Limit& second = limits[1];
+  second.from = limits[0].from;
+  second.most = second.most == 0 || limits[0].most == 0 ? 0 : std::max(second.most, limits[0].most);
+  limits.erase(limits.begin());
 }
 
 }  // namespace tallyman::rater

@@ -5,7 +5,7 @@
 //   instances: name interval forgotten day run_from run_to interrupted, gaps: subject, spans (from
 //   to) views: id, source scope metric unit kind labels, instance resolution, cover set, estimated
 //   set,
-//          seen absent_from, info_stream info_number info_from info, speeds, counters
+//          seen absent_from, info_stream info_number info_from info, limits, counters
 //   counters: u64 epoch · position from value within(2) ended stream losses disputed ·
 //             u8 flags · trusted trusted_at
 //   streams: id losses sealed watermark, beats: name last instant
@@ -25,7 +25,7 @@ namespace {
 using fold::Counter;
 using fold::CoverSet;
 using fold::Instance;
-using fold::Speed;
+using fold::Limit;
 using fold::View;
 
 constexpr std::uint8_t kVersion = 2;
@@ -215,8 +215,8 @@ void pack(Packer& out, const View& view) {
   out.number(view.info_number);
   out.instant(view.info_from);
   out.labels(view.info);
-  out.number(view.speeds.size());
-  for (const Speed& speed : view.speeds) out.instant(speed.from), out.number(speed.mbit);
+  out.number(view.limits.size());
+  for (const Limit& limit : view.limits) out.instant(limit.from), out.number(limit.most);
   out.number(view.counters.size());
   for (const auto& [epoch, counter] : view.counters) pack(out, epoch, counter);
 }
@@ -240,8 +240,8 @@ void unpack(Unpacker& in, View& view) {
   view.info_number = in.number();
   view.info_from = in.instant();
   view.info = in.labels();
-  view.speeds.resize(in.count());
-  for (Speed& speed : view.speeds) speed.from = in.instant(), speed.mbit = in.number();
+  view.limits.resize(in.count());
+  for (Limit& limit : view.limits) limit.from = in.instant(), limit.most = in.number();
   for (std::size_t n = in.count(); n > 0; --n) {
     const std::uint64_t epoch = in.u64();
     unpack(in, view.counters[epoch]);

@@ -38,10 +38,11 @@ struct Counter {
   Ns trusted_at = 0;           ///< its position
 };
 
-/// A speed the info labels told, in Mbit/s; 0 = none, or not a physical interface.
-struct Speed {
+/// The most that can be, as info labels told: of a counter its line's speed, in Mbit/s, of a gauge
+/// what there is room for, in its unit; 0 = unknown.
+struct Limit {
   Ns from = 0;
-  std::uint64_t mbit = 0;
+  std::uint64_t most = 0;
 };
 
 struct Instance;
@@ -60,7 +61,7 @@ struct View {
   wire::DefNo info_number = 0;
   Ns info_from = kNever;
   std::map<std::string, std::string> info;
-  std::vector<Speed> speeds;  ///< ascending by `from`; of the early ones the lenient sum
+  std::vector<Limit> limits;  ///< ascending by `from`; of the early ones the lenient sum
   // Not in a snapshot: empty right after a take().
   SlotUsage open;  ///< the slot being added to
   Ns open_from = 0, open_to = 0;

@@ -108,14 +108,8 @@ class Agent(derivation.Agent):
 
     def limit(self, view, begin, end, read):
         """What the line carried until it was read: the fastest it was, and 5 %. None = not known."""
-        there = []
-        for i, (since, speed) in enumerate(view.speeds):
-            until = view.speeds[i + 1][0] if i + 1 < len(view.speeds) else derivation.FOR_EVER
-            if until > begin and (since <= end or i == 0):
-                there.append(speed)
-        if not there or 0 in there:
-            return None
-        return max(there) * 125_000 * 105 * (read - begin) // (100 * SECOND)
+        most = self.most(view, begin, end)
+        return None if most is None else most * 125_000 * 105 * (read - begin) // (100 * SECOND)
 
     def guessed(self, instance, view, begin, end, broken):
         """Whether nothing tells how the growth falls into slots."""

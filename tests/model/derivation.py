@@ -48,7 +48,7 @@ class View:
     labels: dict = field(default_factory=dict)   # from → info labels
     newest_labels: tuple = None                  # (from, labels)
     told: tuple = None                           # (stream, how many of its info definitions)
-    speeds: list = field(default_factory=list)   # (from, Mbit/s)
+    speeds: list = field(default_factory=list)   # (from, Mbit/s); of a gauge: (from, bytes)
     seen: int = 0
     gone: int = None                             # known not to exist since
     absences: list = field(default_factory=list)  # [from, to]
@@ -235,11 +235,9 @@ class Agent:
         view.told = (stream, done)
 
     def tell_speed(self, view, since, labels):
-        if view.gauge:
-            return
         physical = not labels.get("kind", "")
-        text = labels.get("speed", "")
-        speed = int(text) if physical and text.isdigit() else 0
+        text = labels.get("capacity" if view.gauge else "speed", "")
+        speed = int(text) if (physical or view.gauge) and text.isdigit() else 0
         if not view.speeds or view.speeds[-1][1] != speed:
             view.speeds.append((since, speed))
 
@@ -312,8 +310,21 @@ class Agent:
         to = min(to, gauge.at + 2 * self.beat(instance))
         gauge.begin = max(gauge.begin, instance.forgotten)
         if to > gauge.begin:
-            view.intervals.append(Interval(gauge.begin, to, gauge.value))
+            most = self.most(view, gauge.begin, to)
+            if most is not None and gauge.value > most:
+                self.anomaly(view, gauge.begin, to, gauge.value * (to - gauge.begin))
+            else:
+                view.intervals.append(Interval(gauge.begin, to, gauge.value))
             gauge.begin = to
+
+    def most(self, view, begin, end):
+        """The highest that the labels of any part of a time allow. None = not known."""
+        there = []
+        for i, (since, most) in enumerate(view.speeds):
+            until = view.speeds[i + 1][0] if i + 1 < len(view.speeds) else FOR_EVER
+            if until > begin and (since <= end or i == 0):
+                there.append(most)
+        return max(there) if there and 0 not in there else None
 
     def gauge(self, stream, view, gauge, reading):
         if gauge.at is not None:

@@ -64,8 +64,9 @@ class Bucket(Thing):
     """A gauge of a shared source: several agents may read it, and may differ a little."""
 
     def __init__(self, r, number, name):
-        super().__init__(number, "ceph:one", True, "bucket_bytes", True, {"bucket": name}, ("owner",))
-        self.labels = {"owner": r.choice("abc")}
+        super().__init__(number, "ceph:one", True, "bucket_bytes", True, {"bucket": name},
+                         ("capacity", "owner"))
+        self.labels = {"owner": r.choice("abc"), "capacity": self.capacity(r)}
         self.value, self.there, self.differ = r.randrange(10**12), r.random() < 0.8, r.random() < 0.1
         self.wrong, self.wrong_often = wrong(r), r.choice([1, 600, 3600, 10**6]) * SECOND
 
@@ -77,7 +78,11 @@ class Bucket(Thing):
         if r.random() < 0.01:
             self.there = not self.there
         if r.random() < 0.003:
-            self.labels = {"owner": r.choice("abc")}
+            self.labels = {"owner": r.choice("abc"), "capacity": self.capacity(r)}
+
+    @staticmethod
+    def capacity(r):
+        return r.choice(["", "", "much", str(10**12), str(10**15), str(r.randrange(10**12))])
 
     def read(self, r, agent, now, poll):
         if not self.there:

@@ -35,7 +35,8 @@ class DeriveExample : public ::testing::Test {
                                       0,
                                       {"ifindex"},
                                       {"kind", "speed"}}});
-    define({kGauge, wire::MetricDef{"held_bytes", "bytes", "", wire::Kind::gauge, 0, {"id"}, {}}});
+    define({kGauge, wire::MetricDef{
+                        "held_bytes", "bytes", "", wire::Kind::gauge, 0, {"id"}, {"capacity"}}});
     define({kSeries, wire::SeriesDef{kSource, kCounter, {"3"}}});
     define({kHeld, wire::SeriesDef{kSource, kGauge, {"1"}}});
     next_ = 10;
@@ -47,6 +48,10 @@ class DeriveExample : public ::testing::Test {
   }
   void info(const std::string& kind, const std::string& speed, Ns from = kNoon) {
     define({next_++, wire::InfoDef{kSeries, from, {kind, speed}}});
+  }
+
+  void capacity(const std::string& bytes, Ns from = kNoon) {
+    define({next_++, wire::InfoDef{kHeld, from, {bytes}}});
   }
 
   static wire::Poll poll(Ns at, std::vector<wire::Value> values) {
