@@ -28,7 +28,13 @@ struct UsageStore::State {
     Deriver deriver;
     std::unordered_map<std::uint64_t, std::int64_t>
         views;  ///< the Deriver's number → usage_view.id
-    std::unordered_map<std::uint64_t, SeriesKey> shared;  ///< of those, what has witnesses
+    /// A view that has witnesses.
+    struct Shared {
+      SeriesKey series;
+      Ns resolution = 0;
+      std::int64_t told = -1;  ///< slots before this one can count against others; -1 = unknown
+    };
+    std::unordered_map<std::uint64_t, Shared> shared;  ///< by the Deriver's number
     std::map<std::string, Ns> beats;         ///< by instance: the longest told since it was loaded
     std::map<std::string, Ns> longer_beats;  ///< of those, what is not kept yet
     bool dirty = false;

@@ -89,22 +89,36 @@ Status UsageStore::State::persist_slots(const std::string& name, Agent& agent,
     if (!shared(view)) continue;
     if (Status known = witnesses.before(view.key.series); !known.ok()) return known;
   }
-  const auto before = [&](std::uint64_t view) {
+  // The slot that a series is in says nothing before it is over: nothing to compare till then.
+  const auto before = [&](std::uint64_t view, const auto& news) {
     const auto it = agent.shared.find(view);
-    return it == agent.shared.end() ? Status() : witnesses.before(it->second);
+    if (it == agent.shared.end() || (it->second.told >= 0 && !news(it->second))) return Status();
+    return witnesses.before(it->second.series);
   };
   for (const Derived::Seen& seen : derived.seen) {
-    if (Status known = before(seen.view); !known.ok()) return known;
+    const auto ends_slot = [&](const Agent::Shared& view) {
+      return (seen.last - view.resolution) / slot > view.told;
+    };
+    if (Status known = before(seen.view, ends_slot); !known.ok()) return known;
   }
-  for (const auto& [view, usage] : derived.usage) {
-    if (Status known = before(view); !known.ok()) return known;
+  for (const auto& [id, usage] : derived.usage) {
+    const auto adds_to_told = [number = usage.slot](const Agent::Shared& view) {
+      return number < view.told;
+    };
+    if (Status known = before(id, adds_to_told); !known.ok()) return known;
   }
   if (Status status = keep_slots(agent, derived); !status.ok()) return status;
   WitnessTables::Added added;
   for (const auto& [view, usage] : derived.usage) {
     if (agent.shared.contains(view)) added[agent.views.at(view)].push_back(usage.slot);
   }
-  return witnesses.after(added, [this](Ns from, Ns to) { touch(from, to); });
+  Status compared = witnesses.after(added, [this](Ns from, Ns to) { touch(from, to); });
+  if (witnesses.told().empty()) return compared;
+  for (auto& [id, view] : agent.shared) {
+    const auto it = witnesses.told().find(agent.views.at(id));
+    if (it != witnesses.told().end()) view.told = it->second;
+  }
+  return compared;
 }
 
 Status UsageStore::State::keep_slots(Agent& agent, const Derived& derived) {
@@ -129,7 +143,9 @@ Status UsageStore::State::persist_views(Agent& agent, const Derived& derived) {
     const auto row = read.bind(1, key).step();
     if (!row.ok()) return row.error();
     agent.views[view.id] = read.integer(0);
-    if (view.key.series.scope == wire::Scope::shared) agent.shared[view.id] = view.key.series;
+    if (view.key.series.scope == wire::Scope::shared) {
+      agent.shared[view.id] = {view.key.series, view.resolution};
+    }
     read.reset();
   }
   return {};

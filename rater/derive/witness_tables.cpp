@@ -155,6 +155,7 @@ Status WitnessTables::after(const Added& added, const std::function<void(Ns, Ns)
   for (const auto& [series, was] : before_) {
     const auto is = views_of(series);
     if (!is.ok()) return is.error();
+    for (const View& view : *is) told_[view.id] = seen_to(view);
     if (is->size() < 2) continue;
     bool all = lag_of(was) != lag_of(*is) && was.size() > 1;
     Due due;

@@ -46,6 +46,8 @@ class WitnessTables {
   using Added = std::map<std::int64_t, std::vector<std::int64_t>>;
   [[nodiscard]] Status after(const Added& added,
                              const std::function<void(Ns from, Ns to)>& changed);
+  /// After that, by view: slots before this one are told, and count in comparisons.
+  [[nodiscard]] const std::map<std::int64_t, std::int64_t>& told() const { return told_; }
 
  private:
   struct View {
@@ -86,6 +88,7 @@ class WitnessTables {
   SlotTables slots_;
   Statement read_views_, read_rows_, drop_rows_, write_row_;
   std::map<Bytes, Views> before_;  ///< by series
+  std::map<std::int64_t, std::int64_t> told_;
 };
 
 /// When this view does not count because another witness does, ascending: of [from, to).
