@@ -82,6 +82,7 @@ Status Billing::start_catalogue() {
 }
 
 Status Billing::reload_catalogue() {
+  state_->finish_works();
   const Status read = read_catalogue();
   state_->catalogue_error = read ? std::string() : read.error().text();
   return read;
@@ -114,65 +115,46 @@ bool Billing::more_to_do() const { return state_->more; }
 
 Decision Billing::by_itself() { return by_configuration("called by the rater itself"); }
 
+void Billing::on_work(std::function<void()> wake) { state_->wake = std::move(wake); }
+
+Result<std::string> Billing::at_once(const std::function<void(Answer)>& begin) {
+  std::optional<Result<std::string>> out;
+  state_->finish_works();
+  begin([&](const Result<std::string>& answer) { out = answer; });
+  state_->finish_works();
+  return *out;
+}
+
 Result<std::string> Billing::close(const std::string& id, const Decision& decision) {
-  State& s = *state_;
-  if (const Status reason = check_why(decision); !reason) return reason.error();
-  if (const Status derived = s.derive_all(); !derived) return derived.error();
-  const Result<Period> period = s.period_to_close(id);
-  if (!period) return period.error();
-  if (const Status closed = s.close(*period, s.note_of("close", period->id, decision)); !closed)
-    return closed.error();
-  return review(period->id);
+  return at_once([&](Answer answer) { close(id, decision, std::move(answer)); });
 }
 
 Result<std::string> Billing::release(const std::string& id, const Decision& decision) {
-  State& s = *state_;
-  if (const Status reason = check_why(decision); !reason) return reason.error();
-  if (const Status derived = s.derive_all(); !derived) return derived.error();
-  const auto draft = id.empty() ? s.periods.earliest_draft() : s.periods.period(id);
-  if (!draft) return draft.error();
-  const Result<std::optional<std::string>> adjusted = s.adjustments.first_draft();
-  if (!adjusted) return adjusted.error();
-  const std::string of = !id.empty() ? id : adjusted->value_or("");
-  const bool is_released = *draft && (*draft)->state == PeriodState::released;
-  if (is_released || (!*draft && !of.empty())) {
-    const Status done = s.release_adjustments(of, decision);
-    if (!done) return done.error();
-    return review(of);
-  }
-  if (!*draft) return Error{"there is no draft to release", id, "close a period first"};
-  if ((*draft)->state == PeriodState::draft) {
-    if (const Status right = s.still_right(**draft); !right) return right.error();
-  }
-  const std::string which = (*draft)->period.id;
-  const Status released =
-      s.periods.release(which, *s.outbox, s.note_of("release", which, decision));
-  if (!released) return released.error();
-  return review(which);
+  return at_once([&](Answer answer) { release(id, decision, std::move(answer)); });
 }
 
-Result<std::string> Billing::review(const std::string& id) { return state_->review(id, "", false); }
+Result<std::string> Billing::review(const std::string& id) {
+  DecisionRequest request;
+  request.command = "review";
+  request.fields["period"] = id;
+  return decide(request);
+}
+
+Result<std::string> Billing::decide(DecisionRequest& request) {
+  return at_once([&](const Answer& answer) {
+    decide(request, [&, answer](const DecisionRequest& asked, const Result<std::string>& answered) {
+      request.mistakes = asked.mistakes;
+      answer(answered);
+    });
+  });
+}
 
 Result<std::string> Billing::usage_json(const std::string& customer, const std::string& id) {
-  State& s = *state_;
-  if (!s.catalogue) return State::no_catalogue();
-  if (!customer.empty() && s.catalogue->customer(customer) == nullptr) {
-    return Error{"no customer `" + customer + "` in the catalogue", "", ""};
-  }
-  if (const Status derived = s.derive_some(); !derived) return derived.error();
-  const Result<Ns> now = s.metered_until();
-  if (!now) return now.error();
-  const Catalogue& c = *s.catalogue;
-  std::optional<Period> period = period_named(c.period, c.zone, id);
-  if (id.empty()) {
-    const Customer* one = customer.empty() ? nullptr : c.customer(customer);
-    period = one != nullptr ? c.running_period(*one, *now) : period_at(c.period, c.zone, *now);
-  }
-  if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
-  const Ns until = std::min(*now, usage_span(c, *period).to);
-  const Result<Rating> rating = s.rate_until(*period, Cut{{}, {}, {}, s.decisions.last}, until);
-  if (!rating) return rating.error();
-  return usage_document(*period, until, *rating, customer);
+  return at_once([&](Answer answer) { usage_json(customer, id, std::move(answer)); });
+}
+
+Result<std::string> Billing::statement_json(const std::string& customer, const std::string& id) {
+  return at_once([&](Answer answer) { statement_json(customer, id, std::move(answer)); });
 }
 
 Result<std::string> Billing::periods_json() {

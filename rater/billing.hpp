@@ -31,7 +31,7 @@ struct BillingOptions {
   /// time costs a row for every series that it brings, and the derivation's snapshot. 0 = at every
   /// tick.
   Ns derive_every = 0;
-  Ns close_step = 50 * kMillisecond;  ///< so long a close keeps the loop busy at a time
+  Ns close_step = 50 * kMillisecond;  ///< so long what rates keeps the loop busy at a time
   std::size_t batches_per_tick = 64;
   std::size_t messages_per_tick = 256;
 };
@@ -62,16 +62,27 @@ class Billing {
   void tick();
   /// True when the last tick left work behind: call it again soon, else once a second.
   [[nodiscard]] bool more_to_do() const;
+  /// Called when something was begun between ticks, and wants the next one soon.
+  void on_work(std::function<void()> wake);
 
+  /// What rates, or changes what is rated by, takes its turn, and is done in bounded steps, of
+  /// which tick() does the further ones: the answer is told once, in this call or a later tick();
+  /// never, when the rater ends before.
+  using Answer = std::function<void(const Result<std::string>&)>;
+  using DecisionAnswer = std::function<void(const DecisionRequest&, const Result<std::string>&)>;
+  void close(const std::string& period, const Decision& decision, Answer answer);
+  void release(const std::string& period, const Decision& decision, Answer answer);
+  void decide(const DecisionRequest& request, const DecisionAnswer& answer);
+  void usage_json(const std::string& customer, const std::string& period, Answer answer);
+  void statement_json(const std::string& customer, const std::string& period, Answer answer);
+
+  /// Those below are answered in the call: of those above after all that waits before them.
+  ///
   /// Makes drafts of a period that has ended, and remakes those of a draft; "" = the earliest one
   /// that is not released. It does not wait: who is missing stands on the records and in the
   /// answer.
   [[nodiscard]] Result<std::string> close(const std::string& period,
                                           const Decision& decision = by_itself());
-  /// The same, in bounded steps, of which tick() does the further ones: `answer` is called once, in
-  /// this call or a later tick().
-  using Answer = std::function<void(Result<std::string>)>;
-  void close(const std::string& period, const Decision& decision, Answer answer);
   /// Makes a draft immutable and queues it for the bus; "" = the earliest draft. Refused when
   /// rating would give something else now: the catalogue has changed, or usage has come.
   [[nodiscard]] Result<std::string> release(const std::string& period,
@@ -106,6 +117,7 @@ class Billing {
   [[nodiscard]] static Decision by_itself();
   [[nodiscard]] Status start_catalogue();
   [[nodiscard]] Status read_catalogue();
+  [[nodiscard]] Result<std::string> at_once(const std::function<void(Answer)>& begin);
   std::unique_ptr<State> state_;
 };
 

@@ -7,25 +7,24 @@
 
 namespace tallyman::rater {
 
-PeriodClose::PeriodClose(Catalogue catalogue, const Period& period, Cut cut, Ns slot,
-                         Decisions decisions, std::unique_ptr<UsageSource> usage, Done done)
-    : catalogue_(std::move(catalogue)),
-      usage_(std::move(usage)),
-      rating_(
-          RatingTerms{catalogue_, period, slot, cut.closed_without, kForever, std::move(decisions)},
-          *usage_),
-      drafts_{period, catalogue_.version(), std::move(cut), {}, {}, {}, {}},
-      done_(std::move(done)) {}
+namespace {
 
-Result<bool> PeriodClose::rate_some(const Clock& clock, Ns budget) {
-  const Ns until = clock.boot() + budget;
-  for (;;) {
-    Result<bool> more = rating_.step();
-    if (!more || !*more || clock.boot() >= until) return more;
-  }
+RatingTerms with_catalogue(const Catalogue& catalogue, RatingTerms terms, const Cut& cut) {
+  return {catalogue,          terms.period, terms.slot,
+          cut.closed_without, terms.until,  std::move(terms.decisions),
+          terms.only};
 }
 
-Result<Drafts> PeriodClose::take(const std::string& source) {
+}  // namespace
+
+PeriodRun::PeriodRun(Catalogue catalogue, RatingTerms terms, Cut cut,
+                     std::unique_ptr<UsageSource> usage)
+    : catalogue_(std::move(catalogue)),
+      usage_(std::move(usage)),
+      drafts_{terms.period, catalogue_.version(), std::move(cut), {}, {}, {}, {}},
+      rating_(with_catalogue(catalogue_, std::move(terms), drafts_.cut), *usage_) {}
+
+Result<Drafts> PeriodRun::drafts(const std::string& source) {
   Rating rating = rating_.take();
   if (const Status all = conserved(rating.totals); !all) return all.error();
   for (const UsageRecord& record : rating.records) {
@@ -42,93 +41,65 @@ Result<Drafts> PeriodClose::take(const std::string& source) {
   return std::move(drafts_);
 }
 
-Result<std::unique_ptr<PeriodClose>> Billing::State::begin(const Period& period, Cut cut,
-                                                           PeriodClose::Done done) {
+Result<std::shared_ptr<PeriodRun>> Billing::State::begin(const Catalogue& by, const Period& period,
+                                                         Cut cut, Ns until,
+                                                         std::optional<std::size_t> only) {
   Result<Decisions> decided = decisions_at(cut.decision);
   if (!decided) return decided.error();
-  Result<std::unique_ptr<UsageSource>> source = usage_of(period, kForever, *decided);
+  Result<std::unique_ptr<UsageSource>> source = rated_usage(*usage, by, period, *decided, until);
   if (!source) return source.error();
-  return std::make_unique<PeriodClose>(*catalogue, period, std::move(cut), options.slot,
-                                       std::move(*decided), std::move(*source), std::move(done));
+  RatingTerms terms{by, period, options.slot, {}, until, std::move(*decided), only};
+  return std::make_shared<PeriodRun>(by, std::move(terms), std::move(cut), std::move(*source));
 }
 
 Result<Drafts> Billing::State::drafts_of(const Period& period, Cut cut) {
-  const Result<std::unique_ptr<PeriodClose>> all = begin(period, std::move(cut), {});
-  if (!all) return all.error();
-  const Result<bool> rated = (*all)->rate_some(clock, kForever / 2);
-  if (!rated) return rated.error();
-  return (*all)->take("/tallyman/" + ledger.id_text());
+  const auto run = begin(*catalogue, period, std::move(cut));
+  if (!run) return run.error();
+  for (;;) {
+    const Result<bool> going = (*run)->step();
+    if (!going) return going.error();
+    if (!*going) return (*run)->drafts(record_source(ledger));
+  }
 }
 
-Status Billing::State::start_close(const Period& period, const PeriodStore::Also& also,
-                                   PeriodClose::Done done) {
-  if (closing) {
-    return Error{"another close is under way: of " + closing->period().id, period.id,
-                 "ask again when it is done"};
-  }
+Status Billing::State::close_in(Work& work, const Period& period, const PeriodStore::Also& also) {
+  if (!catalogue) return no_catalogue();
   Result<Cut> cut = cut_at(period);
   if (!cut) return cut.error();
-  Result<std::unique_ptr<PeriodClose>> begun = begin(period, std::move(*cut), std::move(done));
-  if (!begun) return begun.error();
-  closing = std::move(*begun);
-  closing->also = also;
+  const auto run = begin(*catalogue, period, std::move(*cut));
+  if (!run) return run.error();
+  rate(work, *run, [this, also](PeriodRun& all) { return store(all, also); });
   return {};
 }
 
-Status Billing::State::close_some(Ns budget) {
-  const Result<bool> rating = closing->rate_some(clock, budget);
-  more = true;
-  if (rating && *rating) return {};
-  const std::unique_ptr<PeriodClose> ended = std::exchange(closing, nullptr);
-  Status stored = rating ? store(*ended) : Status(rating.error());
-  if (!ended->done()) return stored;
-  ended->done()(stored);
-  return {};
-}
-
-Status Billing::State::store(PeriodClose& ended) {
-  const Result<Drafts> drafts = ended.take("/tallyman/" + ledger.id_text());
+Status Billing::State::store(PeriodRun& run, const PeriodStore::Also& also) {
+  const Result<Drafts> drafts = run.drafts(record_source(ledger));
   if (!drafts) return drafts.error();
   const std::string& id = drafts->period.id;
   for (const std::string& problem : drafts->problems) log::warning("period {}: {}", id, problem);
-  if (const Status stored = periods.store(*drafts, ended.also); !stored) return stored;
+  if (const Status stored = periods.store(*drafts, also); !stored) return stored;
   fresh = Fresh{id, derived, drafts->catalogue, drafts->cut.decision};
   log::info("closed period {}: draft", id);
   return {};
 }
 
-Status Billing::State::finish_close() {
-  while (closing) {
-    if (Status done = close_some(kForever / 2); !done) return done;
-  }
-  return {};
-}
-
-Status Billing::State::close(const Period& period, const PeriodStore::Also& also) {
-  if (Status ended = finish_close(); !ended) return ended;
-  if (Status started = start_close(period, also, {}); !started) return started;
-  return finish_close();
-}
-
 void Billing::close(const std::string& id, const Decision& decision, Answer answer) {
   State& s = *state_;
-  const auto begin = [&]() -> Status {
-    if (Status reason = check_why(decision); !reason) return reason;
-    if (s.closing) {
-      return Error{"another close is under way: of " + s.closing->period().id, id,
-                   "ask again when it is done"};
-    }
-    if (Status derived = s.derive_all(); !derived) return derived;
+  for (const auto& work : s.works) {
+    if (!work->name().starts_with("close")) continue;
+    return answer(
+        Error{"another close is under way: " + work->name(), id, "ask again when it is done"});
+  }
+  if (const Status reason = check_why(decision); !reason) return answer(reason.error());
+  const auto text = std::make_shared<std::string>();
+  Work& work = s.make_work("close " + id, State::answering(std::move(answer), text));
+  work.then(s.derived_first([&s, &work, id, decision, text]() -> Status {
     const Result<Period> period = s.period_to_close(id);
     if (!period) return period.error();
-    const auto done = [this, answer, which = period->id](const Status& closed) {
-      answer(closed ? review(which) : Result<std::string>(closed.error()));
-    };
-    return s.start_close(*period, s.note_of("close", period->id, decision), done);
-  };
-  if (const Status begun = begin(); !begun) return answer(begun.error());
-  // How it ends is told to `answer`.
-  static_cast<void>(s.close_some(s.options.close_step));
+    s.review_in(work, period->id, "", false, text);
+    return s.close_in(work, *period, s.note_of("close", period->id, decision));
+  }));
+  s.start(work);
 }
 
 }  // namespace tallyman::rater

@@ -1,13 +1,14 @@
 #pragma once
-// A close under way. It is rated in bounded steps on the loop's thread, between which batches go on
-// being received and acknowledged, and everything else is answered; only nothing is derived, so
-// that all slots are those of the cut it began with. Rejected: a worker with a connection of its
-// own (SQLite's snapshot would keep the write-ahead log from being cut meanwhile, and the code that
-// rates would have to be safe on two threads, for the half minute a month that it takes).
+// A period's rating under way. It is rated in bounded steps on the loop's thread (work.hpp),
+// between which batches go on being received and acknowledged, and everything else is answered;
+// only nothing is derived, so that all slots are those of the cut it began with. Rejected: a worker
+// with a connection of its own (SQLite's snapshot would keep the write-ahead log from being cut
+// meanwhile, and the code that rates would have to be safe on two threads, for the half minute a
+// month that it takes).
 
-#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
@@ -17,30 +18,26 @@
 
 namespace tallyman::rater {
 
-/// Owned by Billing, on the loop's thread; it keeps the catalogue that it began with.
-class PeriodClose {
+/// Owned by a step of a Work, on the loop's thread; it keeps the catalogue that it began with.
+class PeriodRun {
  public:
-  using Done = std::function<void(const Status&)>;
+  /// Of the terms the catalogue is not looked at, and the agents awaited are the cut's.
+  PeriodRun(Catalogue catalogue, RatingTerms terms, Cut cut, std::unique_ptr<UsageSource> usage);
 
-  /// `done`, when there is one, is called by whoever ends it, once.
-  PeriodClose(Catalogue catalogue, const Period& period, Cut cut, Ns slot, Decisions decisions,
-              std::unique_ptr<UsageSource> usage, Done done);
-
-  [[nodiscard]] const Period& period() const { return drafts_.period; }
-  [[nodiscard]] const Done& done() const { return done_; }
-  PeriodStore::Also also{};  ///< what is kept with the drafts
-  /// Rates until all is rated, or the clock has gone on by `budget`; false: all is.
-  [[nodiscard]] Result<bool> rate_some(const Clock& clock, Ns budget);
-  /// What is to be stored, once all is rated; an error when usage is not conserved. `source` names
-  /// the ledger in messages.
-  [[nodiscard]] Result<Drafts> take(const std::string& source);
+  [[nodiscard]] const Catalogue& catalogue() const { return catalogue_; }
+  /// False: all is rated. Then once one of those below.
+  [[nodiscard]] Result<bool> step() { return rating_.step(); }
+  /// What a close stores; an error when usage is not conserved. `source` names the ledger in
+  /// messages.
+  [[nodiscard]] Result<Drafts> drafts(const std::string& source);
+  [[nodiscard]] Rating rating() { return rating_.take(); }
+  [[nodiscard]] std::vector<OwnedSeries> owned() { return rating_.take_owned(); }
 
  private:
   const Catalogue catalogue_;
   std::unique_ptr<UsageSource> usage_;
-  PeriodRating rating_;
   Drafts drafts_;
-  Done done_;
+  PeriodRating rating_;
 };
 
 }  // namespace tallyman::rater

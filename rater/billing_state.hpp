@@ -2,6 +2,8 @@
 // The inside of Billing: its parts, and the steps that a tick and the commands are made of.
 
 #include <array>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,9 +19,11 @@
 #include "rater/decisions/decisions.hpp"
 #include "rater/decisions/within.hpp"
 #include "rater/derive/usage_store.hpp"
+#include "rater/rate_period.hpp"
 #include "rater/rating/catalogue.hpp"
 #include "rater/rating/close.hpp"
 #include "rater/rating/period_store.hpp"
+#include "rater/work.hpp"
 
 namespace tallyman::rater {
 
@@ -52,7 +56,11 @@ struct Billing::State {
   std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
   std::uint64_t derived = 0;                 ///< batches since the start
 
-  std::unique_ptr<PeriodClose> closing{};  ///< nothing is derived while there is one
+  std::deque<std::unique_ptr<Work>> works{};  ///< the first is under way: nothing is derived then
+  bool rest = false;                          ///< one has ended, and nothing was derived since
+  std::uint64_t works_made = 0;
+  std::unique_ptr<Work> refused{};  ///< made when too many wait
+  std::function<void()> wake{};     ///< may be empty
 
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
@@ -77,21 +85,45 @@ struct Billing::State {
   /// For `close ID`: known, ended, in its turn; one before the first only when it has data, as an
   /// import brings it.
   [[nodiscard]] Result<Period> period_to_close(const std::string& id);
-  /// From beginning to end.
-  [[nodiscard]] Status close(const Period& period, const PeriodStore::Also& also = {});
-  /// Begins a close; an error when there is one already. Once begun, all that happens to it is told
-  /// to `done`, when there is one.
-  [[nodiscard]] Status start_close(const Period& period, const PeriodStore::Also& also,
-                                   PeriodClose::Done done);
-  [[nodiscard]] Status close_some(Ns budget);  ///< of what was begun
-  [[nodiscard]] Status finish_close();         ///< of what was begun, if anything was
+  /// A new work behind those that wait; it is given its steps, and then started. Once begun, how it
+  /// ends is told to `done` alone.
+  [[nodiscard]] Work& make_work(std::string name, Work::Done done);
+  void start(Work& work);
+  void work_some(Ns budget);  ///< of the first one
+  void finish_works();        ///< of all
+  /// Steps: `then` once all that is committed is derived; and something short.
+  [[nodiscard]] Work::Step derived_first(std::function<Status()> then);
+  [[nodiscard]] static Work::Step once(std::function<Status()> what);
+  /// Answers with the text that is there in the end.
+  [[nodiscard]] static Work::Done answering(Answer answer, std::shared_ptr<std::string> text);
+  /// Rates a period as the work's next step; `use` is called with all of it.
+  static void rate(Work& work, std::shared_ptr<PeriodRun> run,
+                   std::function<Status(PeriodRun&)> use);
+  /// The steps that close a period; that release one, and then review it into `text`; that review
+  /// one: further steps of a work.
+  [[nodiscard]] Status close_in(Work& work, const Period& period, const PeriodStore::Also& also);
+  [[nodiscard]] Status release_in(Work& work, const std::string& id, const Decision& decision,
+                                  const std::shared_ptr<std::string>& text);
+  [[nodiscard]] Status usage_in(Work& work, const std::string& customer, const std::string& id,
+                                const std::shared_ptr<std::string>& text);
+  struct StatementOf;
+  [[nodiscard]] Status statement_in(Work& work, const std::string& customer,
+                                    const std::string& named,
+                                    const std::shared_ptr<std::string>& text);
+  [[nodiscard]] Result<std::string> statement_of(const StatementOf& of, PeriodRun& run);
+  void review_in(Work& work, const std::string& id, const std::string& against, bool series,
+                 const std::shared_ptr<std::string>& text);
   [[nodiscard]] Result<Cut> cut_at(const Period& period);
+  /// A period's rating under this cut, by a catalogue; of one customer alone, by its index.
+  [[nodiscard]] Result<std::shared_ptr<PeriodRun>> begin(const Catalogue& by, const Period& period,
+                                                         Cut cut, Ns until = kForever,
+                                                         std::optional<std::size_t> only = {});
   /// What a close would store under this cut.
   [[nodiscard]] Result<Drafts> drafts_of(const Period& period, Cut cut);
-  /// Nothing when the drafts are what rating gives now under their own cut; else why they are not.
-  [[nodiscard]] Status still_right(const ClosedPeriod& draft);
-  /// Of the cut only marks and agents awaited count.
-  [[nodiscard]] Result<Rating> rate_until(const Period& period, const Cut& cut, Ns until);
+  /// Tells `use` nothing when the drafts are what rating gives now under their own cut; else why
+  /// they are not.
+  [[nodiscard]] Status still_right(Work& work, const ClosedPeriod& draft,
+                                   std::function<Status(const Status&)> use);
   /// Periods lie end to end only as long as their rule and zones stay: refuses a catalogue with
   /// others once a period is closed.
   [[nodiscard]] Status keeps_periods(const Catalogue& next);
@@ -105,8 +137,11 @@ struct Billing::State {
                                           const Decision& decision);
   [[nodiscard]] Result<std::string> decide_catalogue(DecisionRequest& request);
   [[nodiscard]] Result<std::string> diff_catalogue(const Catalogue& next);
+  /// `loose`: what nobody holds, when asked for.
   [[nodiscard]] Result<std::string> review(const std::string& id, const std::string& against,
-                                           bool series);
+                                           const std::vector<LooseSeries>& loose);
+  /// A decision, or what may be asked while something is rated.
+  [[nodiscard]] Result<std::string> decide(DecisionRequest& request);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
   /// Those that touch [from, to), by content.
@@ -116,12 +151,16 @@ struct Billing::State {
   /// Released periods that have a part in [from, to) are to be rated again: inside the transaction
   /// of what reaches into them.
   [[nodiscard]] Status touch_released(Ns from, Ns to);
-  /// Rates one released period again that is due, and drafts what comes out otherwise.
+  /// Begins to rate one released period again that is due, to draft what comes out otherwise.
   [[nodiscard]] Status adjust_due();
-  /// The round that would be drafted now.
-  [[nodiscard]] Result<AdjustmentRound> adjustments_of(const ClosedPeriod& closed);
+  /// The same as further steps of a work.
+  [[nodiscard]] Status adjust_in(Work& work);
+  /// Tells `use` the round that would be drafted now.
+  [[nodiscard]] Status adjustments_of(Work& work, const ClosedPeriod& closed,
+                                      std::function<Status(AdjustmentRound)> use);
   /// Of the period's draft round, once it is what would be drafted now.
-  [[nodiscard]] Status release_adjustments(const std::string& period, const Decision& decision);
+  [[nodiscard]] Status release_adjustments(Work& work, const std::string& period,
+                                           const Decision& decision);
   /// What another catalogue changes in closed periods and the next one to close.
   [[nodiscard]] Result<std::vector<PeriodChanges>> changes_by(const Catalogue& next);
   [[nodiscard]] Result<std::vector<Change>> changes_in(const Catalogue& next, const Period& period);
@@ -150,17 +189,17 @@ struct Billing::State {
   [[nodiscard]] Result<std::string> decide_waive(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_correct(const DecisionRequest& request);
   void note(Step step, const Status& done);
-  [[nodiscard]] Result<std::unique_ptr<PeriodClose>> begin(const Period& period, Cut cut,
-                                                           PeriodClose::Done done);
-  [[nodiscard]] Status store(PeriodClose& ended);
+  /// Does a step of a tick that begins a work at most: how that ends is noted by itself.
+  void begin_due(Step step, Status (State::*due)());
+  [[nodiscard]] Status store(PeriodRun& run, const PeriodStore::Also& also);
+  [[nodiscard]] Status release_by_itself(const ClosedPeriod& draft);
+  [[nodiscard]] Status release_round(const AdjustmentRound& drafted, const AdjustmentRound& now,
+                                     const Decision& decision);
   [[nodiscard]] Status release_due();
   [[nodiscard]] Status release_due_adjustments();
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
   [[nodiscard]] Result<bool> has_data(const Period& period);
-  /// A period's usage with the anomalies that were accepted.
-  [[nodiscard]] Result<std::unique_ptr<UsageSource>> usage_of(const Period& period, Ns until,
-                                                              const Decisions& decided);
 };
 
 }  // namespace tallyman::rater

@@ -44,26 +44,36 @@ std::string Billing::State::error_text() const {
   return text;
 }
 
+void Billing::State::begin_due(Step step, Status (State::*due)()) {
+  if (!works.empty()) return;
+  const std::uint64_t before = works_made;
+  const Status done = (this->*due)();
+  if (!done || works_made == before) note(step, done);
+}
+
 void Billing::State::tick() {
-  if (closing) {
-    note(kClose, close_some(options.close_step));
+  if (!works.empty() && !rest) {
+    work_some(options.close_step);
     note(kPublish, publish_some());
     return;
   }
+  rest = false;
   const bool again = std::exchange(more, false);
   if (again || deriving || clock.boot() >= derive_next) {
     note(kDerive, derive_some());
     derive_next = clock.boot() + options.derive_every;
     // A period that closed without what is in the ledger already would be wrong for good.
-    if (catalogue && options.close_automatically && !deriving) note(kClose, close_due());
-    if (!deriving) note(kAdjust, adjust_due());
-    if (options.release_automatically) note(kRelease, release_due());
+    if (catalogue && options.close_automatically && !deriving) {
+      begin_due(kClose, &State::close_due);
+    }
+    if (!deriving) begin_due(kAdjust, &State::adjust_due);
+    if (options.release_automatically) begin_due(kRelease, &State::release_due);
   }
   note(kPublish, publish_some());
+  if (!works.empty()) more = true;
 }
 
 Status Billing::State::derive_some() {
-  if (closing) return {};
   deriving = true;
   const Result<UsageStore::Progress> progress = usage->advance(options.batches_per_tick);
   if (!progress) return progress.error();
@@ -73,43 +83,9 @@ Status Billing::State::derive_some() {
 }
 
 Status Billing::State::derive_all() {
-  if (const Status ended = finish_close(); !ended) return ended;
   do {
     if (const Status done = derive_some(); !done) return done;
   } while (deriving);
-  return {};
-}
-
-Status Billing::State::release_due() {
-  if (closing) return {};
-  const Result<std::optional<ClosedPeriod>> found = periods.earliest_draft();
-  if (!found) return found.error();
-  if (!*found) return release_due_adjustments();
-  if (!catalogue) return no_catalogue();
-  const ClosedPeriod& draft = **found;
-  const Result<Cut> cut = cut_at(draft.period);
-  if (!cut) return cut.error();
-  const bool complete = draft.without.empty();
-  if (!complete && deriving) return {};
-  const Fresh now{draft.period.id, derived, catalogue->version(), decisions.last};
-  bool right = draft.catalogue == now.catalogue && draft.without == cut->closed_without;
-  if (right && !complete &&
-      clock.wall() < usage_span(*catalogue, draft.period).to + options.grace) {
-    return {};
-  }
-  if (right && fresh != now) right = still_right(draft).ok();
-  more = true;
-  if (!right) {
-    log::info("closing period {} again: its drafts are not what would be rated now",
-              draft.period.id);
-    if (const Status started = start_close(draft.period, {}, {}); !started) return started;
-    return close_some(options.close_step);
-  }
-  const Status released =
-      periods.release(draft.period.id, *outbox,
-                      note_of("release", draft.period.id, by_configuration("[release] automatic")));
-  if (!released) return released;
-  log::info("released period {}: {} messages", draft.period.id, draft.messages);
   return {};
 }
 
@@ -173,8 +149,11 @@ Status Billing::State::close_due() {
   if (!cut) return cut.error();
   const bool waits = cut->marks.empty() || !cut->closed_without.empty();
   if (waits && now - end < options.grace) return {};
-  if (const Status started = start_close(**next, {}, {}); !started) return started;
-  return close_some(options.close_step);
+  Work& work = make_work("close " + (*next)->id + " by itself",
+                         [this](const Status& how) { note(kClose, how); });
+  work.then(once([this, &work, period = **next] { return close_in(work, period, {}); }));
+  start(work);
+  return {};
 }
 
 Result<bool> Billing::State::has_data(const Period& period) {
@@ -239,30 +218,6 @@ Result<Cut> Billing::State::cut_at(const Period& period) {
   if (!retired) return retired.error();
   std::erase_if(cut.closed_without, [&](const std::string& a) { return retired->contains(a); });
   return cut;
-}
-
-Status Billing::State::still_right(const ClosedPeriod& draft) {
-  if (!catalogue) return no_catalogue();
-  if (catalogue->version() != draft.catalogue) {
-    return Error{"the drafts were rated by another catalogue than the one in force",
-                 draft.period.id, "close it again, and review it"};
-  }
-  Result<Cut> cut = periods.cut(draft.period.id);
-  if (!cut) return cut.error();
-  if (cut->decision != decisions.last) {
-    return Error{"people have decided on usage since the drafts were made", draft.period.id,
-                 "close it again, and review it"};
-  }
-  const Result<Drafts> now = drafts_of(draft.period, std::move(*cut));
-  if (!now) return now.error();
-  const Result<std::vector<Message>> stored = periods.messages(draft.period.id);
-  if (!stored) return stored.error();
-  const bool same =
-      std::equal(stored->begin(), stored->end(), now->messages.begin(), now->messages.end(),
-                 [](const Message& a, const Message& b) { return a.id == b.id; });
-  if (same) return {};
-  return Error{"the drafts are not what would be rated now: usage has come since", draft.period.id,
-               "close it again, and review it"};
 }
 
 Status Billing::State::keeps_periods(const Catalogue& next) {

@@ -1,4 +1,4 @@
-// Billing's view of one customer.
+// What customers are shown: running figures, and statements.
 
 #include <algorithm>
 #include <utility>
@@ -13,28 +13,6 @@ namespace tallyman::rater {
 
 namespace {
 
-/// The period's usage as it is known now, rated for one customer.
-struct Known {
-  std::vector<UsageRecord> records;
-  std::vector<OwnedSeries> owned;
-};
-
-Result<Known> known_of(UsageStore& usage, const Catalogue& catalogue, const Customer& customer,
-                       const Period& period, const Cut& cut, const Decisions& decisions, Ns until) {
-  const auto source = rated_usage(usage, catalogue, period, decisions, until);
-  if (!source) return source.error();
-  Result<Rating> rating = rate(
-      RatingTerms{catalogue, period, usage.slot(), cut.closed_without, until, decisions}, **source);
-  if (!rating) return rating.error();
-  std::erase_if(rating->records,
-                [&](const UsageRecord& record) { return record.customer != customer.id; });
-  Attributor whose(catalogue, period, usage.slot(), **source, until, decisions.waivers);
-  const auto index = static_cast<std::size_t>(&customer - catalogue.customers.data());
-  Result<std::vector<OwnedSeries>> owned = whose.customer(index);
-  if (!owned) return owned.error();
-  return Known{std::move(rating->records), std::move(*owned)};
-}
-
 void add_up(CustomerStatement& statement) {
   std::map<std::string, Rational> sums;
   for (const StatementMeter& meter : statement.meters) {
@@ -48,82 +26,149 @@ void add_up(CustomerStatement& statement) {
 
 }  // namespace
 
-Result<std::string> Billing::statement_json(const std::string& id, const std::string& named) {
+/// What a statement is made of, beside what rating gives.
+struct Billing::State::StatementOf {
+  std::string customer;
+  std::optional<ClosedPeriod> closed;
+  Period period;  ///< the catalogue's
+  Ns until = 0;   ///< a closed period's: kForever
+  Ns now = 0;
+};
+
+void Billing::usage_json(const std::string& customer, const std::string& id, Answer answer) {
   State& s = *state_;
-  if (!s.catalogue) return State::no_catalogue();
-  if (const Status derived = s.derive_some(); !derived) return derived.error();
-  const Result<Ns> now = s.metered_until();
-  if (!now) return now.error();
-  const auto closed = s.periods.period(named);
-  if (!closed) return closed.error();
-  Catalogue catalogue = *s.catalogue;
-  if (*closed && (*closed)->catalogue != catalogue.version()) {
-    Result<Catalogue> then = s.catalogue_of(**closed);
-    if (!then) return then.error();
-    catalogue = std::move(*then);
+  const auto text = std::make_shared<std::string>();
+  Work& work = s.make_work("running figures", State::answering(std::move(answer), text));
+  work.then(State::once(
+      [&s, &work, customer, id, text] { return s.usage_in(work, customer, id, text); }));
+  s.start(work);
+}
+
+Status Billing::State::usage_in(Work& work, const std::string& customer, const std::string& id,
+                                const std::shared_ptr<std::string>& text) {
+  if (!catalogue) return no_catalogue();
+  if (!customer.empty() && catalogue->customer(customer) == nullptr) {
+    return Error{"no customer `" + customer + "` in the catalogue", "", ""};
   }
-  const Customer* customer = catalogue.customer(id);
+  if (const Status derived_some = derive_some(); !derived_some) return derived_some;
+  const Result<Ns> now = metered_until();
+  if (!now) return now.error();
+  const Catalogue& c = *catalogue;
+  std::optional<Period> period = period_named(c.period, c.zone, id);
+  if (id.empty()) {
+    const Customer* one = customer.empty() ? nullptr : c.customer(customer);
+    period = one != nullptr ? c.running_period(*one, *now) : period_at(c.period, c.zone, *now);
+  }
+  if (!period) return Error{"no billing period is named `" + id + "`", "", ""};
+  const Ns until = std::min(*now, usage_span(c, *period).to);
+  const auto run = begin(c, *period, Cut{{}, {}, {}, decisions.last}, until);
+  if (!run) return run.error();
+  rate(work, *run, [period = *period, until, customer, text](PeriodRun& all) {
+    *text = usage_document(period, until, all.rating(), customer);
+    return Status();
+  });
+  return {};
+}
+
+void Billing::statement_json(const std::string& customer, const std::string& named, Answer answer) {
+  State& s = *state_;
+  const auto text = std::make_shared<std::string>();
+  Work& work = s.make_work("statement", State::answering(std::move(answer), text));
+  work.then(State::once(
+      [&s, &work, customer, named, text] { return s.statement_in(work, customer, named, text); }));
+  s.start(work);
+}
+
+Status Billing::State::statement_in(Work& work, const std::string& id, const std::string& named,
+                                    const std::shared_ptr<std::string>& text) {
+  if (!catalogue) return no_catalogue();
+  if (const Status derived_some = derive_some(); !derived_some) return derived_some;
+  const Result<Ns> now = metered_until();
+  if (!now) return now.error();
+  const auto closed = periods.period(named);
+  if (!closed) return closed.error();
+  Catalogue by = *catalogue;
+  if (*closed && (*closed)->catalogue != by.version()) {
+    Result<Catalogue> then = catalogue_of(**closed);
+    if (!then) return then.error();
+    by = std::move(*then);
+  }
+  const Customer* customer = by.customer(id);
   if (customer == nullptr) return Error{"no customer `" + id + "` in the catalogue", "", ""};
   std::optional<Period> period;
   if (*closed) {
     period = (*closed)->period;
   } else {
-    period = named.empty() ? std::optional(catalogue.running_period(*customer, *now))
-                           : period_named(catalogue.period, catalogue.zone, named);
+    period = named.empty() ? std::optional(by.running_period(*customer, *now))
+                           : period_named(by.period, by.zone, named);
   }
   if (!period) return Error{"no billing period is named `" + named + "`", "", ""};
-  const Period theirs = catalogue.period_of(*customer, *period);
-  Cut cut{{}, {}, {}, s.decisions.last};
+  Cut cut{{}, {}, {}, decisions.last};
   if (*closed) {
-    Result<Cut> stored = s.periods.cut(period->id);
+    Result<Cut> stored = periods.cut(period->id);
     if (!stored) return stored.error();
     cut = std::move(*stored);
   }
-  const Ns until = *closed ? kForever : std::min(*now, theirs.end);
-  const Result<Decisions> decided = s.decisions_at(cut.decision);
-  if (!decided) return decided.error();
-  const Result<Known> known =
-      known_of(*s.usage, catalogue, *customer, *period, cut, *decided, until);
-  if (!known) return known.error();
+  const Ns until = *closed ? kForever : std::min(*now, by.period_of(*customer, *period).end);
+  const auto index = static_cast<std::size_t>(customer - by.customers.data());
+  const auto run = begin(by, *period, std::move(cut), until, index);
+  if (!run) return run.error();
+  rate(work, *run,
+       [this, of = StatementOf{id, *closed, *period, until, *now}, text](PeriodRun& all) -> Status {
+         Result<std::string> made = statement_of(of, all);
+         if (!made) return made.error();
+         *text = std::move(*made);
+         return {};
+       });
+  return {};
+}
 
+Result<std::string> Billing::State::statement_of(const StatementOf& of, PeriodRun& run) {
+  const Catalogue& by = run.catalogue();
+  const Customer& customer = *by.customer(of.customer);
+  const Period theirs = by.period_of(customer, of.period);
+  const std::vector<UsageRecord> records = run.rating().records;
+  const std::vector<OwnedSeries> owned = run.owned();
+  const bool closed = of.closed.has_value();
   CustomerStatement statement{
-      s.ledger.id_text(),
-      customer->id,
-      customer->name,
-      customer->zone,
+      ledger.id_text(),
+      customer.id,
+      customer.name,
+      customer.zone,
       theirs,
-      *closed ? period_state_name((*closed)->state) : (*now < theirs.end ? "running" : "ended"),
-      std::min(until, theirs.end),
+      closed ? period_state_name(of.closed->state) : (of.now < theirs.end ? "running" : "ended"),
+      std::min(of.until, theirs.end),
       true,
       {},
       {}};
   std::vector<Message> messages;
-  if (*closed) {
-    Result<std::vector<Message>> stored = s.periods.messages(period->id);
+  if (closed) {
+    Result<std::vector<Message>> stored = periods.messages(of.period.id);
     if (!stored) return stored.error();
     messages = std::move(*stored);
-    std::erase_if(messages, [&](const Message& m) { return m.customer != id || m.meter.empty(); });
+    std::erase_if(messages,
+                  [&](const Message& m) { return m.customer != customer.id || m.meter.empty(); });
   } else {
-    for (const UsageRecord& record : known->records) {
-      messages.push_back(message_of(record, record_source(s.ledger)));
+    for (const UsageRecord& record : records) {
+      messages.push_back(message_of(record, record_source(ledger)));
     }
   }
   for (const Message& message : messages) {
     Result<StatementMeter> line = statement_meter(message.body);
     if (!line) return line.error();
-    const auto now_rated =
-        std::find_if(known->records.begin(), known->records.end(),
-                     [&](const UsageRecord& r) { return r.meter == message.meter; });
-    if (now_rated == known->records.end() || now_rated->evidence != message.evidence) {
+    const auto now_rated = std::find_if(records.begin(), records.end(), [&](const UsageRecord& r) {
+      return r.meter == message.meter;
+    });
+    if (now_rated == records.end() || now_rated->evidence != message.evidence) {
       statement.plot_as_billed = false;
     }
-    if (!*closed && now_rated != known->records.end()) {
+    if (!closed && now_rated != records.end()) {
       line->id.clear();
-      line->forecast = forecast_of(*line, now_rated->active, until);
+      line->forecast = forecast_of(*line, now_rated->active, of.until);
     }
-    if (const Meter* meter = catalogue.meter(message.meter)) {
-      const MeterInput input = select(*meter, known->owned, s.options.slot);
-      line->plot = plot_of(*meter, input, {theirs.start, theirs.end}, s.options.slot);
+    if (const Meter* meter = by.meter(message.meter)) {
+      const MeterInput input = select(*meter, owned, options.slot);
+      line->plot = plot_of(*meter, input, {theirs.start, theirs.end}, options.slot);
     }
     statement.meters.push_back(std::move(*line));
   }

@@ -99,11 +99,6 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   const std::string period = text_of(request, "period");
   Billing& billing = parts.billing;
   if (command == "status") return status_json(parts, clock);
-  if (command == "usage") return billing.usage_json(text_of(request, "customer"), period);
-  if (command == "statement") {
-    return billing.statement_json(text_of(request, "customer"), period);
-  }
-  if (command == "release") return billing.release(period, decision);
   if (command == "periods") return billing.periods_json();
   if (command == "records") return billing.records_json(period);
   if (command == "outbox") return billing.outbox_json();
@@ -212,24 +207,29 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     return;
   }
   const Decision decision{session->peer().user, text_of(json, "why"), session->peer().uid};
-  if (command == "close") {
-    parts_.billing.close(text_of(json, "period"), decision,
-                         [session](const Result<std::string>& closed) {
-                           if (!closed.ok()) return session->fail(closed.error());
-                           session->send(*closed);
-                           session->close();
-                         });
-    return;
-  }
-  if (is_among(kDesk, command)) {
-    DecisionRequest asked = desk_request(json, decision);
-    const auto answer = parts_.billing.decide(asked);
-    for (std::size_t i = 0; i < std::min(asked.mistakes.size(), kMaxMistakes); ++i) {
-      session->send(line_of({{"mistake", asked.mistakes[i]}}));
-    }
+  Billing& billing = parts_.billing;
+  const std::string period = text_of(json, "period");
+  const auto tell = [session](const Result<std::string>& answer) {
     if (!answer.ok()) return session->fail(answer.error());
     session->send(*answer);
-    return session->close();
+    session->close();
+  };
+  if (command == "close") return billing.close(period, decision, tell);
+  if (command == "release") return billing.release(period, decision, tell);
+  if (command == "usage") return billing.usage_json(text_of(json, "customer"), period, tell);
+  if (command == "statement") {
+    return billing.statement_json(text_of(json, "customer"), period, tell);
+  }
+  if (is_among(kDesk, command)) {
+    return billing.decide(
+        desk_request(json, decision),
+        [session, tell](const DecisionRequest& asked, const Result<std::string>& answer) {
+          const std::vector<std::string>& wrong = asked.mistakes;
+          for (std::size_t i = 0; i < std::min(wrong.size(), kMaxMistakes); ++i) {
+            session->send(line_of({{"mistake", wrong[i]}}));
+          }
+          tell(answer);
+        });
   }
   const auto answer = dispatch(parts_, loop_.clock(), json, decision);
   if (!answer.ok()) {

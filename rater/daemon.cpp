@@ -30,6 +30,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   auto billing = Billing::open(*daemon->ledger_, *daemon->intake_, billing_options, loop.clock());
   if (!billing.ok()) return billing.error();
   daemon->billing_ = std::move(*billing);
+  daemon->billing_->on_work([raw = daemon.get()] { raw->tick_soon(); });
   ReceiverOptions options;
   options.endpoint = config.listen;
   options.slot = config.billing.slot;
@@ -55,6 +56,11 @@ Daemon::~Daemon() { loop_.cancel(timer_); }
 void Daemon::tick() {
   billing_->tick();
   timer_ = loop_.after(billing_->more_to_do() ? 0 : kSecond, [this] { tick(); });
+}
+
+void Daemon::tick_soon() {
+  loop_.cancel(timer_);
+  timer_ = loop_.after(0, [this] { tick(); });
 }
 
 void Daemon::reload_catalogue() {

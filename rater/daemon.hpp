@@ -34,6 +34,7 @@ class Daemon {
  private:
   explicit Daemon(app::EventLoop& loop) : loop_(loop) {}
   void tick();
+  void tick_soon();
 
   app::EventLoop& loop_;
   std::unique_ptr<Ledger> ledger_;

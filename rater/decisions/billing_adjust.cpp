@@ -42,29 +42,36 @@ Status Billing::State::touch_released(Ns from, Ns to) {
                              minus(minus(from, length), slack));
 }
 
-Result<AdjustmentRound> Billing::State::adjustments_of(const ClosedPeriod& closed) {
+Status Billing::State::adjustments_of(Work& work, const ClosedPeriod& closed,
+                                      std::function<Status(AdjustmentRound)> use) {
+  if (!catalogue) return no_catalogue();
   Result<Cut> cut = cut_at(closed.period);
   if (!cut) return cut.error();
-  Result<Drafts> now = drafts_of(closed.period, *cut);
-  if (!now) return now.error();
-  const auto standing = adjustments.standing(periods, closed.period.id);
-  if (!standing) return standing.error();
-  const Result<std::uint64_t> last = adjustments.last_released(closed.period.id);
-  if (!last) return last.error();
-  AdjustmentRound round;
-  round.period = closed.period.id;
-  round.revision = *last + 1;
-  round.catalogue = catalogue->version();
-  round.cut = std::move(*cut);
-  const std::string source = "/tallyman/" + ledger.id_text();
-  for (const Change& change : changes_between(*standing, now->messages)) {
-    round.messages.push_back(adjustment_of(change, round.revision, closed.period.end, source));
-  }
-  for (const PeriodRecord& record : round_records(round.messages, closed.period, round.revision,
-                                                  round.catalogue, round.cut.hash())) {
-    round.messages.push_back(message_of(record, source));
-  }
-  return round;
+  const auto run = begin(*catalogue, closed.period, std::move(*cut));
+  if (!run) return run.error();
+  rate(work, *run, [this, closed, use = std::move(use)](PeriodRun& all) -> Status {
+    const std::string source = record_source(ledger);
+    Result<Drafts> now = all.drafts(source);
+    if (!now) return now.error();
+    const auto standing = adjustments.standing(periods, closed.period.id);
+    if (!standing) return standing.error();
+    const Result<std::uint64_t> last = adjustments.last_released(closed.period.id);
+    if (!last) return last.error();
+    AdjustmentRound round;
+    round.period = closed.period.id;
+    round.revision = *last + 1;
+    round.catalogue = now->catalogue;
+    round.cut = std::move(now->cut);
+    for (const Change& change : changes_between(*standing, now->messages)) {
+      round.messages.push_back(adjustment_of(change, round.revision, closed.period.end, source));
+    }
+    for (const PeriodRecord& record : round_records(round.messages, closed.period, round.revision,
+                                                    round.catalogue, round.cut.hash())) {
+      round.messages.push_back(message_of(record, source));
+    }
+    return use(std::move(round));
+  });
+  return {};
 }
 
 Status Billing::State::adjust_due() {
@@ -72,38 +79,55 @@ Status Billing::State::adjust_due() {
   const Result<std::optional<std::string>> due = adjustments.due();
   if (!due) return due.error();
   if (!*due) return {};
-  const Result<std::optional<ClosedPeriod>> closed = periods.period(**due);
-  if (!closed) return closed.error();
-  AdjustmentRound round;
-  round.period = **due;
-  if (*closed && (*closed)->state == PeriodState::released) {
-    Result<AdjustmentRound> found = adjustments_of(**closed);
-    if (!found) return found.error();
-    round = std::move(*found);
-  }
-  if (const Status drafted = adjustments.draft(round); !drafted) return drafted;
-  if (!round.messages.empty()) {
-    log::info("period {}: adjustments drafted, revision {}", round.period, round.revision);
-  }
-  more = true;
+  Work& work = make_work("adjust " + **due, [this](const Status& how) { note(kAdjust, how); });
+  work.then(once([this, &work] { return adjust_in(work); }));
+  start(work);
   return {};
 }
 
-Status Billing::State::release_adjustments(const std::string& period, const Decision& decision) {
+Status Billing::State::adjust_in(Work& work) {
+  if (!catalogue) return {};
+  const Result<std::optional<std::string>> due = adjustments.due();
+  if (!due) return due.error();
+  if (!*due) return {};
+  const Result<std::optional<ClosedPeriod>> closed = periods.period(**due);
+  if (!closed) return closed.error();
+  if (!*closed || (*closed)->state != PeriodState::released) {
+    AdjustmentRound none;
+    none.period = **due;
+    return adjustments.draft(none);
+  }
+  return adjustments_of(work, **closed, [this](const AdjustmentRound& round) -> Status {
+    if (const Status drafted = adjustments.draft(round); !drafted) return drafted;
+    if (!round.messages.empty()) {
+      log::info("period {}: adjustments drafted, revision {}", round.period, round.revision);
+    }
+    return {};
+  });
+}
+
+Status Billing::State::release_adjustments(Work& work, const std::string& period,
+                                           const Decision& decision) {
   const Result<std::optional<ClosedPeriod>> closed = periods.period(period);
   if (!closed) return closed.error();
   const Result<std::optional<AdjustmentRound>> drafted = adjustments.drafted(period);
   if (!drafted) return drafted.error();
   if (!*closed || !*drafted) return {};
-  if (!catalogue) return no_catalogue();
-  const Result<AdjustmentRound> now = adjustments_of(**closed);
-  if (!now) return now.error();
-  if (!same_adjustments((*drafted)->messages, now->messages)) {
-    if (const Status kept = adjustments.draft(*now); !kept) return kept;
+  return adjustments_of(work, **closed,
+                        [this, round = **drafted, decision](const AdjustmentRound& now) {
+                          return release_round(round, now, decision);
+                        });
+}
+
+Status Billing::State::release_round(const AdjustmentRound& drafted, const AdjustmentRound& now,
+                                     const Decision& decision) {
+  const std::string& period = drafted.period;
+  if (!same_adjustments(drafted.messages, now.messages)) {
+    if (const Status kept = adjustments.draft(now); !kept) return kept;
     return Error{"the adjustments are not what they were: usage or decisions have come since",
                  period, "review the period again"};
   }
-  const std::uint64_t revision = (*drafted)->revision;
+  const std::uint64_t revision = drafted.revision;
   const auto note = [&]() -> Status {
     const auto mark =
         audit.append("release", round_subject(period, revision), decision, clock.wall());
@@ -119,9 +143,13 @@ Status Billing::State::release_due_adjustments() {
   const Result<std::optional<std::string>> period = adjustments.first_draft();
   if (!period) return period.error();
   if (!*period || deriving) return {};
-  const Status released = release_adjustments(**period, by_configuration("[release] automatic"));
-  more = true;
-  return released;
+  Work& work = make_work("release adjustments of " + **period,
+                         [this](const Status& how) { note(kRelease, how); });
+  work.then(once([this, &work, which = **period] {
+    return release_adjustments(work, which, by_configuration("[release] automatic"));
+  }));
+  start(work);
+  return {};
 }
 
 Result<std::vector<PeriodChanges>> Billing::State::changes_by(const Catalogue& next) {

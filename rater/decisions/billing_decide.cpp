@@ -1,6 +1,9 @@
 // Billing's answers to people who decide, and to those who want to know what was decided.
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <memory>
 #include <utility>
 
 #include "app/log.hpp"
@@ -15,20 +18,54 @@ namespace {
 
 constexpr std::size_t kEntriesShown = 10'000;
 constexpr std::size_t kVersionsShown = 1000;
+constexpr const char* kOnlyShow[] = {"catalogue log", "audit log", "anomaly ls"};
+constexpr const char* kDerivedFirst[] = {"catalogue diff", "anomaly accept", "anomaly reject"};
+
+template <typename Names>
+bool is_among(const Names& names, const std::string& command) {
+  return std::find(std::begin(names), std::end(names), command) != std::end(names);
+}
 
 }  // namespace
 
-Result<std::string> Billing::decide(DecisionRequest& request) {
+void Billing::decide(const DecisionRequest& request, const DecisionAnswer& answer) {
   State& s = *state_;
-  if (request.command.starts_with("catalogue ")) return s.decide_catalogue(request);
-  if (request.command == "audit log") return s.audit_text(request);
+  const auto asked = std::make_shared<DecisionRequest>(request);
+  const auto text = std::make_shared<std::string>();
+  const auto done = State::answering(
+      [asked, answer](const Result<std::string>& answered) { answer(*asked, answered); }, text);
+  const std::string& command = asked->command;
+  const bool series = !asked->field("unattributed").empty();
+  const auto look = [&s, asked, text]() -> Status {
+    Result<std::string> decided = s.decide(*asked);
+    if (!decided) return decided.error();
+    *text = std::move(*decided);
+    return {};
+  };
+  // What only shows what is kept need not wait for what is being rated.
+  const auto due = s.adjustments.due();
+  const bool shown = command == "review" && !series && due && !*due;
+  if (shown || is_among(kOnlyShow, command)) return done(look());
+  Work& work = s.make_work(command, done);
+  if (command == "review") {
+    s.review_in(work, asked->field("period"), asked->field("against"), series, text);
+  } else if (is_among(kDerivedFirst, command)) {
+    work.then(s.derived_first(look));
+  } else {
+    work.then(State::once(look));
+  }
+  s.start(work);
+}
+
+Result<std::string> Billing::State::decide(DecisionRequest& request) {
+  if (request.command.starts_with("catalogue ")) return decide_catalogue(request);
+  if (request.command == "audit log") return audit_text(request);
   if (request.command == "review") {
-    return s.review(request.field("period"), request.field("against"),
-                    !request.field("unattributed").empty());
+    return review(request.field("period"), request.field("against"), {});
   }
   if (request.command.starts_with("anomaly ") || request.command == kWaive ||
       request.command == kCorrect) {
-    return s.decide_usage(request);
+    return decide_usage(request);
   }
   return Error{"unknown command '" + request.command.substr(0, 64) + "'", "",
                "use the tallyman-rater that belongs to this daemon"};

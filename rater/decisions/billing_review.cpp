@@ -22,8 +22,40 @@ const ClosedPeriod* other_of(const std::vector<ClosedPeriod>& all, const ClosedP
 
 }  // namespace
 
+void Billing::State::review_in(Work& work, const std::string& id, const std::string& against,
+                               bool series, const std::shared_ptr<std::string>& text) {
+  const auto loose = std::make_shared<std::vector<LooseSeries>>();
+  work.then(once([this, id, against, loose, text]() -> Status {
+    Result<std::string> document = review(id, against, *loose);
+    if (!document) return document.error();
+    *text = std::move(*document);
+    return {};
+  }));
+  work.then(once([this, &work, id, series, loose]() -> Status {
+    const auto period = id.empty() ? periods.latest() : periods.period(id);
+    if (!period) return period.error();
+    if (!series || !*period) return {};
+    if (!catalogue) return no_catalogue();
+    Result<Cut> own = periods.cut((*period)->period.id);
+    if (!own) return own.error();
+    const auto run = begin(*catalogue, (*period)->period, std::move(*own));
+    if (!run) return run.error();
+    rate(work, *run, [loose](PeriodRun& all) {
+      *loose = all.rating().loose;
+      return Status();
+    });
+    return {};
+  }));
+  work.then(once([this, &work, id]() -> Status {
+    const auto period = id.empty() ? periods.latest() : periods.period(id);
+    if (!period) return period.error();
+    const bool released = *period && (*period)->state == PeriodState::released;
+    return released ? adjust_in(work) : Status();
+  }));
+}
+
 Result<std::string> Billing::State::review(const std::string& id, const std::string& against,
-                                           bool series) {
+                                           const std::vector<LooseSeries>& loose) {
   const auto period = id.empty() ? periods.latest() : periods.period(id);
   if (!period) return period.error();
   if (!*period) return Error{"no closed period of that name", id, "close it first"};
@@ -50,20 +82,12 @@ Result<std::string> Billing::State::review(const std::string& id, const std::str
   out.anomalies = std::move(*found);
   out.decisions = decisions;
   if (closed.state == PeriodState::released) {
-    if (const Status adjusted = adjust_due(); !adjusted) return adjusted.error();
     Result<std::vector<AdjustmentRound>> rounds = adjustments.rounds(closed.period.id);
     if (!rounds) return rounds.error();
     out.rounds = std::move(*rounds);
   }
   if (const Status compared = compare(closed, against, out); !compared) return compared.error();
-  if (series) {
-    if (!catalogue) return no_catalogue();
-    const Result<Cut> own = periods.cut(closed.period.id);
-    if (!own) return own.error();
-    Result<Rating> rating = rate_until(closed.period, *own, kForever);
-    if (!rating) return rating.error();
-    out.loose = std::move(rating->loose);
-  }
+  out.loose = loose;
   return review_document(out);
 }
 

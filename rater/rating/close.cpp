@@ -154,27 +154,37 @@ PeriodRating::PeriodRating(RatingTerms terms, UsageSource& source)
     : terms_(std::move(terms)),
       attributor_(terms_.catalogue, terms_.period, terms_.slot, source, terms_.until,
                   terms_.decisions.waivers),
-      version_(terms_.catalogue.version()) {
+      version_(terms_.catalogue.version()),
+      next_(terms_.only.value_or(0)),
+      last_(terms_.only ? next_ + 1 : terms_.catalogue.customers.size()) {
   for (const Conflict& conflict : attributor_.conflicts()) problems_.insert(conflict.text);
 }
 
 Result<bool> PeriodRating::step() {
-  if (next_ < terms_.catalogue.customers.size()) {
-    if (const Status rated = rate_next(); !rated) return rated.error();
+  if (next_ < last_) {
+    const Result<bool> reading = read_some();
+    if (!reading || *reading) return reading;
+    rate_next();
     return true;
   }
+  if (terms_.only) return false;
   return attributor_.next_unclaimed();
 }
 
-Status PeriodRating::rate_next() {
+Result<bool> PeriodRating::read_some() {
+  if (read_ == 0) owned_.clear();
+  const Result<bool> more = attributor_.customer_some(next_, read_, owned_);
+  if (more && !*more) read_ = 0;
+  return more;
+}
+
+void PeriodRating::rate_next() {
   const Catalogue& catalogue = terms_.catalogue;
   const std::size_t c = next_++;
-  const Result<std::vector<OwnedSeries>> owned = attributor_.customer(c);
-  if (!owned) return owned.error();
   const Customer& customer = catalogue.customers[c];
   const Period theirs = catalogue.period_of(customer, terms_.period);
   for (const Meter* meter : billed_meters(catalogue, customer, theirs)) {
-    const MeterInput input = select(*meter, *owned, terms_.slot);
+    const MeterInput input = select(*meter, owned_, terms_.slot);
     problems_.insert(input.errors.begin(), input.errors.end());
     const Line line{catalogue, customer, *meter, theirs, terms_.slot};
     UsageRecord record =
@@ -187,7 +197,7 @@ Status PeriodRating::rate_next() {
     note_waived(input, meter->of_gauges(), record);
     rating_.records.push_back(std::move(record));
   }
-  return {};
+  if (!terms_.only) owned_.clear();
 }
 
 Rating PeriodRating::take() {

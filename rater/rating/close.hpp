@@ -1,6 +1,7 @@
 #pragma once
 // Rating a period, pure: catalogue + usage + cut → records.
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -42,26 +43,35 @@ struct RatingTerms {
   std::vector<std::string> closed_without{};
   Ns until = kForever;
   Decisions decisions{};
+  /// Of the catalogue's customers, the one that is rated alone: there are no totals then, and
+  /// nothing of what nobody holds.
+  std::optional<std::size_t> only{};
 };
 
-/// Rates a period customer by customer, each in a step of its own, in the memory of the largest
+/// Rates a period customer by customer, some series in a step, in the memory of the largest
 /// one's slots. Catalogue and source outlive it, and stay as they are; one thread.
 class PeriodRating {
  public:
   PeriodRating(RatingTerms terms, UsageSource& source);
-  /// Rates the next customer, or counts some of what nobody holds; false once all is done. An error
-  /// is the source's.
+  /// Reads some of the next customer's series, rates that customer, or counts some of what nobody
+  /// holds; false once all is done. An error is the source's.
   [[nodiscard]] Result<bool> step();
   /// Once, after the last step.
   [[nodiscard]] Rating take();
+  /// After the last step, of the customer that was rated alone: its series, ascending.
+  [[nodiscard]] std::vector<OwnedSeries> take_owned() { return std::move(owned_); }
 
  private:
-  [[nodiscard]] Status rate_next();
+  [[nodiscard]] Result<bool> read_some();
+  void rate_next();
 
   RatingTerms terms_;
   Attributor attributor_;
   Hash version_;
-  std::size_t next_ = 0;  ///< customer
+  std::size_t next_ = 0;            ///< customer
+  std::size_t last_;                ///< one behind it
+  std::size_t read_ = 0;            ///< of the customer's series
+  std::vector<OwnedSeries> owned_;  ///< the customer's, so far
   std::set<std::string> problems_;
   Rating rating_;
 };

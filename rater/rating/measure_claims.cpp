@@ -9,6 +9,12 @@
 
 namespace tallyman::rater {
 
+namespace {
+
+constexpr std::size_t kSeriesAtOnce = 16;  ///< walked in one step
+
+}  // namespace
+
 Ns OwnedSeries::held_ns() const {
   Ns sum = 0;
   for (const Span& span : held) sum += span.to - span.from;
@@ -118,12 +124,23 @@ const std::vector<Conflict>& Attributor::conflicts() const { return state_->conf
 
 Result<std::vector<OwnedSeries>> Attributor::customer(std::size_t index) {
   std::vector<OwnedSeries> out;
-  for (const std::size_t each : state_->held[index]) {
-    Result<OwnedSeries> mine = state_->walk(state_->series[each], index);
+  std::size_t next = 0;
+  for (;;) {
+    const Result<bool> more = customer_some(index, next, out);
+    if (!more) return more.error();
+    if (!*more) return out;
+  }
+}
+
+Result<bool> Attributor::customer_some(std::size_t index, std::size_t& next,
+                                       std::vector<OwnedSeries>& out) {
+  const std::vector<std::size_t>& held = state_->held[index];
+  for (std::size_t n = 0; n < kSeriesAtOnce && next < held.size(); ++n) {
+    Result<OwnedSeries> mine = state_->walk(state_->series[held[next++]], index);
     if (!mine) return mine.error();
     if (!mine->held.empty() || mine->waived_ns > 0) out.push_back(std::move(*mine));
   }
-  return out;
+  return next < held.size();
 }
 
 Result<bool> Attributor::next_unclaimed() {

@@ -83,6 +83,10 @@ class Attributor {
   [[nodiscard]] const std::vector<Conflict>& conflicts() const;  ///< ascending
   /// What one customer holds; series ascend. Each customer once, in any order.
   [[nodiscard]] Result<std::vector<OwnedSeries>> customer(std::size_t index);
+  /// The same in steps: appends what the customer holds of some further series, of which `next`
+  /// counts, from 0; false: there were no more.
+  [[nodiscard]] Result<bool> customer_some(std::size_t index, std::size_t& next,
+                                           std::vector<OwnedSeries>& out);
   /// The next series that no customer holds any part of; false: there are no more.
   [[nodiscard]] Result<bool> next_unclaimed();
   /// Once all of that is done; ascending by metric.
