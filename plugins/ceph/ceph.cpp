@@ -1,6 +1,9 @@
 // ceph: what a Ceph cluster counts and holds: usage and buckets of its RADOS gateways, its pools
 // and its RBD images.
 //
+// Each part is a source of its own, as each may be unknown by itself: a gap of a source is one
+// line, however many series it has.
+//
 // The pure parts decide: rgw_answers.hpp and mgr_metrics.hpp (bytes → values), usage_book.hpp and
 // mgr_book.hpp (what is told, and as which counter). http.hpp asks. What is left here is options.
 
@@ -105,22 +108,26 @@ class Ceph {
         throw BadConfig("rgw.credentials: " + fault->what);
       }
       const std::string zone = host.option("zone");
-      const RgwOptions of_rgw{.endpoints = gateways,
-                              .zone = zone,
-                              .usage = wanted("usage"),
-                              .buckets = wanted("buckets"),
-                              .settle = seconds(host, "rgw.settle", 60),
-                              .lookback = seconds(host, "rgw.lookback", 0),
-                              .flush = seconds(host, "rgw.flush", 1)};
-      rgw_ = std::make_unique<RgwPart>(of_rgw, std::get<Secret>(std::move(secret)),
-                                       host.shared_source("ceph:" + fsid + "/" + zone));
+      RgwOptions of_rgw{.endpoints = gateways,
+                        .zone = zone,
+                        .usage = {},
+                        .buckets = {},
+                        .settle = seconds(host, "rgw.settle", 60),
+                        .lookback = seconds(host, "rgw.lookback", 0),
+                        .flush = seconds(host, "rgw.flush", 1)};
+      const std::string source = "ceph:" + fsid + "/" + zone;
+      if (wanted("usage")) of_rgw.usage = host.shared_source(source + "/usage");
+      if (wanted("buckets")) of_rgw.buckets = host.shared_source(source + "/buckets");
+      rgw_ = std::make_unique<RgwPart>(of_rgw, std::get<Secret>(std::move(secret)));
     }
     if (!mgrs.empty() && (wanted("pools") || wanted("images"))) {
-      const MgrOptions of_mgr{.endpoints = mgrs,
-                              .pools = wanted("pools"),
-                              .images = wanted("images"),
-                              .scrape = seconds(host, "mgr.scrape_interval", 1) * kSecond};
-      mgr_ = std::make_unique<MgrPart>(of_mgr, host.shared_source("ceph:" + fsid));
+      MgrOptions of_mgr{.endpoints = mgrs,
+                        .pools = {},
+                        .images = {},
+                        .scrape = seconds(host, "mgr.scrape_interval", 1) * kSecond};
+      if (wanted("pools")) of_mgr.pools = host.shared_source("ceph:" + fsid + "/pools");
+      if (wanted("images")) of_mgr.images = host.shared_source("ceph:" + fsid + "/images");
+      mgr_ = std::make_unique<MgrPart>(of_mgr);
     }
     if (!rgw_ && !mgr_) throw BadConfig("parts: none of them has endpoints");
   }

@@ -44,33 +44,30 @@ class Outlet {
     return true;
   }
 
-  /// All series of the metrics from `first` to `last`.
-  void gap(Metric first, Metric last, const std::string& why, std::uint32_t source) {
-    for (std::uint32_t metric = first; metric <= last; ++metric) {
-      poll_.gap(metric, {}, why.substr(0, kMostText), source);
-    }
+  /// All of a source.
+  void gap(const std::string& why, std::uint32_t source) {
+    poll_.gap(why.substr(0, kMostText), source);
   }
 
-  /// One series; when a metric has too many of those, all of its series.
+  /// One series; when a source has too many of those, all of it. What was emitted of it stays.
   void gap(Metric metric, const tallyman::plugin::Labels& identity, const std::string& why,
            std::uint32_t source) {
-    std::size_t& told = gaps_[metric];
-    if (++told > kMostSeriesGaps + 1) return;
+    const std::size_t told = ++gaps_[source];
+    if (told > kMostSeriesGaps + 1) return;
     if (told <= kMostSeriesGaps) {
       poll_.gap(metric, identity, why.substr(0, kMostText), source);
     } else {
-      gap(metric, metric, "more than " + std::to_string(kMostSeriesGaps) + " series, as: " + why,
-          source);
+      gap("more than " + std::to_string(kMostSeriesGaps) + " series, as: " + why, source);
     }
   }
 
  private:
   static constexpr std::size_t kMostReadings = 65'536;
-  static constexpr std::size_t kMostSeriesGaps = 40;
+  static constexpr std::size_t kMostSeriesGaps = 200;
   static constexpr std::size_t kMostText = 1000;
   tallyman::plugin::Poll& poll_;
   std::size_t readings_ = 0;
-  std::map<Metric, std::size_t> gaps_;
+  std::map<std::uint32_t, std::size_t> gaps_;  ///< of series, by source
 };
 
 }  // namespace ceph

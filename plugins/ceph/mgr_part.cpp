@@ -33,16 +33,15 @@ std::string refuse_standby(const std::string& body) {
 
 }  // namespace
 
-MgrPart::MgrPart(MgrOptions options, std::uint32_t source)
-    : options_(std::move(options)), source_(source) {}
+MgrPart::MgrPart(MgrOptions options) : options_(std::move(options)) {}
 
 HttpRequest MgrPart::request() const {
   return {options_.endpoints, "/metrics", nullptr, refuse_standby};
 }
 
 void MgrPart::all_unknown(Outlet& out, const std::string& why) const {
-  if (options_.pools) out.gap(kPoolStored, kPoolQuotaObjects, why, source_);
-  if (options_.images) out.gap(kImageRead, kImageWritten, why, source_);
+  if (options_.pools) out.gap(why, *options_.pools);
+  if (options_.images) out.gap(why, *options_.images);
 }
 
 std::string MgrPart::stale(const MgrMetrics& metrics, const std::string& endpoint,
@@ -83,9 +82,8 @@ void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
     for (const PoolTold& pool : step.pools) tell(out, pool);
   }
   if (options_.images && metrics.images.empty() && !had_images) {
-    out.gap(kImageRead, kImageWritten,
-            "the mgr tells of no images; ceph config set mgr mgr/prometheus/rbd_stats_pools POOLS",
-            source_);
+    out.gap("the mgr tells of no images; ceph config set mgr mgr/prometheus/rbd_stats_pools POOLS",
+            *options_.images);
   } else if (options_.images) {
     for (const ImageTold& image : step.images) tell(out, image);
   }
@@ -101,7 +99,7 @@ void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
     if (why.empty() && !figure) why = "the mgr does not tell it";
     if (why.empty() && !figure->exact) why = "the mgr's figure is no exact whole number";
     if (!why.empty()) {
-      out.gap(each.metric, {pool.id}, "pool " + pool.figures->name + ": " + why, source_);
+      out.gap(each.metric, {pool.id}, "pool " + pool.figures->name + ": " + why, *options_.pools);
       continue;
     }
     if (each.quota && figure->value == 0) continue;  // there is none
@@ -111,7 +109,7 @@ void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
               .start = each.counter ? pool.life.start() : 0,
               .identity = {pool.id},
               .info = {pool.figures->name, pool.figures->type},
-              .source = source_});
+              .source = *options_.pools});
   }
 }
 
@@ -122,7 +120,7 @@ void MgrPart::tell(Outlet& out, const ImageTold& image) const {
   for (const auto& [metric, figure] : {std::pair(kImageRead, &ImageFigures::read),
                                        std::pair(kImageWritten, &ImageFigures::written)}) {
     if (!image.why.empty()) {
-      out.gap(metric, {name.pool, name.space, name.image}, image.why, source_);
+      out.gap(metric, {name.pool, name.space, name.image}, image.why, *options_.images);
       continue;
     }
     out.emit({.metric = metric,
@@ -130,7 +128,7 @@ void MgrPart::tell(Outlet& out, const ImageTold& image) const {
               .epoch = life,
               .start = image.life.start(),
               .identity = {name.pool, name.space, name.image},
-              .source = source_});
+              .source = *options_.images});
   }
 }
 

@@ -2,6 +2,7 @@
 // Pools and images of a cluster, from whichever of its mgrs is active. Owned by the plugin; the
 // host's thread.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,13 @@ namespace ceph {
 
 struct MgrOptions {
   std::vector<std::string> endpoints;
-  bool pools = true, images = true;
-  std::int64_t scrape = 0;  ///< nanoseconds
+  std::optional<std::uint32_t> pools, images;  ///< their sources, when they are wanted
+  std::int64_t scrape = 0;                     ///< nanoseconds
 };
 
 class MgrPart {
  public:
-  MgrPart(MgrOptions options, std::uint32_t source);
+  explicit MgrPart(MgrOptions options);
 
   /// The one request of a poll.
   [[nodiscard]] HttpRequest request() const;
@@ -33,7 +34,6 @@ class MgrPart {
   void tell(Outlet& out, const ImageTold& image) const;
 
   MgrOptions options_;
-  std::uint32_t source_;
   std::uint64_t collections_ = 0;  ///< of the last answer
   std::int64_t changed_ = 0;       ///< when it was first seen, nanoseconds; 0 = not yet
 };

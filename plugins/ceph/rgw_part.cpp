@@ -50,10 +50,9 @@ std::string owner_of(const std::string& list_of_buckets) {
   return to == std::string::npos ? std::string() : list_of_buckets.substr(from, to - from);
 }
 
-RgwPart::RgwPart(RgwOptions options, Secret secret, std::uint32_t source)
+RgwPart::RgwPart(RgwOptions options, Secret secret)
     : options_(std::move(options)),
       secret_(std::move(secret)),
-      source_(source),
       book_(options_.settle),
       order_(options_.endpoints) {}
 
@@ -64,6 +63,7 @@ void RgwPart::prefer(const std::string& endpoint) {
 
 void RgwPart::ask(std::vector<HttpRequest>& requests, std::int64_t now, SavedState& state) {
   const std::size_t before = requests.size();
+  previous_ = now_ == 0 ? now : now_;
   now_ = now;
   const std::int64_t running = now - now % kHour;
   if (state.usage_begin == 0) state.usage_begin = running;
@@ -93,8 +93,8 @@ void RgwPart::take(const HttpAnswer* answers, Outlet& out, SavedState& state) {
   if (!foreign_zone_.empty()) {
     const std::string zone = "the gateways are of zone " + foreign_zone_ + ", not of " +
                              options_.zone + "; set option zone";
-    if (options_.usage) out.gap(kRgwSent, kRgwSuccessful, zone, source_);
-    if (options_.buckets) out.gap(kBucketBytes, kBucketObjects, zone, source_);
+    if (options_.usage) out.gap(zone, *options_.usage);
+    if (options_.buckets) out.gap(zone, *options_.buckets);
     return;
   }
   if (options_.usage) take_usage(*next++, std::move(why), out, state);
@@ -137,26 +137,28 @@ std::string RgwPart::watch_one(Gateway& gateway, const std::string& endpoint,
          "usage log yet may be lost";
 }
 
-std::string RgwPart::log_is_off(const std::vector<UsageEntry>& entries) const {
-  if (noted_ == 0 || now_ - noted_ < options_.flush) return {};
-  // An operation of ours of that time at the latest is in the log by now.
-  const std::int64_t written = now_ - options_.flush;
-  const std::int64_t hour = written - written % kHour;
-  if (hour < from_ || written < noted_) return {};
-  const bool there = std::any_of(entries.begin(), entries.end(), [&](const UsageEntry& entry) {
-    return entry.user == user_ && entry.hour >= hour && entry.counts.operations > 0;
-  });
-  if (there) return {};
-  return "the usage log does not hold this plugin's own requests of " +
-         std::to_string(options_.flush) +
-         " s ago: rgw_enable_usage_log is off, or it is not written";
+std::string RgwPart::log_is_off(const std::vector<UsageEntry>& entries) {
+  if (noted_ == 0) return {};
+  std::map<std::int64_t, std::uint64_t> own;
+  for (const UsageEntry& entry : entries) {
+    if (entry.user == user_) own[entry.hour] += entry.counts.operations;
+  }
+  for (const auto& [hour, operations] : own) {
+    const auto before = own_.find(hour);
+    if (before == own_.end() || operations > before->second) noted_ = now_;
+  }
+  own_ = std::move(own);
+  // Each poll adds an operation of ours, that is in the log in time for one of the next.
+  if (now_ - noted_ <= options_.flush + (now_ - previous_)) return {};
+  return "the usage log has not held this plugin's own requests for " +
+         std::to_string(now_ - noted_) + " s: rgw_enable_usage_log is off, or it is not written";
 }
 
 void RgwPart::take_usage(const HttpAnswer& answer, std::string why, Outlet& out,
                          SavedState& state) {
   std::vector<UsageEntry> entries;
   if (!answer.good()) {
-    why = failure(answer, "usage=read");
+    if (why.empty()) why = failure(answer, "usage=read");
   } else {
     prefer(answer.endpoint);
     auto parsed = parse_usage(answer.body);
@@ -168,7 +170,7 @@ void RgwPart::take_usage(const HttpAnswer& answer, std::string why, Outlet& out,
     }
   }
   if (!why.empty()) {
-    out.gap(kRgwSent, kRgwSuccessful, why, source_);
+    out.gap(why, *options_.usage);
     return;
   }
   tell(book_.advance(entries, from_, now_), out, state);
@@ -184,15 +186,14 @@ void RgwPart::tell(const UsageBook::Step& step, Outlet& out, SavedState& state) 
   for (const LostHour& lost : step.lost) {
     for (std::uint32_t metric = kRgwSent; metric <= kRgwSuccessful; ++metric) {
       out.gap(static_cast<Metric>(metric), {lost.key->user, lost.key->bucket, lost.key->category},
-              lost.why, source_);
+              lost.why, *options_.usage);
     }
   }
   if (told < step.told.size()) {
-    out.gap(kRgwSent, kRgwSuccessful,
-            std::to_string(step.told.size() - told) +
+    out.gap(std::to_string(step.told.size() - told) +
                 " hours of usage are more than fit into this poll, and follow at the next ones; "
                 "meter usage in an instance of its own (option parts)",
-            source_);
+            *options_.usage);
   }
   if (!book_.owes()) state.usage_told = now_;
 }
@@ -215,7 +216,7 @@ bool RgwPart::tell(const ToldHour& hour, Outlet& out) const {
                    .time = hour.over ? (hour.hour + kHour) * kNanos : 0,
                    .identity = {key.user, key.bucket, key.category},
                    .info = {*hour.owner, tenant},
-                   .source = source_})) {
+                   .source = *options_.usage})) {
       return false;
     }
   }
@@ -246,13 +247,14 @@ void RgwPart::take_buckets(const HttpAnswer& stats, const HttpAnswer& names, Out
         if (before == known_.end() || known.contains(name)) continue;
         known.insert(*before);
         for (const Metric metric : {kBucketBytes, kBucketUtilized, kBucketObjects}) {
-          out.gap(metric, {before->second}, "bucket " + name + " has no statistics", source_);
+          out.gap(metric, {before->second}, "bucket " + name + " has no statistics",
+                  *options_.buckets);
         }
       }
       known_ = std::move(known);
     }
   }
-  if (!why.empty()) out.gap(kBucketBytes, kBucketObjects, why, source_);
+  if (!why.empty()) out.gap(why, *options_.buckets);
 }
 
 void RgwPart::tell(const Bucket& bucket, Outlet& out) const {
@@ -263,18 +265,19 @@ void RgwPart::tell(const Bucket& bucket, Outlet& out) const {
   for (const auto& [metric, size] : sizes) {
     if (!bucket.sizes) {
       out.gap(metric, {bucket.marker}, "bucket " + listed_name(bucket) + " does not tell its size",
-              source_);
+              *options_.buckets);
       continue;
     }
     if (out.emit({.metric = metric,
                   .value = (*bucket.sizes).*size,
                   .identity = {bucket.marker},
                   .info = {bucket.name, bucket.tenant, bucket.owner, bucket.placement},
-                  .source = source_})) {
+                  .source = *options_.buckets})) {
       continue;
     }
     out.gap(metric, {bucket.marker},
-            "more buckets than fit into a poll; meter them in an instance of their own", source_);
+            "more buckets than fit into a poll; meter them in an instance of their own",
+            *options_.buckets);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ namespace ceph {
 struct RgwOptions {
   std::vector<std::string> endpoints;
   std::string zone;
-  bool usage = true, buckets = true;
+  std::optional<std::uint32_t> usage, buckets;       ///< their sources, when they are wanted
   std::int64_t settle = 0, lookback = 0, flush = 0;  ///< seconds
 };
 
@@ -42,7 +43,7 @@ struct GatewayName {
 
 class RgwPart {
  public:
-  RgwPart(RgwOptions options, Secret secret, std::uint32_t source);
+  RgwPart(RgwOptions options, Secret secret);
 
   /// Appends this poll's requests. `now` in seconds.
   void ask(std::vector<HttpRequest>& requests, std::int64_t now, SavedState& state);
@@ -58,7 +59,7 @@ class RgwPart {
   /// What speaks against this poll's usage; "" when nothing does.
   std::string watch(const HttpAnswer* answers);
   std::string watch_one(Gateway& gateway, const std::string& endpoint, const HttpAnswer& answer);
-  [[nodiscard]] std::string log_is_off(const std::vector<UsageEntry>& entries) const;
+  std::string log_is_off(const std::vector<UsageEntry>& entries);
   void take_usage(const HttpAnswer& answer, std::string why, Outlet& out, SavedState& state);
   void tell(const UsageBook::Step& step, Outlet& out, SavedState& state);
   bool tell(const ToldHour& hour, Outlet& out) const;
@@ -68,15 +69,16 @@ class RgwPart {
 
   RgwOptions options_;
   Secret secret_;
-  std::uint32_t source_;
   UsageBook book_;
   std::vector<std::string> order_;  ///< the endpoint that answered last stands first
   std::map<std::string, Gateway> gateways_;
   std::string user_;                          ///< whose keys these are
   std::string foreign_zone_;                  ///< of the last poll; "" = the one configured
   std::map<std::string, std::string> known_;  ///< listed name → marker of the last good list
-  std::int64_t noted_ = 0;  ///< when the log was first to hold an operation of ours; 0 = not yet
-  std::int64_t from_ = 0, now_ = 0;
+  /// When operations of ours in the log last grew, or were first to; 0 = none was asked for yet.
+  std::int64_t noted_ = 0;
+  std::map<std::int64_t, std::uint64_t> own_;  ///< hour → operations of ours in the log
+  std::int64_t from_ = 0, now_ = 0, previous_ = 0;
   std::size_t asked_ = 0;
 };
 

@@ -1,0 +1,156 @@
+"""What the tests of the Ceph plugin share: agents that meter a cluster, and what is billed of it."""
+import json
+import os
+import pathlib
+import pwd
+import tempfile
+import time
+
+from ceph_cluster import METER
+from harness import BUILD, Daemon, PATIENCE, toml, wait_for
+
+NOBODY = pwd.getpwnam("nobody").pw_uid
+HOUR = 3600
+
+
+def key_file(keys=METER):
+    """A file that only the plugin's user can read."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-key-"))
+    folder.chmod(0o755)
+    path = folder / "keys"
+    path.write_text(f'access_key = "{keys[0]}"\nsecret_key = "{keys[1]}"\n')
+    path.chmod(0o600)
+    os.chown(path, NOBODY, NOBODY)
+    return path
+
+
+def options(cluster, **more):
+    chosen = {"fsid": cluster.fsid, "rgw.endpoints": [cluster.rgw],
+              "rgw.credentials": str(key_file()), "rgw.flush": 5, "mgr.scrape_interval": 1,
+              "mgr.endpoints": [cluster.mgr(name) for name in cluster.mgrs]}
+    chosen.update(more)
+    return {f'"{key}"': value for key, value in chosen.items() if value is not None}
+
+
+def flattened(chosen):
+    """As TOML wants them: a table for each prefix."""
+    tables = {}
+    for key, value in chosen.items():
+        prefix, _, last = key.strip('"').rpartition(".")
+        tables.setdefault(prefix, {})[last] = value
+    return {**tables.pop("", {}), **tables}
+
+
+def plugin_file(directory, cluster, interval="1s", deadline=None, **more):
+    lines = ['plugin = "ceph"', f"interval = {toml(interval)}",
+             f"deadline = {toml(deadline or interval)}", "[limits]", 'memory = "256MiB"', "[grants]",
+             "network = true", 'user = "nobody"', 'paths = ["@rgw.credentials", "@ca_file"]',
+             "[options]"]
+    for key, value in flattened(options(cluster, **more)).items():
+        if isinstance(value, dict):
+            inner = ", ".join(f"{name} = {toml(each)}" for name, each in value.items())
+            lines.append(f"{key} = {{ {inner} }}")
+        else:
+            lines.append(f"{key} = {toml(value)}")
+    (pathlib.Path(directory) / "plugins.d/ceph.toml").write_text("\n".join(lines) + "\n")
+
+
+CATALOGUE = """
+currency = "EUR"
+[billing]
+period = "1h"
+[[meter]]
+id = "received"
+measure = "volume"
+in = "ceph_rgw_received_bytes_total"
+direction = "in"
+unit = "B"
+[[meter]]
+id = "sent"
+measure = "volume"
+out = "ceph_rgw_sent_bytes_total"
+direction = "out"
+unit = "B"
+[[meter]]
+id = "stored"
+measure = "peak"
+metric = "ceph_bucket_bytes"
+unit = "B"
+[[meter]]
+id = "written"
+measure = "volume"
+in = "ceph_rbd_written_bytes_total"
+direction = "in"
+unit = "B"
+[[plan]]
+id = "basic"
+"""
+
+
+def catalogue(site, customers):
+    """Customers by id with the labels of what is theirs."""
+    text = CATALOGUE
+    for meter in ("received", "sent", "stored", "written"):
+        text += f'[[plan.item]]\nmeter = "{meter}"\nallowance = "0"\nprice = "0.01"\n'
+    for customer, matches in customers.items():
+        text += f'[[customer]]\nid = "{customer}"\nname = "{customer}"\nplan = "basic"\n'
+        for match in matches:
+            rules = ", ".join(f"{key} = {toml(value)}" for key, value in match.items())
+            text += f'[[resource]]\ncustomer = "{customer}"\nmatch = {{ {rules} }}\n'
+    (site.directory / "catalogue.toml").write_text(text)
+
+
+def metered(site, cluster, customers, **more):
+    """Agent and rater on the cluster, once the plugin has polled."""
+    site.configure_agent()
+    site.configure_rater(automatic=False)
+    catalogue(site, customers)
+    plugin_file(site.directory, cluster, **more)
+    site.start()
+    site.follower = Follower(site)
+    site.others.append(site.follower)
+    site.wait_running("ceph")
+    return site
+
+
+def usage(site, customer, meter):
+    """The record that a close would make of the running hour; None before there is one."""
+    answer = site.rater_command("usage", "--json")
+    if answer.returncode != 0:
+        return None
+    return next((record for record in json.loads(answer.stdout)["usage"]
+                 if (record["key"]["customer"], record["key"]["meter"]) == (customer, meter)), None)
+
+
+def readings(site, metric=None):
+    """The agent's latest readings."""
+    answer = site.tallyman("readings", "--json", "--plugin", "ceph")
+    found = [json.loads(line) for line in answer.stdout.splitlines()]
+    return [r for r in found if metric in (None, r.get("metric"))]
+
+
+def gaps(site):
+    """What polls said, since metered(), of parts that gave nothing: reasons by source, in order."""
+    lines = site.follower.tail_of_all().splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+    return [(r.get("source", ""), r["gap"]) for r in found if "gap" in r]
+
+
+class Follower(Daemon):
+    """`readings -f` of a site's agent, into a file."""
+
+    def __init__(self, site):
+        super().__init__([BUILD / "bin/tallyman", "--socket", site.agent_socket, "readings", "-f",
+                          "--json", "--plugin", "ceph"], site.directory / "readings.jsonl")
+
+    def tail_of_all(self):
+        return pathlib.Path(self.log).read_text()
+
+
+def room_in_the_hour(seconds):
+    """Waits for another hour when this one ends too soon for a test."""
+    wait_for("a fresh hour", lambda: HOUR - time.time() % HOUR > seconds, patience=seconds + 10)
+
+
+__all__ = ["BUILD", "Daemon", "PATIENCE", "catalogue", "gaps", "key_file", "metered", "plugin_file",
+           "readings", "room_in_the_hour", "usage", "wait_for"]
