@@ -64,6 +64,12 @@ void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
                          : answer.endpoint + " answered " + std::to_string(answer.status));
     return;
   }
+  // A mgr that hangs is not asked first again and again.
+  const auto first =
+      std::find(options_.endpoints.begin(), options_.endpoints.end(), answer.endpoint);
+  if (first != options_.endpoints.end()) {
+    std::rotate(options_.endpoints.begin(), first, first + 1);
+  }
   const auto parsed = parse_mgr_metrics(answer.body);
   if (const auto* fault = std::get_if<Fault>(&parsed)) {
     all_unknown(out, answer.endpoint + ": " + fault->what);

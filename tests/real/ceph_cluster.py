@@ -48,8 +48,9 @@ class Cluster:
         self.mgrs = {name: free_port() for name in mgrs}
         self.environment = {**os.environ, "CEPH_CONF": str(self.conf), "PATH": PATH}
         self.running = {}
-        for part in ("mon", "mgr", "osd.0", "rgw", "run", "log", "crash", "modules"):
+        for part in ("mon", "mgr", "osd.0", "rgw", "run", "log", "crash", "modules", "keys"):
             (self.folder / part).mkdir()
+        self.folder.chmod(0o711)  # a plugin's user finds its keys
 
     # ---- life ----
 
@@ -106,8 +107,9 @@ mon data avail warn = 2
 mgr initial modules = prometheus
 paxos propose interval = 0.05
 paxos min wait = 0.01
-mon mgr beacon grace = 3
-mgr beacon period = 1
+mon tick interval = 1
+mgr tick period = 1
+mon mgr beacon grace = 8
 [mon]
 mon data = {f}/mon
 mon cluster log file = {f}/log/cluster.log
@@ -116,7 +118,6 @@ mon initial members = a
 mgr data = {f}/mgr
 mgr module path = {f}/modules
 mgr stats period = 1
-mgr tick period = 1
 [osd]
 bluestore fsck on mkfs = false
 bdev ioring = false
@@ -192,8 +193,9 @@ rgw override bucket index max shards = 1
 
     def launch(self, name, *command):
         with open(self.folder / "log" / f"{name}.out", "ab") as out:
+            # Also when this process is killed, they end.
             self.running[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment,
+                ("setpriv", "--pdeathsig", "KILL", *command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment,
                 cwd=self.folder, start_new_session=True)
 
     def tell(self, name, number):

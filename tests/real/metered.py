@@ -3,8 +3,8 @@ import json
 import os
 import pathlib
 import pwd
-import tempfile
 import time
+import uuid
 
 from ceph_cluster import METER
 from harness import BUILD, Daemon, PATIENCE, toml, wait_for
@@ -13,11 +13,9 @@ NOBODY = pwd.getpwnam("nobody").pw_uid
 HOUR = 3600
 
 
-def key_file(keys=METER):
+def key_file(cluster, keys=METER):
     """A file that only the plugin's user can read."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="tm-key-"))
-    folder.chmod(0o755)
-    path = folder / "keys"
+    path = cluster.folder / "keys" / uuid.uuid4().hex
     path.write_text(f'access_key = "{keys[0]}"\nsecret_key = "{keys[1]}"\n')
     path.chmod(0o600)
     os.chown(path, NOBODY, NOBODY)
@@ -26,7 +24,7 @@ def key_file(keys=METER):
 
 def options(cluster, **more):
     chosen = {"fsid": cluster.fsid, "rgw.endpoints": [cluster.rgw],
-              "rgw.credentials": str(key_file()), "rgw.flush": 5, "mgr.scrape_interval": 1,
+              "rgw.credentials": str(key_file(cluster)), "rgw.flush": 5, "mgr.scrape_interval": 1,
               "mgr.endpoints": [cluster.mgr(name) for name in cluster.mgrs]}
     chosen.update(more)
     return {f'"{key}"': value for key, value in chosen.items() if value is not None}
@@ -100,10 +98,10 @@ def catalogue(site, customers):
     (site.directory / "catalogue.toml").write_text(text)
 
 
-def metered(site, cluster, customers, **more):
+def metered(site, cluster, customers, automatic=False, **more):
     """Agent and rater on the cluster, once the plugin has polled."""
     site.configure_agent()
-    site.configure_rater(automatic=False)
+    site.configure_rater(automatic=automatic)
     catalogue(site, customers)
     plugin_file(site.directory, cluster, **more)
     site.start()

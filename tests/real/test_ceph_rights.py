@@ -12,7 +12,7 @@ def test_least_privilege(cluster, site):
     """Given a user with usage=read alone, then usage is metered and buckets are a gap that names the
     capability; given it, buckets are metered, and the user can change nothing."""
     keys = cluster.user("lesser", "LKEY", "lsecret", "--caps=usage=read")
-    metered(site, cluster, {}, **{"rgw.credentials": str(key_file(keys))})
+    metered(site, cluster, {}, **{"rgw.credentials": str(key_file(cluster, keys))})
     wait_for("the missing capability", lambda: any(
         "lacks the capability buckets=read" in why for why in reasons(site, "/buckets")))
     assert not reasons(site, "/usage")
@@ -28,7 +28,7 @@ def test_least_privilege(cluster, site):
 
 def test_wrong_keys(cluster, site):
     """Given a wrong secret, then the gap says so, and the keys stand nowhere in what the agent shows."""
-    metered(site, cluster, {}, **{"rgw.credentials": str(key_file(("METERKEY", "verysecret")))})
+    metered(site, cluster, {}, **{"rgw.credentials": str(key_file(cluster, ("METERKEY", "verysecret")))})
     wait_for("the reason", lambda: any("the secret key is not the user's" in why
                                        for why in reasons(site, "/usage")))
     shown = site.tallyman("status", "--json").stdout + site.agent.tail() + str(gaps(site))
@@ -41,7 +41,7 @@ def test_wrong_keys(cluster, site):
 
 def test_a_file_that_others_can_read(cluster, site):
     """Given a file of keys with mode 644, then the plugin is not run, and says what to do."""
-    path = key_file()
+    path = key_file(cluster)
     path.chmod(0o644)
     site.configure_agent()
     plugin_file(site.directory, cluster, **{"rgw.credentials": str(path)})

@@ -4,12 +4,13 @@ add_executable(unit_plugins
   unit/plugins/tracker_state_test.cpp unit/plugins/tracker_history_test.cpp
   unit/plugins/ceph/rgw_answers_test.cpp unit/plugins/ceph/usage_book_test.cpp
   unit/plugins/ceph/mgr_metrics_test.cpp unit/plugins/ceph/mgr_book_test.cpp
-  unit/plugins/ceph/secret_test.cpp
+  unit/plugins/ceph/secret_test.cpp unit/plugins/ceph/rgw_part_test.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/link_dump.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/tracker.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/tracker_state.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/json_walk.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/rgw_answers.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/ceph/rgw_part.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/secret.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/usage_book.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/mgr_metrics.cpp
