@@ -103,7 +103,9 @@ class Ceph {
       return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
     };
     if (!gateways.empty() && (wanted("usage") || wanted("buckets"))) {
-      auto secret = read_secret(host.option("rgw.credentials"));
+      const std::string path = host.option("rgw.credentials");
+      if (path.empty()) throw BadConfig("rgw.endpoints need rgw.credentials, a file with the keys");
+      auto secret = read_secret(path);
       if (const auto* fault = std::get_if<Fault>(&secret)) {
         throw BadConfig("rgw.credentials: " + fault->what);
       }
@@ -206,7 +208,7 @@ class Ceph {
     const std::string text = host.option(key);
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    constexpr std::int64_t kMost = 7 * 86'400;
+    constexpr std::int64_t kMost = 604'800;  // a week
     if (error != std::errc() || end != text.data() + text.size() || value < least ||
         value > kMost) {
       throw BadConfig(std::string(key) + " = \"" + text + "\": expected whole seconds from " +

@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint32_t kFallsBelieved = 3;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kLongSilence = 600 * kSecond;
-constexpr std::int64_t kKeepGonePools = 7 * 86'400 * kSecond;
+constexpr std::int64_t kKeepGonePools = 604'800 * kSecond;
 constexpr std::size_t kMostImages = 65'536;
 
 bool exact(const std::optional<Amount>& amount) { return amount && amount->exact; }

@@ -8,7 +8,7 @@ namespace ceph {
 namespace {
 
 constexpr std::int64_t kNanos = 1'000'000'000;
-constexpr std::int64_t kMostOutage = 40 * 24 * kHour;
+constexpr std::int64_t kMostOutage = 960 * kHour;
 constexpr std::size_t kMostProcesses = 64;
 
 /// "2026-11-23%2007%3A00%3A00": as the signature has it, too.

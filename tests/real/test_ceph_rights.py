@@ -1,6 +1,8 @@
 """What the Ceph plugin may and may not do, and what it says of it: a real cluster, a real agent."""
+import shutil
 import subprocess
 
+from harness import BUILD, ROOT
 from metered import gaps, key_file, metered, plugin_file, readings, usage, wait_for
 
 
@@ -82,3 +84,16 @@ def test_the_log_is_off(cluster, site):
     finally:
         cluster.run("ceph", "daemon", next((cluster.folder / "run").glob("client.rgw.a.*.asok")),
                     "config", "set", "rgw_enable_usage_log", "true")
+
+
+def test_shipped_configuration(site):
+    """Given the commented configuration that is shipped, enabled, then nothing in it is wrong."""
+    site.configure_agent()
+    shipped = site.directory / "plugins.d/ceph.toml"
+    shutil.copy(ROOT / "conf/plugins.d/ceph.toml", shipped)
+    shipped.chmod(0o644)
+    for enabled in ("false", "true"):
+        shipped.write_text(shipped.read_text().replace("enabled = false", f"enabled = {enabled}"))
+        checked = subprocess.run([BUILD / "bin/tallyman", "config", "check",
+                                  site.directory / "agent.toml"], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stderr
