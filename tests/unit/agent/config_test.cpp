@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -61,10 +62,11 @@ TEST_F(Config, shipped_configuration_is_valid) {
   EXPECT_EQ(config.spool.seal_after, kMinute);
   EXPECT_EQ(config.spool.seal_bytes, 64U << 10U);
   EXPECT_EQ(config.spool.segment_bytes, 4U << 20U);
-  ASSERT_FALSE(config.instances.empty());
-  EXPECT_EQ(config.instances[0].limits, Limits{});
   EXPECT_EQ(config.plugin_uids, UidRange{});
-  EXPECT_TRUE(config.instances[0].grants.network);
+  auto netif = std::ranges::find(config.instances, "netif", &InstanceConfig::name);
+  ASSERT_NE(netif, config.instances.end());
+  EXPECT_EQ(netif->limits, Limits{});
+  EXPECT_TRUE(netif->grants.network);
 }
 
 // Given instances, then each file is one, named after it, with its options flattened.
