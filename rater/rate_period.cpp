@@ -1,21 +1,33 @@
 #include "rater/rate_period.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
 #include <utility>
 
 namespace tallyman::rater {
 
 namespace {
 
-/// A period's usage with the anomalies that were accepted.
+/// A period's usage with the anomalies that were accepted. `unseen` are views of which nothing but
+/// those is known in it.
 class RatedUsage : public UsageSource {
  public:
-  RatedUsage(std::unique_ptr<UsageSource> known, Decisions decided, Ns slot, const Span& span)
-      : known_(std::move(known)), decided_(std::move(decided)), slot_(slot), span_(span) {}
-  [[nodiscard]] const std::vector<ViewFacts>& views() const override { return known_->views(); }
+  RatedUsage(std::unique_ptr<UsageSource> known, std::vector<ViewFacts> unseen, Decisions decided,
+             Ns slot, const Span& span)
+      : known_(std::move(known)),
+        views_(known_->views()),
+        decided_(std::move(decided)),
+        slot_(slot),
+        span_(span) {
+    std::move(unseen.begin(), unseen.end(), std::back_inserter(views_));
+  }
+  [[nodiscard]] const std::vector<ViewFacts>& views() const override { return views_; }
   [[nodiscard]] Result<SlotArray> slots(std::size_t view) override {
-    Result<SlotArray> slots = known_->slots(view);
-    const ViewFacts& facts = views()[view];
+    Result<SlotArray> slots =
+        view < known_->views().size() ? known_->slots(view) : Result<SlotArray>(SlotArray(slot_));
+    const ViewFacts& facts = views_[view];
     const bool accepted =
         std::any_of(decided_.accepted.begin(), decided_.accepted.end(),
                     [&](const AnomalyContent& each) { return each.view == facts.view; });
@@ -29,10 +41,39 @@ class RatedUsage : public UsageSource {
 
  private:
   std::unique_ptr<UsageSource> known_;
+  std::vector<ViewFacts> views_;
   Decisions decided_;
   Ns slot_;
   Span span_;
 };
+
+/// Views whose accepted anomalies reach into a span before anything else is known of them: a start
+/// may lie a period before the first reading.
+Result<std::vector<ViewFacts>> unseen_views(UsageStore& usage,
+                                            const std::vector<std::string>& metrics,
+                                            const Decisions& decisions, const Span& span,
+                                            const std::vector<ViewFacts>& seen) {
+  std::map<std::string, std::set<ViewKey>> wanted;  // by agent
+  for (const AnomalyContent& each : decisions.accepted) {
+    const bool there = std::any_of(seen.begin(), seen.end(),
+                                   [&](const ViewFacts& facts) { return facts.view == each.view; });
+    const bool metered =
+        std::find(metrics.begin(), metrics.end(), each.view.series.metric) != metrics.end();
+    if (there || !metered || each.from >= span.to || each.to <= span.from) continue;
+    wanted[each.view.agent].insert(each.view);
+  }
+  std::vector<ViewFacts> out;
+  for (const auto& [agent, views] : wanted) {
+    const auto later = usage.source(metrics, span.from, kForever, agent);
+    if (!later) return later.error();
+    for (const ViewFacts& facts : (*later)->views()) {
+      if (!views.contains(facts.view)) continue;
+      out.push_back(facts);
+      out.back().absent.clear();  // else it would have been seen in the span itself
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -46,8 +87,11 @@ Result<std::unique_ptr<UsageSource>> rated_usage(UsageStore& usage, const Catalo
   Result<std::unique_ptr<UsageSource>> known =
       usage.source(catalogue.metrics(), part.from, part.to);
   if (!known || decisions.accepted.empty()) return known;
-  return std::unique_ptr<UsageSource>(
-      std::make_unique<RatedUsage>(std::move(*known), decisions, usage.slot(), part));
+  Result<std::vector<ViewFacts>> unseen =
+      unseen_views(usage, catalogue.metrics(), decisions, part, (*known)->views());
+  if (!unseen) return unseen.error();
+  return std::unique_ptr<UsageSource>(std::make_unique<RatedUsage>(
+      std::move(*known), std::move(*unseen), decisions, usage.slot(), part));
 }
 
 Result<Rating> rate_period(UsageStore& usage, const Catalogue& catalogue, const Period& period,

@@ -32,6 +32,12 @@ SlotUsage& row_of(std::vector<SlotUsage>& slots, std::int64_t slot) {
   return *slots.insert(at, SlotUsage{slot});
 }
 
+/// The highest value of a slot with one more: on top of what else was held, or beside it.
+std::uint64_t peak_of(std::uint64_t peak, u128 value, bool on_top) {
+  const u128 both = on_top ? peak + value : std::max<u128>(peak, value);
+  return static_cast<std::uint64_t>(std::min<u128>(both, UINT64_MAX));
+}
+
 }  // namespace
 
 Hash AnomalyContent::id() const {
@@ -95,6 +101,8 @@ void apply_accepted(const Decisions& decisions, Ns slot, Ns from, Ns to, ViewUsa
     if (anomaly.view != view.view || anomaly.to <= anomaly.from) continue;
     const Ns first = std::max(anomaly.from, from), end = std::min(anomaly.to, to);
     const Ns length = anomaly.to - anomaly.from;
+    const bool gauge = view.view.series.kind == wire::Kind::gauge;
+    const u128 mean = anomaly.value / static_cast<u128>(length);
     for (Ns at = first; at < end;) {
       const std::int64_t number = at / slot - (at % slot < 0 ? 1 : 0);
       const Ns next = std::min(end, (number + 1) * slot);
@@ -102,6 +110,7 @@ void apply_accepted(const Decisions& decisions, Ns slot, Ns from, Ns to, ViewUsa
       row.amount += share_of(anomaly.value, at - anomaly.from, next - anomaly.from, length);
       const Ns known = std::min(next - at, slot - std::min(row.covered, slot));
       row.covered += known;
+      if (gauge) row.peak = peak_of(row.peak, mean, known < next - at);
       row.estimated = std::min(row.estimated + (next - at), row.covered);
       at = next;
     }

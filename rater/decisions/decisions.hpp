@@ -3,15 +3,17 @@
 // up to one of its entries. Pure.
 //
 // Of an anomaly that is accepted the value counts, spread evenly over its interval, all of it
-// estimated. One that is rejected counts never, and its interval is known to be unknown; of one
-// that nobody decided on, the same is true until somebody does.
+// estimated; of each slot it covers what is not covered yet, as far as its part of the interval
+// goes. A gauge stood at the mean of it, on top of what it holds besides where the slot is covered.
+// One that is rejected counts never, and its interval is known to be unknown; of one that nobody
+// decided on, the same is true until somebody does.
 //
 // A waiver leaves time out of what a customer is measured by, over the part of it in which the
 // series is the customer's: volumes and byte-seconds lose what falls into it (shown as `waived`), a
 // p95 the slots that it leaves less than half of (N shrinks), and none of it is missing from
-// coverage. Slots that it cuts are split in proportion, as those between two owners are, and are so
-// no measured ones to a p95. Allowance, commit and the charge's share of the period stay whole: a
-// waiver is no shorter contract.
+// coverage; a series that it leaves out whole is none of the record's. Slots that it cuts are split
+// in proportion, as those between two owners are, and are so no measured ones to a p95. Allowance,
+// commit and the charge's share of the period stay whole: a waiver is no shorter contract.
 //
 // A correction puts a person's figure in place of a record's computed quantity; bounds, coverage
 // and evidence stay what was measured.

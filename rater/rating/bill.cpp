@@ -236,6 +236,14 @@ void correct(const Line& line, const Correction* correction, std::vector<Part>& 
   quantity.billed = *figure;
 }
 
+/// Without series that waivers leave out whole: they are none to be measured, nor unknown.
+MeterInput held_of(MeterInput input) {
+  const auto out = [](const OwnedSeries* series) { return series->held.empty(); };
+  std::erase_if(input.in, out);
+  std::erase_if(input.out, out);
+  return input;
+}
+
 /// The figures of every part, and of the whole time of all of them.
 std::vector<Part> measure_parts(const Line& line, const std::vector<BilledPart>& of,
                                 const MeterInput& input, Measured& whole) {
@@ -254,7 +262,7 @@ std::vector<Part> measure_parts(const Line& line, const std::vector<BilledPart>&
       std::adjacent_find(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
         return a.to != b.from;
       }) == spans.end();
-  whole = measured(throughout ? input : CutInput(input, spans).view());
+  whole = measured(throughout ? held_of(input) : CutInput(input, spans).view());
   const bool apart = of.size() > 1 && !(meter.level() && meter.plan_change == PlanChange::whole);
   std::vector<Part> parts;
   for (const BilledPart& part : of) {

@@ -85,6 +85,48 @@ TEST_F(UsageDecisions, Anomalies) {
   EXPECT_EQ(verify_ledger(folder_.file("ledger"))->damages, 0U);
 }
 
+/// Given a counter whose known start lies a period before its first reading, and more than its line
+/// can carry since, then accepted that counts in both periods: the earlier one knows it by nothing
+/// else.
+TEST_F(UsageDecisions, AnAcceptedAnomalyReachesBackBeforeTheFirstReading) {
+  StreamMaker other("stor-01", 2);
+  const Ns from = kNoon + 30 * kSecond, to = kNoon + 70 * kSecond;
+  wire::Batch batch{other.head(), {}, {to + 10 * kSecond, 1}};
+  batch.head.opened = to;
+  for (wire::Definition definition : definitions()) {
+    if (auto* metric = std::get_if<wire::MetricDef>(&definition.body)) metric->info = {"speed"};
+    if (auto* series = std::get_if<wire::SeriesDef>(&definition.body)) series->identity = {"4"};
+    if (auto* epoch = std::get_if<wire::EpochDef>(&definition.body)) epoch->start = from;
+    batch.entries.emplace_back(definition);
+  }
+  batch.entries.emplace_back(wire::Definition{6, wire::InfoDef{4, from, {"1"}}});
+  batch.entries.emplace_back(poll(to, 1'000'000'000));
+  const auto made = other.follow(batch);
+  clock_.advance(kMinute);
+  const auto taken = intake_->commit_batch(other.agent(), other.life(), made.bytes);
+  ASSERT_TRUE(taken && taken->outcome == Accepted::Outcome::applied);
+  EXPECT_EQ(billed(), "1800");
+  const json all = answer(decide("anomaly ls", {})).at("anomalies");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].at("value_at_risk"), "1000000000");
+  answer(decide("anomaly accept", {{"id", all[0].at("id")}}));
+  const json line = closed().at("lines")[0];
+  EXPECT_EQ(line.at("exact").at("billed"), "750001800");
+  EXPECT_EQ(line.at("series"), 2);
+}
+
+/// Given all of a period waived, then nothing of it is measured, and nothing of it is unknown.
+TEST_F(UsageDecisions, AWaiverOfAll) {
+  answer(decide("waive", {{"resource", "source=host:*"},
+                          {"from", "2026-11-22T12:00:00Z"},
+                          {"to", "2026-11-22T12:01:00Z"}}));
+  const json line = closed().at("lines")[0];
+  EXPECT_EQ(line.at("exact").at("billed"), "0");
+  EXPECT_EQ(line.at("series"), 0);
+  EXPECT_EQ(line.at("waived").at("amount"), "1800");
+  EXPECT_EQ(line.at("waived").at("share"), "1.000000");
+}
+
 /// Given time waived, then the record shows what is left out; withdrawn, all is as before.
 TEST_F(UsageDecisions, Waivers) {
   const json before = closed().at("lines")[0];
