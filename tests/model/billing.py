@@ -76,8 +76,13 @@ class Segment:
         self.measured = [None if f is None else f / per_unit for f in figures]
         self.quantity = [None if m is None else ruled(meter, m, self.scale) for m in self.measured]
         self.allowance = Fraction(item.get("allowance", "0")) * self.scale
-        self.overuse = max(Fraction(0), self.quantity[0] - self.allowance)
-        self.lines = charge(item, self.overuse, self.scale) if priced(item) else []
+        self.bill(self.quantity[0])
+
+    def bill(self, quantity):
+        """Prices that quantity; what was computed stays the bounds'."""
+        self.quantity[0] = quantity
+        self.overuse = max(Fraction(0), quantity - self.allowance)
+        self.lines = charge(self.item, self.overuse, self.scale) if priced(self.item) else []
         self.amounts = [None if q is None else self.cost(q) for q in self.quantity]
 
     def cost(self, quantity):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import spans
 from catalogue import EVER, FOR_EVER
+from decisions import spread
 
 DAY = 86400 * 10**9
 
@@ -42,6 +43,8 @@ class Holding:
     held: list = field(default_factory=list)
     parts: list = field(default_factory=list)
     mbit: int = 0   # what its line carries at most; 0: not known
+    waived: int = 0      # what was left out of it
+    waived_ns: int = 0   # in this time
 
     def within(self, times):
         """What of it lies in these times. A part that they cut is divided in proportion."""
@@ -85,6 +88,9 @@ class Seen:
             if each.series == view.series and each.counts is not view:
                 self.slots = {n: told for n, told in self.slots.items()
                               if not each.first <= n < each.end}
+        spread(view.accepted, self.slots, slot, begin // slot * slot, -(-end // slot) * slot,
+               view.gauge)
+        self.known |= bool(self.slots)
 
     def of(self, slot, length):
         """(amount, covered, guessed, peak, absent) of a slot."""
@@ -148,7 +154,8 @@ def series_text(series):
 
 
 class Attribution:
-    def __init__(self, catalogue, period, slot, agents, series):
+    def __init__(self, catalogue, period, slot, agents, series, decisions):
+        self.decisions = decisions
         self.holdings = {id: [] for id in catalogue.customers}
         self.unattributed, self.conflicts = {}, {}
         all_bounds = [catalogue.bounds(period, c) for c in (None, *catalogue.customers.values())]
@@ -176,7 +183,13 @@ class Attribution:
                         " billed to none of them")
                 self.conflicts[text] = (series["metric"], customers)
         rest = 0
-        holdings = {}
+        holdings, waived = {}, {}
+
+        def left(view, owner):
+            if (view, owner) not in waived:
+                waived[view, owner] = self.decisions.waived(series, views[view].labels, owner)
+            return waived[view, owner]
+
         for n in range(span[0] // slot, -(-span[1] // slot)):
             told = [view.of(n, slot) for view in views]
             # What was read most, then what is best known, then the first by name.
@@ -191,9 +204,15 @@ class Attribution:
                     continue
                 mine = holdings.setdefault(owner, Holding(series, {v.agent for v in views},
                                                           mbit=line_speed(views, *span)))
-                mine.held.append((a, b))
-                if part.covered or part.amount:
-                    mine.parts.append(part)
+                left_out = spans.cut(left(best, owner), a, b)
+                for c, d in left_out:
+                    mine.waived += self.part(n, slot, c, d, told[best], views[best].absent).amount
+                    mine.waived_ns += d - c
+                for c, d in spans.without([(a, b)], left_out):
+                    part = self.part(n, slot, c, d, told[best], views[best].absent)
+                    mine.held.append((c, d))
+                    if part.covered or part.amount:
+                        mine.parts.append(part)
         for owner, holding in holdings.items():
             holding.held = spans.union(holding.held)
             self.holdings[owner].append(holding)

@@ -5,6 +5,7 @@ import subprocess
 import catalogue as cat
 import claims
 import rating
+from decisions import Decisions
 
 NOTHING_THERE = "the period is before the first one, and nothing was metered in it"
 
@@ -20,9 +21,9 @@ def rate(driver, histories):
     return out
 
 
-def wanted(history, period, agents):
+def wanted(history, period, agents, decisions):
     """The model's answer for one period, in the shape that found() brings the rater's into."""
-    found = rating.Rating(history, period, agents)
+    found = rating.Rating(history, period, agents, decisions)
     anomalies = []
     begin, end = found.catalogue.bounds(period)
     for agent in agents.values():
@@ -51,6 +52,10 @@ def record_of(data):
     for name in ("amount", "amount_low", "amount_high", "remainder", "currency", "rounding", "price"):
         if name in data:
             out[name] = data[name]
+    if "waived" in data:
+        out["waived"] = [data["waived"]["amount"], data["waived"]["share"]]
+    if "correction" in data:
+        out["correction"] = [data["correction"]["computed"], data["correction"]["decision"]]
     out["segments"] = [segment_of(s) for s in data["segments"]]
     return out
 
@@ -102,10 +107,13 @@ def problems(history, answer):
         return [answer["error"]]
     out = [f"another order: {answer['differs']}"] if answer["differs"] else []
     agents = rating.fold(history)
+    decisions = Decisions(answer["decisions"])
+    out += [f"accepted is what is no anomaly: {what}"
+            for what in decisions.accept(agents, history["series"], history["slot"])]
     for period, got in answer["periods"].items():
         if "error" in got:
             if NOTHING_THERE not in got["error"]:
                 out.append(f"{period}: {got['error']}")
             continue
-        out += differences(found(got), wanted(history, period, agents), period)
+        out += differences(found(got), wanted(history, period, agents, decisions), period)
     return out

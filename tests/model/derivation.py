@@ -54,6 +54,7 @@ class View:
     absences: list = field(default_factory=list)  # [from, to]
     first: int = None
     last: int = None
+    accepted: list = field(default_factory=list)  # anomalies that count all the same: (from, to, value)
 
     def slots(self, slot, lo, hi):
         """{number: (amount, covered, estimated, peak)} of the slots that [lo, hi) touches."""

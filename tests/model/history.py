@@ -3,6 +3,7 @@
 import random
 
 import contracts
+import decisions
 import spells
 import world
 from catalogue import SECOND
@@ -32,6 +33,7 @@ def make(seed):
     history["close_at"] = now + 60 * DAY
     history["deliveries"] = sorted((d for a in agents for d in a.sent), key=lambda d: d["received"])
     history["orders"] = orders(r, history["deliveries"])
+    history["decisions"] = decisions.make(seed, plan, things, history["catalogue"])
     return history
 
 

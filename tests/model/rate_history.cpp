@@ -1,7 +1,7 @@
 // The product's side of the comparison with the model (tests/model/model.py). Standard input: a
 // history a line, as tests/model/history.py writes them. Standard output: for each a line,
 //   {"periods": {ID: {"records": [data …], "unattributed": […], "anomalies": […]} or {"error"}},
-//    "differs": null or what another order of the same batches came to}
+//    "decisions": the audit log, "differs": null or what another order of the same batches came to}
 // What it runs is the rater's own: real batches through the intake, the usage store and a close.
 
 #include <unistd.h>
@@ -14,6 +14,7 @@
 #include <string>
 
 #include "app/log.hpp"
+#include "base/time_text.hpp"
 #include "batch_maker.hpp"
 #include "rater/billing.hpp"
 
@@ -55,8 +56,60 @@ class Rater {
   }
   void derive() { billing_->tick(); }
 
-  Json close(const std::string& period, Ns now) {
-    clock_.step_wall(now - clock_.wall());
+  /// What is not there to be decided on is left out.
+  void decide(Json wanted) {
+    const std::string command = wanted.at("command");
+    if (wanted.contains("which")) {
+      const Json all = ask({{"command", "anomaly ls"}}).at("anomalies");
+      if (all.empty()) return;
+      wanted["id"] = all.at(wanted.at("which").get<std::size_t>() % all.size()).at("id");
+    } else if (command == "correct") {
+      const std::string period = wanted.at("period");
+      const auto records = billing_->records_json(period);
+      if (!records) return;
+      const Json document = Json::parse(*records);
+      for (const Json& event : document.at("records")) {
+        const Json& key = event.at("data").at("key");
+        if (key.value("customer", "") == wanted.at("customer") &&
+            key.value("meter", "") == wanted.at("meter")) {
+          wanted["record"] = event.at("id");
+        }
+      }
+      if (!wanted.contains("record")) return;
+    } else {
+      for (const char* end : {"from", "to"}) wanted[end] = to_rfc3339(wanted.at(end).get<Ns>());
+    }
+    static_cast<void>(ask(wanted));
+  }
+  Json decisions() { return ask({{"command", "audit log"}}).at("decisions"); }
+  void set_clock(Ns now) { clock_.step_wall(now - clock_.wall()); }
+
+  Json decide_and_close(const Json& history) {
+    const auto decide_all = [&](bool corrections) {
+      bool any = false;
+      for (const Json& decision : history.value("decisions", Json::array())) {
+        if ((decision.at("command") == "correct") != corrections) continue;
+        decide(decision);
+        any = true;
+      }
+      return any;
+    };
+    do derive();
+    while (billing_->more_to_do());
+    decide_all(false);
+    Json periods = close_all(history);
+    // What is corrected is a record: it is made by a close, and again by another one.
+    return decide_all(true) ? close_all(history) : periods;
+  }
+
+  Json close_all(const Json& history) {
+    bodies_.clear();
+    Json periods = Json::object();
+    for (const std::string period : history.at("periods")) periods[period] = close(period);
+    return periods;
+  }
+
+  Json close(const std::string& period) {
     const auto closed = billing_->close(period);
     if (!closed) return {{"error", closed.error().text()}};
     const Json review = Json::parse(*closed);
@@ -78,6 +131,22 @@ class Rater {
   [[nodiscard]] const std::string& bodies() const { return bodies_; }
 
  private:
+  /// Of decisions, that they are taken already is no error.
+  Json ask(const Json& wanted) {
+    rater::DecisionRequest request;
+    request.decision = {"ann", "a try", 1000};
+    for (const auto& [name, value] : wanted.items()) {
+      if (value.is_string()) request.fields[name] = value;
+    }
+    request.command = request.field("command");
+    const auto answer = billing_->decide(request);
+    if (answer) return Json::parse(*answer);
+    if (answer.error().text().find("already") == std::string::npos) {
+      throw std::runtime_error("not decided: " + answer.error().text());
+    }
+    return {};
+  }
+
   FakeClock clock_;
   std::unique_ptr<rater::Ledger> ledger_;
   std::unique_ptr<rater::Intake> intake_;
@@ -110,12 +179,11 @@ Json run(const Json& history, const std::string& folder) {
       rater.take(deliveries.at(i), held[i]);
       held[i] = true;
     }
-    Json periods = Json::object();
-    for (const std::string period : history.at("periods")) {
-      periods[period] = rater.close(period, history.at("close_at"));
-    }
+    rater.set_clock(history.at("close_at"));
+    Json periods = rater.decide_and_close(history);
     if (!out.contains("periods")) {
       out["periods"] = std::move(periods);
+      out["decisions"] = rater.decisions();
       first = rater.bodies();
     } else if (rater.bodies() != first) {
       out["differs"] = difference(first, rater.bodies());

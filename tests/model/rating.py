@@ -4,6 +4,7 @@ from fractions import Fraction
 import billing
 import catalogue as cat
 import measures
+import spans
 import witnesses
 from claims import Attribution, series_text
 from counters import Agent
@@ -28,13 +29,25 @@ def base_unit(meter):
     return "bytes per slot" if meter["measure"] == "p95" and "metric" not in meter else "bytes"
 
 
+def waived(holdings, gauges):
+    """What waivers left out of a record, and the share of time."""
+    left = sum(h.waived_ns for h in holdings)
+    if not left:
+        return {}
+    amount = Fraction(sum(h.waived for h in holdings), cat.SECOND if gauges else 1)
+    time = left + sum(spans.length(h.held) for h in holdings)
+    return {"waived": [cat.shown(amount, 9), cat.floored(Fraction(left, time), 6)]}
+
+
 class Rating:
     """All records of a period, from what was derived of the agents."""
 
-    def __init__(self, history, period, agents):
+    def __init__(self, history, period, agents, decisions):
+        self.decisions = decisions
         self.catalogue = cat.Catalogue(history["catalogue"])
         self.slot, self.period, self.agents = history["slot"], period, agents
-        self.found = Attribution(self.catalogue, period, self.slot, agents, history["series"])
+        self.found = Attribution(self.catalogue, period, self.slot, agents, history["series"],
+                                 decisions)
         self.awaited = self.who_is_awaited(history)
 
     def who_is_awaited(self, history):
@@ -80,6 +93,21 @@ class Rating:
                 problems.add(text)
         return sides["in"], sides["out"], sorted(problems)
 
+    def correct(self, customer, meter, segments, quantity):
+        """A person's figure in place of what was computed: of a level that of every segment, else
+        divided as what was computed is, or by time where that is nothing."""
+        figure, decision = self.decisions.corrections.get(
+            (customer["id"], meter["id"], self.period), (None, None))
+        if figure is None:
+            return {}
+        computed, figure = quantity[0], Fraction(figure)
+        time = sum(s.share for s in segments)
+        for s in segments:
+            mine = figure * (s.quantity[0] / computed if computed else s.share / time)
+            s.bill(figure if cat.is_level(meter) else mine)
+        quantity[0] = figure
+        return {"correction": [cat.shown(computed, 9), decision]}
+
     def per_unit(self, customer, meter, bounds):
         scale = Fraction(cat.scale_of(meter["unit"])) / Fraction(meter.get("copies", "1"))
         if meter["measure"] == "time_weighted":
@@ -118,6 +146,9 @@ class Rating:
         else:
             parts = zip(*(s.quantity for s in segments))
             quantity = [None if None in p else sum(p) for p in parts]
+        corrected = self.correct(customer, meter, segments, quantity)
+        if corrected:
+            whole = [quantity[0] * per_unit, *whole[1:]]
         known, guessed = measures.coverage(read)
         return {
             "customer": customer["id"], "meter": meter["id"], "plan": with_it[-1][0]["id"],
@@ -131,4 +162,5 @@ class Rating:
             "allowance": cat.shown(billing.together(segments, level, lambda s: s.allowance), 9),
             "overuse": cat.shown(billing.together(segments, level, lambda s: s.overuse), 9),
             "segments": [s.text() for s in segments],
+            **corrected, **waived([*into, *out], "metric" in meter),
             **billing.money(segments, self.catalogue.currency)}
