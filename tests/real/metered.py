@@ -10,7 +10,8 @@ from ceph_cluster import METER
 from harness import BUILD, Daemon, PATIENCE, toml, wait_for
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
-HOUR = 3600
+DAY = 86_400
+ROOM = 300  # seconds that a test takes at most
 
 
 def key_file(cluster, keys=METER):
@@ -56,7 +57,7 @@ def plugin_file(directory, cluster, interval="1s", deadline=None, **more):
 CATALOGUE = """
 currency = "EUR"
 [billing]
-period = "1h"
+period = "PERIOD"
 [[meter]]
 id = "received"
 measure = "volume"
@@ -85,9 +86,9 @@ id = "basic"
 """
 
 
-def catalogue(site, customers):
+def catalogue(site, customers, period):
     """Customers by id with the labels of what is theirs."""
-    text = CATALOGUE
+    text = CATALOGUE.replace("PERIOD", period)
     for meter in ("received", "sent", "stored", "written"):
         text += f'[[plan.item]]\nmeter = "{meter}"\nallowance = "0"\nprice = "0.01"\n'
     for customer, matches in customers.items():
@@ -99,10 +100,13 @@ def catalogue(site, customers):
 
 
 def metered(site, cluster, customers, automatic=False, **more):
-    """Agent and rater on the cluster, once the plugin has polled."""
+    """Agent and rater on the cluster, once the plugin has polled. Only a period that is to close by itself
+    ends during a test."""
+    if not automatic:
+        wait_for("a fresh day", lambda: DAY - time.time() % DAY > ROOM, patience=ROOM + 10)
     site.configure_agent()
     site.configure_rater(automatic=automatic)
-    catalogue(site, customers)
+    catalogue(site, customers, "1h" if automatic else "1d")
     plugin_file(site.directory, cluster, **more)
     site.start()
     site.follower = Follower(site)
@@ -112,7 +116,7 @@ def metered(site, cluster, customers, automatic=False, **more):
 
 
 def usage(site, customer, meter):
-    """The record that a close would make of the running hour; None before there is one."""
+    """The record that a close would make of the running period; None before there is one."""
     answer = site.rater_command("usage", "--json")
     if answer.returncode != 0:
         return None
@@ -145,10 +149,5 @@ class Follower(Daemon):
         return pathlib.Path(self.log).read_text()
 
 
-def room_in_the_hour(seconds):
-    """Waits for another hour when this one ends too soon for a test."""
-    wait_for("a fresh hour", lambda: HOUR - time.time() % HOUR > seconds, patience=seconds + 10)
-
-
 __all__ = ["BUILD", "Daemon", "PATIENCE", "catalogue", "gaps", "key_file", "metered", "plugin_file",
-           "readings", "room_in_the_hour", "usage", "wait_for"]
+           "readings", "usage", "wait_for"]

@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from harness import Site
-from metered import metered, plugin_file, room_in_the_hour, usage, wait_for
+from metered import metered, plugin_file, usage, wait_for
 
 MIB = 1 << 20
 
@@ -43,7 +43,6 @@ def billed(site, meter, expected):
 def test_three_agents(cluster, three):
     """Given three agents of one cluster, of which one dies and one hangs, then each byte of usage and of an
     image is billed once."""
-    room_in_the_hour(180)
     first, second, third = three
     keys = cluster.user("proj-3", "TKEY", "tsecret")
     cluster.new_image("three")
