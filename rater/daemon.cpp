@@ -30,7 +30,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   auto billing = Billing::open(*daemon->ledger_, *daemon->intake_, billing_options, loop.clock());
   if (!billing.ok()) return billing.error();
   daemon->billing_ = std::move(*billing);
-  daemon->billing_->on_work([raw = daemon.get()] { raw->tick_soon(); });
+  daemon->billing_->on_work([raw = daemon.get()] { raw->tick_after(0); });
   ReceiverOptions options;
   options.endpoint = config.listen;
   options.slot = config.billing.slot;
@@ -47,7 +47,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   if (!control.ok()) return control.error();
   daemon->control_ = std::move(*control);
   daemon->has_catalogue_ = !config.billing.catalogue_path.empty();
-  daemon->timer_ = loop.after(0, [raw = daemon.get()] { raw->tick(); });
+  daemon->tick_after(0);
   return daemon;
 }
 
@@ -55,12 +55,12 @@ Daemon::~Daemon() { loop_.cancel(timer_); }
 
 void Daemon::tick() {
   billing_->tick();
-  timer_ = loop_.after(billing_->more_to_do() ? 0 : kSecond, [this] { tick(); });
+  tick_after(billing_->more_to_do() ? 0 : kSecond);
 }
 
-void Daemon::tick_soon() {
+void Daemon::tick_after(Ns delay) {
   loop_.cancel(timer_);
-  timer_ = loop_.after(0, [this] { tick(); });
+  timer_ = loop_.after(delay, [this] { tick(); });
 }
 
 void Daemon::reload_catalogue() {

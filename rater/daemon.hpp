@@ -34,7 +34,7 @@ class Daemon {
  private:
   explicit Daemon(app::EventLoop& loop) : loop_(loop) {}
   void tick();
-  void tick_soon();
+  void tick_after(Ns delay);  ///< in place of the tick that is to come
 
   app::EventLoop& loop_;
   std::unique_ptr<Ledger> ledger_;
