@@ -33,21 +33,23 @@ void Billing::State::start(Work& work) {
     if (std::exchange(rest, false)) note(kDerive, derive_some());
     work_some(options.close_step);
   }
-  more = true;
-  if (wake) wake();
+  if (!works.empty()) more = true;
+  if (more && wake) wake();
 }
 
 void Billing::State::work_some(Ns budget) {
   const Ns until = clock.boot() + budget;
   do {
     const Result<bool> going = works.front()->go_on();
-    more = true;
     if (going && *going) continue;
     const std::unique_ptr<Work> ended = std::move(works.front());
     works.pop_front();
     rest = true;
+    // What begins by itself and fails is tried again with the next tick, not at once.
+    more = going.ok() || !works.empty();
     return ended->end(going ? Status() : Status(going.error()));
   } while (clock.boot() < until);
+  more = true;
 }
 
 void Billing::State::finish_works() {

@@ -20,6 +20,22 @@ using ::testing::ElementsAre;
 using testing::json;
 using testing::kNoon;
 
+/// Given a period that cannot be closed, then that is tried again with each tick a second, not all
+/// the time; once it can be, it closes.
+TEST_F(BillingTest, WhatFailsIsTriedAgainInASecond) {
+  ASSERT_TRUE(ledger_->database().run("ALTER TABLE record RENAME TO gone").ok());
+  minute(0);
+  minute(1);
+  int ticks = 0;
+  do billing_->tick();
+  while (billing_->more_to_do() && ++ticks < 1000);
+  EXPECT_LT(ticks, 1000);
+  ASSERT_TRUE(ledger_->database().run("ALTER TABLE gone RENAME TO record").ok());
+  clock_.advance(kSecond);
+  settle();
+  EXPECT_GE(published().size(), 3U);
+}
+
 TEST_F(BillingTest, ClosesReleasesAndPublishesWhatWasMeasured) {
   for (int i = 0; i < 3; ++i) minute(i);
   settle();
