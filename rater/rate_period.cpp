@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "rater/derive/witness.hpp"
+
 namespace tallyman::rater {
 
 namespace {
@@ -77,6 +79,20 @@ Result<std::vector<ViewFacts>> unseen_views(UsageStore& usage,
 
 }  // namespace
 
+Result<Decisions> standing(UsageStore& usage, Decisions decisions, const Span& span) {
+  const auto may_go = [](const AnomalyContent& each) {
+    return each.why.starts_with(kWitnessesDisagree);
+  };
+  if (std::none_of(decisions.accepted.begin(), decisions.accepted.end(), may_go)) return decisions;
+  const auto kept = usage.anomalies(span.from, span.to);
+  if (!kept) return kept.error();
+  const std::vector<AnomalyContent> there = content_of(*kept);
+  std::erase_if(decisions.accepted, [&](const AnomalyContent& each) {
+    return may_go(each) && !std::binary_search(there.begin(), there.end(), each);
+  });
+  return decisions;
+}
+
 std::string record_source(const Ledger& ledger) { return "/tallyman/" + ledger.id_text(); }
 
 Result<std::unique_ptr<UsageSource>> rated_usage(UsageStore& usage, const Catalogue& catalogue,
@@ -87,11 +103,13 @@ Result<std::unique_ptr<UsageSource>> rated_usage(UsageStore& usage, const Catalo
   Result<std::unique_ptr<UsageSource>> known =
       usage.source(catalogue.metrics(), part.from, part.to);
   if (!known || decisions.accepted.empty()) return known;
+  Result<Decisions> counted = standing(usage, decisions, part);
+  if (!counted) return counted.error();
   Result<std::vector<ViewFacts>> unseen =
-      unseen_views(usage, catalogue.metrics(), decisions, part, (*known)->views());
+      unseen_views(usage, catalogue.metrics(), *counted, part, (*known)->views());
   if (!unseen) return unseen.error();
   return std::unique_ptr<UsageSource>(std::make_unique<RatedUsage>(
-      std::move(*known), std::move(*unseen), decisions, usage.slot(), part));
+      std::move(*known), std::move(*unseen), std::move(*counted), usage.slot(), part));
 }
 
 Result<Rating> rate_period(UsageStore& usage, const Catalogue& catalogue, const Period& period,

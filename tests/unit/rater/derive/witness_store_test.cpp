@@ -9,6 +9,7 @@
 
 #include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage_store.hpp"
+#include "rater/rate_period.hpp"
 #include "stream_maker.hpp"
 
 namespace tallyman::rater {
@@ -109,6 +110,36 @@ TEST(WitnessStore, KeepsTheLowestAndTellsTheRest) {
   EXPECT_EQ(usage[0].slots.size(), 12U);
   EXPECT_TRUE(usage[1].slots.empty());
   EXPECT_EQ(rater.store->slots(kMetrics, kNoon, kNoon + kHour)->at(1).slots.size(), 12U);
+}
+
+// Given disagreements that a person accepted, when one of them is no more, since usage that came
+// later has settled it, then it does not count any more; the others do, and decisions of other
+// kinds.
+TEST(WitnessStore, AnAcceptedDisagreementThatIsNoMoreDoesNotCount) {
+  Rater rater;
+  StreamMaker one("stor-01"), two("stor-02");
+  for (const Bytes& batch : batches_of(one, 200, kMinute, [](std::size_t) { return 100; })) {
+    rater.take(one, batch);
+  }
+  for (const Bytes& batch : batches_of(
+           two, 200, kMinute, [](std::size_t i) { return i >= 60 && i < 120 ? 1000 : 100; })) {
+    rater.take(two, batch);
+  }
+  rater.derive();
+  Decisions decisions;
+  for (const AnomalyContent& each : rater.anomalies()) decisions.accept(each);
+  AnomalyContent other = rater.anomalies().front();
+  other.value += 1;
+  other.why = "two values";
+  decisions.accept(other);
+  const Decisions right = decisions;
+  ASSERT_GE(right.accepted.size(), 2U);
+  AnomalyContent settled = rater.anomalies().front();
+  settled.value += 1;
+  decisions.accept(settled);
+  const auto counted = standing(*rater.store, decisions, {kNoon, kNoon + 3 * kHour});
+  ASSERT_TRUE(counted.ok());
+  EXPECT_EQ(counted->accepted, right.accepted);
 }
 
 // Given two agents that are honest, one of them reading what was so a minute ago, when both are
