@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "rater/derive/witness.hpp"
 #include "rater/rating/measure.hpp"
 
 namespace tallyman::rater {
@@ -123,7 +124,7 @@ Result<std::optional<ExplainedCorrection>> correction_of(Snapshot& snapshot,
 /// Whether an anomaly is an interval of readings that is not counted. Others tell of readings that
 /// dispute some that are: those count all the same.
 bool is_interval(const AnomalyContent& anomaly) {
-  return !anomaly.why.starts_with("two values") && !anomaly.why.starts_with("witnesses disagree");
+  return !anomaly.why.starts_with("two values") && !anomaly.why.starts_with(kWitnessesDisagree);
 }
 
 /// The raw path leaves out what is an anomaly; what was accepted it is given by the decision.
@@ -142,10 +143,26 @@ void note_anomalies(const std::vector<KeptAnomaly>& kept, const Decisions& decis
   }
 }
 
+/// A level that comes on top of what is held already.
+void raise(RawView& view, const AnomalyContent& anomaly, std::uint64_t level, const Span& span,
+           Ns slot) {
+  const Ns from = std::max(anomaly.from, span.from), to = std::min(anomaly.to, span.to);
+  for (std::int64_t number = from / slot; number * slot < to; ++number) {
+    std::uint64_t& peak = view.slots[number].peak;
+    peak = level > UINT64_MAX - peak ? UINT64_MAX : peak + level;
+  }
+}
+
 void count_accepted(const Explanation& e, const Span& span, RawWalk& walk) {
   for (const ExplainedSeries& series : e.series) {
     for (const AnomalyContent& anomaly : series.accepted) {
-      walk.views[anomaly.view].spread({anomaly.from, anomaly.to, anomaly.value}, 0, span, e.slot);
+      const bool gauge = series.key.kind == wire::Kind::gauge;
+      const u128 mean = gauge ? anomaly.value / static_cast<u128>(anomaly.to - anomaly.from) : 0;
+      const auto level = static_cast<std::uint64_t>(std::min<u128>(mean, UINT64_MAX));
+      RawView& view = walk.views[anomaly.view];
+      const bool beside = is_interval(anomaly);
+      view.spread({anomaly.from, anomaly.to, anomaly.value}, beside ? level : 0, span, e.slot);
+      if (!beside && gauge) raise(view, anomaly, level, span, e.slot);
     }
   }
 }

@@ -220,6 +220,48 @@ TEST_F(ExplainTest, LeavesOutWhatIsKeptOutAndCountsWhatIsAccepted) {
   EXPECT_EQ(after.figures->base.exact(), to_decimal(u128{4200} + 700 + 1'000'000'000'000 + 700));
 }
 
+/// Given a gauge that told more than there is room for, then the raw path leaves it out, and once a
+/// person accepts it, counts its level.
+TEST_F(ExplainTest, CountsTheLevelOfAnAcceptedGauge) {
+  std::string text = kCatalogue;
+  const std::string counter =
+      "measure = \"volume\"\nout = \"netif_transmit_bytes_total\"\ndirection = \"out\"\n";
+  text.replace(text.find(counter), counter.size(),
+               "measure = \"peak\"\nmetric = \"netif_transmit_bytes_total\"\n");
+  write_catalogue(text);
+  options_.release_automatically = options_.close_automatically = false;
+  open();
+  wire::Batch batch{maker_.head(), {}, {kNoon + kMinute, 1}};
+  for (wire::Definition definition : testing::definitions()) {
+    if (auto* metric = std::get_if<wire::MetricDef>(&definition.body)) {
+      metric->kind = wire::Kind::gauge;
+      metric->info = {"capacity"};
+    }
+    if (auto* epoch = std::get_if<wire::EpochDef>(&definition.body)) epoch->epoch = 0;
+    batch.entries.emplace_back(definition);
+  }
+  batch.entries.emplace_back(wire::Definition{6, wire::InfoDef{4, kNoon, {"1000"}}});
+  for (int n = 0; n <= 6; ++n) {
+    batch.entries.emplace_back(testing::poll(kNoon + n * 10 * kSecond, n == 3 ? 5000 : 500));
+  }
+  clock_.advance(kMinute + kSecond);
+  take(batch);
+  close_first();
+  const Explanation before = explained();
+  EXPECT_THAT(before.faults, ::testing::IsEmpty());
+  ASSERT_EQ(before.series.at(0).anomalies.size(), 1U);
+  EXPECT_EQ(before.figures->base.exact(), "500");
+  DecisionRequest request;
+  request.decision = {"ann", "it was so", 1000};
+  request.command = "anomaly accept";
+  request.fields = {{"id", to_hex(before.series[0].anomalies[0].id())}};
+  answer(billing_->decide(request));
+  close_first();
+  const Explanation after = explained();
+  EXPECT_THAT(after.faults, ::testing::IsEmpty());
+  EXPECT_EQ(after.figures->base.exact(), "5000");
+}
+
 /// Given random counters with resets, new epochs, missed polls and lives that begin at zero, then
 /// raw readings and slots come to the same, to the unit, in every slot.
 TEST_F(ExplainTest, AgreesWithRatingOnRandomCounters) {
