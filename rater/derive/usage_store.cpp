@@ -204,7 +204,8 @@ Result<std::map<std::string, std::vector<UsageStore::State::Work>>> UsageStore::
     const auto it = done.find(stream.id);
     const std::uint64_t from = it == done.end() ? 0 : it->second.sequence;
     if (last <= from) continue;
-    out[stream.agent].push_back({.stream = stream.id, .until = last, .fetched_to = from});
+    out[stream.agent].push_back(
+        {.stream = stream.id, .until = last, .imported = stream.imported, .fetched_to = from});
   }
   return out;
 }
@@ -300,7 +301,8 @@ Status UsageStore::State::apply(Agent& to, Work& work) {
     const auto batch = wire::decode_batch(stored.bytes);
     if (!batch.ok()) return batch.error();
     to.deriver.apply(stream, *batch, stored.received + kClocksDiffer);
-    learn_beats(to, mark, *batch);
+    // What an import says of intervals is a guess, made of what it happens to hold.
+    if (!work.imported) learn_beats(to, mark, *batch);
   }
   mark.sequence = stored.last;
   mark.hash = stored.hash;

@@ -43,6 +43,7 @@ struct UsageStore::State {
   struct Work {
     std::int64_t stream = 0;
     std::uint64_t until = 0;  ///< no batch beyond this sequence number
+    bool imported = false;
     std::deque<StoredBatch> fetched{};
     std::uint64_t fetched_to = 0;
     bool exhausted = false;
