@@ -199,14 +199,15 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     }
     log::info("by user {}: {}", peer.user, what);
   }
+  const Decision decision{session->peer().user, text_of(json, "why"), session->peer().uid};
   if (command == "import") {
-    begin_import(session,
-                 {text_of(json, "file"), text_of(json, "agent"),
-                  text_of(json, "kind") == "slots" ? ImportKind::slots : ImportKind::readings},
-                 !text_of(json, "progress").empty());
+    begin_import(
+        session,
+        {text_of(json, "file"), text_of(json, "agent"),
+         text_of(json, "kind") == "slots" ? ImportKind::slots : ImportKind::readings, decision},
+        !text_of(json, "progress").empty());
     return;
   }
-  const Decision decision{session->peer().user, text_of(json, "why"), session->peer().uid};
   Billing& billing = parts_.billing;
   const std::string period = text_of(json, "period");
   const auto tell = [session](const Result<std::string>& answer) {
@@ -254,7 +255,7 @@ void Control::begin_import(const std::shared_ptr<app::ControlSession>& session,
   if (import_ && !import_->over()) {
     return session->fail({"another import is running", import_->file(), "let it end first"});
   }
-  auto job = ImportJob::start(loop_, parts_.intake, request,
+  auto job = ImportJob::start(loop_, parts_.ledger, parts_.intake, request,
                               import_listener(session, request.file, progress));
   if (!job.ok()) return session->fail(job.error());
   import_ = std::move(*job);

@@ -6,7 +6,8 @@
 //   statement {"customer","period"}
 //   close | release {"period","why"} · review {"period","against","unattributed"}
 //   periods · records {"period"} · outbox
-//   import {"file","agent","kind"}  import_job.hpp: a regular file of readings of at most 1 GiB, by
+//   import {"file","agent","kind","why"}
+//                                   import_job.hpp: a regular file of readings of at most 1 GiB, by
 //                                   its absolute path; first {"mistake":TEXT} for each line that is
 //                                   wrong. With a "progress" also {"progress":{"what","done",
 //                                   "total"}}, a few times a second. A client that goes ends it
@@ -22,8 +23,8 @@
 //                                   nothing for people that these may not read themselves
 //
 // close, release, import, apply, waive, correct, and the decisions on agents and anomalies are for
-// those whom control_rights.hpp allows, are logged with the user's name and, but for import, want a
-// "why"; the rest is for everybody who may connect. A request is one line of at most 32 MiB.
+// those whom control_rights.hpp allows, are logged with the user's name and want a "why"; the rest
+// is for everybody who may connect. A request is one line of at most 32 MiB.
 
 #include <memory>
 #include <string>

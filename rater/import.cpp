@@ -5,6 +5,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/sha256.hpp"
 #include "rater/import_blocks.hpp"
 #include "rater/import_slots.hpp"
 
@@ -18,8 +19,9 @@ Error too_long(const std::string& file) {
 }
 
 /// The next line without its end; false at the end of the file. A line longer than an import takes
-/// comes cut, one byte too long. `bytes` counts all that were read.
-bool next_line(std::istream& in, std::string& line, std::uint64_t& bytes) {
+/// comes cut, one byte too long. `bytes` counts all that were read; `sha256` has all of them but
+/// those that were cut off.
+bool next_line(std::istream& in, std::string& line, std::uint64_t& bytes, Sha256& sha256) {
   line.clear();
   std::streambuf& buffer = *in.rdbuf();
   constexpr int kEnd = std::char_traits<char>::eof();
@@ -29,6 +31,8 @@ bool next_line(std::istream& in, std::string& line, std::uint64_t& bytes) {
     if (++bytes > kLongestImport || c == '\n') break;
     if (line.size() <= kLongestImportLine) line.push_back(static_cast<char>(c));
   }
+  sha256.add(line);
+  if (c == '\n') sha256.add("\n");
   return true;
 }
 
@@ -70,7 +74,8 @@ Result<LookedThrough> look_through(const std::string& file, const std::string& a
   FieldHasher hasher;
   hasher.field(slots ? "tallyman import slots 1" : "tallyman import 1");
   std::uint64_t bytes = 0;
-  for (std::string line; next_line(in, line, bytes) && !slot_lines.hopeless();) {
+  Sha256 sha256;
+  for (std::string line; next_line(in, line, bytes, sha256) && !slot_lines.hopeless();) {
     if (bytes > kLongestImport) return too_long(file);
     if (progress && done.lines % kLinesAtOnce == 0 && !progress(bytes)) {
       return Error{"the import was given up", file, "import it again"};
@@ -87,6 +92,7 @@ Result<LookedThrough> look_through(const std::string& file, const std::string& a
   if (slots) looked.readings.one_reading_an_epoch(std::max<Ns>(slot_lines.length(), 1));
   for (Error& error : looked.readings.finish()) tell(std::move(error));
   looked.digest = hasher.finish();
+  looked.sha256 = sha256.finish();
   done.repeated = looked.readings.repeated();
   return looked;
 }

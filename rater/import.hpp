@@ -4,7 +4,7 @@
 //
 //   * The incarnation is a digest of the file's lines, the sequence number that of a block of about
 //     kBlockReadings readings: importing a file again changes nothing, and an import that was cut
-//     short goes on where it stood.
+//     short goes on where it stood. It is a decision: decisions/import_entry.hpp.
 //   * Lines may come in any order; all readings of one instance at one instant are one poll. A line
 //     said twice counts once; a (counter, time) with two values is an error.
 //   * An instance's beat is the commonest distance between two of its polls (the shorter of two

@@ -15,8 +15,8 @@ constexpr std::size_t kPollValues = 10'000;                 ///< a larger poll i
 class ImportBlocks::Stream {
  public:
   Stream(Intake& intake, const std::string& agent, const wire::Incarnation& incarnation,
-         const ImportStream& stream, Imported& done)
-      : intake_(intake), stream_(stream), done_(done) {
+         const ImportStream& stream, std::function<Status()>& note, Imported& done)
+      : intake_(intake), stream_(stream), note_(note), done_(done) {
     batch_.head.agent = agent;
     batch_.head.incarnation = incarnation;
     instances_.resize(stream.instances.size());
@@ -108,9 +108,10 @@ class ImportBlocks::Stream {
     batch_.seal.watermark = std::max(watermark_, watermark);
     watermark_ = batch_.seal.watermark;
     const Bytes bytes = wire::encode_batch(batch_);
-    const auto accepted =
-        intake_.commit_batch(batch_.head.agent, batch_.head.incarnation, bytes, StreamKind::import);
+    const auto accepted = intake_.commit_batch(batch_.head.agent, batch_.head.incarnation, bytes,
+                                               StreamKind::import, note_);
     if (!accepted.ok()) return accepted.error();
+    if (accepted->outcome == Accepted::Outcome::applied) note_ = {};
     if (accepted->outcome == Accepted::Outcome::refused) {
       return Error{"the ledger refuses a block of the import: " + accepted->text, batch_.head.agent,
                    "report this: a block is made to be accepted"};
@@ -160,6 +161,7 @@ class ImportBlocks::Stream {
 
   Intake& intake_;
   const ImportStream& stream_;
+  std::function<Status()>& note_;
   Imported& done_;
   wire::Batch batch_;
   std::size_t gap_ = 0, reading_ = 0;  ///< the next ones
@@ -170,22 +172,35 @@ class ImportBlocks::Stream {
   std::vector<std::uint32_t> told_;  ///< info labels of each series
 };
 
-ImportBlocks::ImportBlocks(Intake& intake, LookedThrough looked)
-    : intake_(intake), looked_(std::move(looked)), next_(looked_.readings.streams().begin()) {
+ImportBlocks::ImportBlocks(Intake& intake, LookedThrough looked, ImportContent content,
+                           ImportNote note)
+    : intake_(intake),
+      looked_(std::move(looked)),
+      content_(std::move(content)),
+      next_(looked_.readings.streams().begin()) {
   std::copy_n(looked_.digest.begin(), incarnation_.size(), incarnation_.begin());
   for (const auto& [name, stream] : looked_.readings.streams()) {
     ++looked_.done.agents;
     looked_.done.readings += stream.readings.size();
     looked_.done.gaps += stream.gaps.size();
   }
+  const Imported& done = looked_.done;
+  content_.stream = to_hex(incarnation_);
+  content_.sha256 = looked_.sha256;
+  content_.lines = done.lines;
+  content_.readings = done.readings;
+  content_.gaps = done.gaps;
+  content_.repeated = done.repeated;
+  content_.agents = done.agents;
+  if (note) note_ = [this, note = std::move(note)] { return note(content_); };
 }
 ImportBlocks::~ImportBlocks() = default;
 
 Result<bool> ImportBlocks::step() {
   if (!stream_) {
     if (next_ == looked_.readings.streams().end()) return false;
-    stream_ =
-        std::make_unique<Stream>(intake_, next_->first, incarnation_, next_->second, looked_.done);
+    stream_ = std::make_unique<Stream>(intake_, next_->first, incarnation_, next_->second, note_,
+                                       looked_.done);
     ++next_;
   }
   const Result<bool> more = stream_->step();

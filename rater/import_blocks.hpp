@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "rater/decisions/import_entry.hpp"
 #include "rater/import.hpp"
 #include "rater/import_file.hpp"
 
@@ -17,6 +18,7 @@ struct LookedThrough {
   LookedThrough(const std::string& agent, Ns now) : readings(agent, now) {}
   ImportFile readings;
   Hash digest{};    ///< of its lines
+  Hash sha256{};    ///< of its bytes
   Imported done{};  ///< with any errors nothing of it is to be committed
 };
 
@@ -27,12 +29,17 @@ struct LookedThrough {
                                                  const ImportErrors& errors,
                                                  const ImportProgress& progress = {});
 
+/// Told of every block that is new, inside its transaction.
+using ImportNote = std::function<Status(const ImportContent&)>;
+
 /// On the loop's thread, each step outside of a transaction. Given up after any step, or killed, it
 /// has committed whole blocks: those are found held when the same file is imported again.
 class ImportBlocks {
  public:
-  /// What has no errors. The intake outlives it.
-  ImportBlocks(Intake& intake, LookedThrough looked);
+  /// What has no errors. The intake outlives it. `content` names file, agent and kind; the rest of
+  /// it is filled in. Until `note` has taken one block it is told of each.
+  ImportBlocks(Intake& intake, LookedThrough looked, ImportContent content = {},
+               ImportNote note = {});
   ~ImportBlocks();
   ImportBlocks(const ImportBlocks&) = delete;
   ImportBlocks& operator=(const ImportBlocks&) = delete;
@@ -48,6 +55,8 @@ class ImportBlocks {
   class Stream;
   Intake& intake_;
   LookedThrough looked_;
+  ImportContent content_;
+  std::function<Status()> note_;  ///< empty once it has taken a block
   wire::Incarnation incarnation_{};
   std::map<std::string, ImportStream>::const_iterator next_;  ///< whose blocks come next
   std::unique_ptr<Stream> stream_;                            ///< whose are being made

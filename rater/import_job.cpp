@@ -42,21 +42,25 @@ Result<Fd> open_import(const std::string& file, std::uint64_t& size) {
 
 }  // namespace
 
-Result<std::unique_ptr<ImportJob>> ImportJob::start(app::EventLoop& loop, Intake& intake,
-                                                    const ImportRequest& request,
+Result<std::unique_ptr<ImportJob>> ImportJob::start(app::EventLoop& loop, Ledger& ledger,
+                                                    Intake& intake, const ImportRequest& request,
                                                     ImportListener listener) {
+  if (const Status reason = check_why(request.decision); !reason.ok()) return reason.error();
+  const Result<AuditLog> audit = AuditLog::open(ledger);
+  if (!audit.ok()) return audit.error();
   std::uint64_t size = 0;
   Result<Fd> fd = open_import(request.file, size);
   if (!fd.ok()) return fd.error();
   return std::unique_ptr<ImportJob>(
-      new ImportJob(loop, intake, request, std::move(listener), std::move(*fd), size));
+      new ImportJob(loop, *audit, intake, request, std::move(listener), std::move(*fd), size));
 }
 
-ImportJob::ImportJob(app::EventLoop& loop, Intake& intake, ImportRequest request,
+ImportJob::ImportJob(app::EventLoop& loop, AuditLog audit, Intake& intake, ImportRequest request,
                      ImportListener listener, Fd fd, std::uint64_t size)
     : loop_(loop),
       intake_(intake),
       request_(std::move(request)),
+      entry_(audit, request_.decision),
       listener_(std::move(listener)),
       fd_(std::move(fd)),
       opened_("/proc/self/fd/" + std::to_string(fd_.get())),
@@ -122,7 +126,13 @@ bool ImportJob::looked() {
     end(result->done);
     return false;
   }
-  blocks_ = std::make_unique<ImportBlocks>(intake_, std::move(*result));
+  ImportContent content;
+  content.file = request_.file;
+  content.agent = request_.agent;
+  content.kind = request_.kind == ImportKind::slots ? "slots" : "readings";
+  blocks_ = std::make_unique<ImportBlocks>(
+      intake_, std::move(*result), std::move(content),
+      [this](const ImportContent& what) { return entry_.note(what, loop_.clock().wall()); });
   return true;
 }
 

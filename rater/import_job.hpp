@@ -15,6 +15,7 @@
 
 #include "app/loop.hpp"
 #include "base/fd.hpp"
+#include "rater/decisions/import_entry.hpp"
 #include "rater/import_blocks.hpp"
 
 namespace tallyman::rater {
@@ -25,6 +26,7 @@ struct ImportRequest {
   std::string file;   ///< absolute: a regular file of at most kLongestImport bytes
   std::string agent;  ///< as import_readings() has it
   ImportKind kind = ImportKind::readings;
+  Decision decision{};  ///< with a reason
 };
 
 /// How far an import has come: first bytes looked at, then readings committed.
@@ -41,13 +43,14 @@ struct ImportListener {
   std::function<void(const Result<Imported>&)> answer;  ///< once, the last of all
 };
 
-/// Owned by Control, on the loop's thread; loop and intake outlive it. To end it is to give it up:
-/// the same file imported again goes on where it stood, as after a kill.
+/// Owned by Control, on the loop's thread; loop, ledger and intake outlive it. To end it is to give
+/// it up: the same file imported again goes on where it stood, as after a kill.
 class ImportJob {
  public:
-  /// An error when the file is not there or is none to import; then nothing else is told.
-  static Result<std::unique_ptr<ImportJob>> start(app::EventLoop& loop, Intake& intake,
-                                                  const ImportRequest& request,
+  /// An error when the decision has no reason, or the file is not there or is none to import; then
+  /// nothing else is told.
+  static Result<std::unique_ptr<ImportJob>> start(app::EventLoop& loop, Ledger& ledger,
+                                                  Intake& intake, const ImportRequest& request,
                                                   ImportListener listener);
   ~ImportJob();
   ImportJob(const ImportJob&) = delete;
@@ -58,8 +61,8 @@ class ImportJob {
   [[nodiscard]] const std::string& file() const { return request_.file; }
 
  private:
-  ImportJob(app::EventLoop& loop, Intake& intake, ImportRequest request, ImportListener listener,
-            Fd fd, std::uint64_t size);
+  ImportJob(app::EventLoop& loop, AuditLog audit, Intake& intake, ImportRequest request,
+            ImportListener listener, Fd fd, std::uint64_t size);
   void look();  ///< the thread
   void step();
   [[nodiscard]] bool looked();  ///< false while the thread is at work
@@ -72,6 +75,7 @@ class ImportJob {
   app::EventLoop& loop_;
   Intake& intake_;
   const ImportRequest request_;
+  ImportEntry entry_;
   ImportListener listener_;
   const Fd fd_;  ///< the file that was looked at: its name may mean another one by now
   const std::string opened_;

@@ -32,9 +32,10 @@ struct Arguments {
   std::string socket;
   bool json = false, follow = false;
   std::string customer, period, file, agent, ledger;
-  std::string whom, as, key, why;  // of `agent …`
-  std::string format = "text";     // of `statement`
-  std::string kind = "readings";   // of `import`
+  std::string whom, as, key;      // of `agent …`
+  std::string why;                // of `agent …` and `import`
+  std::string format = "text";    // of `statement`
+  std::string kind = "readings";  // of `import`
   bool pending = false, force = false;
   rater::cli::DecisionWords decisions;
 };
@@ -145,7 +146,7 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
     std::error_code none;
     // The file itself: the daemon follows no link.
     const std::string file = std::filesystem::canonical(arguments.file, none).string();
-    return rater::cli::import_file(target, file, arguments.agent, arguments.kind);
+    return rater::cli::import_file(target, file, arguments.agent, arguments.kind, arguments.why);
   }
   if (const auto decided = arguments.decisions.run(target, app)) return *decided;
   if (app.got_subcommand("records")) {
@@ -266,6 +267,7 @@ void declare(CLI::App& app, Arguments& arguments) {
                    "readings, or slots: source,metric,slot,seconds,bytes[,coverage,labels,info]")
       ->check(CLI::IsMember({"readings", "slots"}))
       ->capture_default_str();
+  rater::cli::want_why(*import, arguments.why);
   client(app, arguments, "periods", "all periods and their states");
   declare_agent(app, arguments);
   declare_key(app, arguments);

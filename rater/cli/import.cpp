@@ -18,7 +18,7 @@ constexpr Ns kClocksDiffer = kMinute;  ///< the daemon's clock decides: it may l
 }  // namespace
 
 int import_file(const Target& target, const std::string& file, const std::string& agent,
-                const std::string& kind) {
+                const std::string& kind, const std::string& why) {
   if (::access(file.c_str(), R_OK) == 0) {
     const RealClock clock{};
     const auto as = kind == "slots" ? ImportKind::slots : ImportKind::readings;
@@ -44,7 +44,7 @@ int import_file(const Target& target, const std::string& file, const std::string
       return app::kFound;
     }
   }
-  Fields fields{{"file", file}, {"agent", agent}, {"kind", kind}};
+  Fields fields{{"file", file}, {"agent", agent}, {"kind", kind}, {"why", why}};
   if (!target.json) fields.emplace_back("progress", "yes");
   return ask(target, "import", fields);
 }

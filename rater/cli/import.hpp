@@ -8,9 +8,9 @@
 
 namespace tallyman::rater::cli {
 
-/// `kind`: "readings" or "slots". A file that only the daemon may read is left to it. The exit
-/// status.
+/// `kind`: "readings" or "slots"; `why`: the reason, kept with the decision. A file that only the
+/// daemon may read is left to it. The exit status.
 int import_file(const Target& target, const std::string& file, const std::string& agent,
-                const std::string& kind);
+                const std::string& kind, const std::string& why);
 
 }  // namespace tallyman::rater::cli

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "rater/decisions/decisions.hpp"
+#include "rater/decisions/import_entry.hpp"
 
 namespace tallyman::rater {
 
@@ -122,6 +123,19 @@ std::string what_of(const AnomalyContent& anomaly) {
                   {"value", to_decimal(anomaly.value)},
                   {"ordinal", std::to_string(anomaly.ordinal)},
                   {"why", anomaly.why}});
+}
+
+std::string what_of(const ImportContent& content) {
+  return text_of({{"agent", content.agent},
+                  {"agents", content.agents},
+                  {"file", content.file},
+                  {"gaps", content.gaps},
+                  {"kind", content.kind},
+                  {"lines", content.lines},
+                  {"readings", content.readings},
+                  {"repeated", content.repeated},
+                  {"sha256", to_hex(content.sha256)},
+                  {"stream", content.stream}});
 }
 
 std::string what_of(const Waiver& waiver, bool withdraw) {

@@ -291,14 +291,17 @@ Status Intake::store(const Stream& to, const wire::Batch& batch, ByteView bytes,
 }
 
 Result<Accepted> Intake::commit_batch(std::string_view agent, const wire::Incarnation& incarnation,
-                                      ByteView bytes, StreamKind kind) {
+                                      ByteView bytes, StreamKind kind,
+                                      const std::function<Status()>& also) {
   Transaction transaction(ledger_.database());
   if (!transaction.begun().ok()) return transaction.begun().error();
   const auto to = open_stream(agent, incarnation, kind);
   if (!to.ok()) return to.error();
   auto accepted = accept_batch(to->id, bytes);
   Status committed;
-  if (accepted.ok()) committed = transaction.commit();
+  const bool applied = accepted.ok() && accepted->outcome == Accepted::Outcome::applied;
+  if (applied && also) committed = also();
+  if (accepted.ok() && committed.ok()) committed = transaction.commit();
   if (!accepted.ok() || !committed.ok()) {
     rolled_back();
     return accepted.ok() ? committed.error() : accepted.error();

@@ -12,6 +12,7 @@
 // all).
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -130,10 +131,11 @@ class Intake {
   // ---- a transaction of its own
   // ------------------------------------------------------------------
   /// One batch of a stream that has no session, such as an import's. The stream is made when it is
-  /// new.
+  /// new. `also` is done in the transaction of a batch that is applied: both are kept, or neither.
   [[nodiscard]] Result<Accepted> commit_batch(std::string_view agent,
                                               const wire::Incarnation& incarnation, ByteView bytes,
-                                              StreamKind kind = StreamKind::agent);
+                                              StreamKind kind = StreamKind::agent,
+                                              const std::function<Status()>& also = {});
 
  private:
   Intake(Ledger& ledger, const Clock& clock) : ledger_(ledger), clock_(clock) {}

@@ -168,11 +168,11 @@ def test_import(site):
     file = site.directory / "old.jsonl"
     file.write_text("\n".join(lines) + "\n")
     for _ in range(2):
-        answer = site.rater_command("import", str(file))
+        answer = site.rater_command("import", str(file), "--why", "a try")
         assert answer.returncode == 0, answer
     bad = site.directory / "bad.jsonl"
     bad.write_text(lines[0] + "\n{\"agent\":5}\nnonsense\n")
-    answer = site.rater_command("import", str(bad))
+    answer = site.rater_command("import", str(bad), "--why", "a try")
     assert answer.returncode == 1 and "bad.jsonl:2" in answer.stderr and "bad.jsonl:3" in answer.stderr
     period = "2026-11-20T08:00:00Z/10s"
     for command in ("close", "review", "release"):

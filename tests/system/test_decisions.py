@@ -27,7 +27,7 @@ def import_seconds(site, seconds, agent="old-01", step=100, jumps=()):
         "time": f"{BEGIN}{s:02d}.000000000Z"}) for s in range(seconds)]
     file = site.directory / f"{agent}.jsonl"
     file.write_text("\n".join(lines) + "\n")
-    answer = site.rater_command("import", str(file))
+    answer = site.rater_command("import", str(file), "--why", "a dump")
     assert answer.returncode == 0, answer
 
 
@@ -95,9 +95,9 @@ def test_a_catalogue_by_command(site):
 
     log = document(site, "audit", "log")
     assert [d["kind"] for d in log["decisions"]] == [
-        "catalogue apply", "close", "release", "catalogue apply", "release"]
-    assert log["decisions"][3]["why"] == "a typing error"
-    assert log["decisions"][3]["uid"] == os.getuid()
+        "catalogue apply", "import", "close", "release", "catalogue apply", "release"]
+    assert log["decisions"][4]["why"] == "a typing error"
+    assert log["decisions"][4]["uid"] == os.getuid()
     assert site.rater_command("audit", "log").stdout.count("catalogue apply") == 2
     assert verified(site)["decision_hash"] == log["head"]["hash"]
 

@@ -1,4 +1,5 @@
 """Imports of large files: the rater goes on meanwhile, and an import cut short goes on where it was."""
+import hashlib
 import json
 import subprocess
 
@@ -31,7 +32,7 @@ def large(site):
 
 def import_words(site, *more, file=None):
     return [BUILD / "bin/tallyman-rater", "import", "--socket", site.rater_socket, "--kind", "slots",
-            "--agent", "old-01", *more, file or site.large]
+            "--why", "from the old system", "--agent", "old-01", *more, file or site.large]
 
 
 def begin_import(site):
@@ -61,6 +62,11 @@ def finish_import(site):
     closed = site.rater_command("close", "2026-09-21T00:00:00Z/1h", "--why", "imported", "--json")
     assert closed.returncode == 0, closed
     assert json.loads(closed.stdout)["lines"][0]["exact"]["billed"] == str(3600 * 7)
+    log = json.loads(site.rater_command("audit", "log", "--json").stdout)["decisions"]
+    imports = [decision for decision in log if decision["kind"] == "import"]
+    assert len(imports) == 1 and imports[0]["why"] == "from the old system", imports
+    assert imports[0]["what"]["readings"] == SLOTS
+    assert imports[0]["what"]["sha256"] == hashlib.sha256(site.large.read_bytes()).hexdigest()
 
 
 def test_the_rater_goes_on_during_an_import(large):

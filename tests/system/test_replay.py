@@ -60,7 +60,7 @@ def test_late_readings_leave_a_period_as_it_was(metered):
         "value": str(10 ** 9 * n), "time": start.format(n)}) for n in (1, 5, 9)]
     file = metered.directory / "late.jsonl"
     file.write_text("\n".join(lines) + "\n")
-    assert metered.rater_command("import", str(file)).returncode == 0
+    assert metered.rater_command("import", str(file), "--why", "late").returncode == 0
     answer = replay(metered.directory / "ledger.db", period, "--json")
     assert answer.returncode == 0, answer
     assert json.loads(answer.stdout)["identical"]

@@ -142,7 +142,7 @@ def dump_file(site, directory, name="dump.jsonl"):
 
 
 def import_file(site, file):
-    answer = site.rater_command("import", str(file), "--json")
+    answer = site.rater_command("import", str(file), "--why", "a dead agent's", "--json")
     assert answer.returncode == 0, answer
 
 

@@ -46,7 +46,7 @@ def imported(site):
     wait_for("the rater", lambda: site.rater_command("status").returncode == 0)
     file = site.directory / "old.csv"
     file.write_text(slots(60, lambda n: 1000 + n))
-    answer = site.rater_command("import", "--kind", "slots", "--agent", "old-01", str(file))
+    answer = site.rater_command("import", "--kind", "slots", "--agent", "old-01", "--why", "old", str(file))
     assert answer.returncode == 0, answer
     answer = site.rater_command("close", PERIOD, "--why", "imported")
     assert answer.returncode == 0, answer
@@ -63,11 +63,11 @@ def test_a_wrong_file_of_slots(imported):
     """Given lines that are wrong, then each is told with its line, and nothing is imported."""
     file = imported.directory / "bad.csv"
     file.write_text(slots(1, lambda n: 1) + "nonsense\nhost:a,m,never,1,5,1,,\n")
-    answer = imported.rater_command("import", "--kind", "slots", "--agent", "old-02", str(file))
+    answer = imported.rater_command("import", "--kind", "slots", "--agent", "old-02", "--why", "old", str(file))
     assert answer.returncode == 1
     lines = answer.stderr.splitlines()
     assert len(lines) == 3 and "bad.csv:4:" in lines[0] and "bad.csv:5:" in lines[1]
-    assert imported.rater_command("import", "--kind", "slots", str(file)).returncode == 1
+    assert imported.rater_command("import", "--kind", "slots", "--why", "old", str(file)).returncode == 1
 
 
 def test_a_statement_is_safe_and_says_draft(imported):

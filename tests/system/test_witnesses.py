@@ -20,7 +20,7 @@ def import_pool(site, agent, wrong=()):
         value += 200 if tick // 5 in wrong else 20
     file = site.directory / f"{agent}.jsonl"
     file.write_text("\n".join(lines) + "\n")
-    answer = site.rater_command("import", str(file))
+    answer = site.rater_command("import", str(file), "--why", "a dump")
     assert answer.returncode == 0, answer
 
 

@@ -175,13 +175,16 @@ TEST_F(DaemonTest, ImportsRegularFilesOnly) {
   for (const std::string& file : {folder.file("fifo"), device, folder.file("link"), folder.file(""),
                                   folder.file("large"), folder.file("none")}) {
     Status failed;
-    EXPECT_TRUE(ask(Json{{"command", "import"}, {"file", file}}.dump(), 1, failed).empty()) << file;
+    EXPECT_TRUE(
+        ask(Json{{"command", "import"}, {"file", file}, {"why", "try"}}.dump(), 1, failed).empty())
+        << file;
     ASSERT_FALSE(failed.ok()) << file;
     EXPECT_EQ(failed.error().where, file) << failed.error().text();
   }
   Status failed;
   const auto lines =
-      ask(Json{{"command", "import"}, {"file", folder.file("wrong")}}.dump(), 9, failed);
+      ask(Json{{"command", "import"}, {"file", folder.file("wrong")}, {"why", "try"}}.dump(), 9,
+          failed);
   EXPECT_FALSE(failed.ok());
   ASSERT_EQ(lines.size(), 1U);
   const std::string mistake = Json::parse(lines[0])["mistake"];
@@ -195,8 +198,18 @@ TEST_F(DaemonTest, StatusTellsImportsFromAgents) {
       << R"({"agent":"old","plugin":"p","instance":"p","source":"host:old","metric":"m_bytes_total",)"
       << R"("kind":"counter","unit":"bytes","time":"2026-11-21T12:00:00Z","epoch":"1","value":"5"})"
       << "\n";
-  const Json done = ask(Json{{"command", "import"}, {"file", folder.file("readings")}}.dump());
+  Json request{{"command", "import"}, {"file", folder.file("readings")}};
+  Status failed;
+  EXPECT_TRUE(ask(request.dump(), 1, failed).empty());
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().where, "--why");
+  request["why"] = "its disk is dead";
+  const Json done = ask(request.dump());
   EXPECT_EQ(done["readings"], 1);
+  const Json noted = ask(R"({"command":"audit log"})")["decisions"].at(0);
+  EXPECT_EQ(noted["kind"], "import");
+  EXPECT_EQ(noted["why"], "its disk is dead");
+  EXPECT_EQ(noted["what"]["readings"], 1);
   const Json agent = ask(R"({"command":"status"})")["agents"].at(0);
   EXPECT_EQ(agent["agent"], "old");
   EXPECT_EQ(agent["state"], "imported");
