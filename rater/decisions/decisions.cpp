@@ -32,6 +32,25 @@ SlotUsage& row_of(std::vector<SlotUsage>& slots, std::int64_t slot) {
   return *slots.insert(at, SlotUsage{slot});
 }
 
+/// What of an anomaly crosses the starts of the slots that [from, to) touches, and of the one
+/// behind them.
+void tell_crossing(const AnomalyContent& anomaly, Ns slot, Ns from, Ns to,
+                   std::vector<SlotUsage>& slots) {
+  const Ns length = anomaly.to - anomaly.from;
+  const auto floor = [&](Ns at) { return at / slot - (at % slot < 0 ? 1 : 0); };
+  const auto narrow = [](u128 value) {
+    return static_cast<std::uint64_t>(std::min<u128>(value, kNoEnd));
+  };
+  for (std::int64_t number = floor(from); number <= floor(to - 1) + 1; ++number) {
+    const Ns at = number * slot;
+    if (at <= anomaly.from || at >= anomaly.to) continue;
+    SlotUsage& row = row_of(slots, number);
+    const u128 before = share_of(anomaly.value, 0, at - anomaly.from, length);
+    row.before = sum_or_no_end(row.before, narrow(before));
+    row.after = sum_or_no_end(row.after, narrow(anomaly.value - before));
+  }
+}
+
 /// The highest value of a slot with one more: on top of what else was held, or beside it.
 std::uint64_t peak_of(std::uint64_t peak, u128 value, bool on_top) {
   const u128 both = on_top ? peak + value : std::max<u128>(peak, value);
@@ -114,6 +133,7 @@ void apply_accepted(const Decisions& decisions, Ns slot, Ns from, Ns to, ViewUsa
       row.estimated = std::min(row.estimated + (next - at), row.covered);
       at = next;
     }
+    if (!gauge && first < end) tell_crossing(anomaly, slot, first, end, view.slots);
   }
 }
 

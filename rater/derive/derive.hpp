@@ -12,8 +12,10 @@
 //   * A further reading counts what the counter grew by, over the time since the one before; a
 //     decrease is a reset: it counts from zero, estimated. Nothing is ever subtracted.
 //   * An interval is split over slots in proportion, by cumulative floors: the remainder goes to
-//     the later part and the sum is exact. Growth learnt at an instant where the counter already
-//     stands belongs to the interval that ended there.
+//     the later part and the sum is exact. What stands on either side of a slot's start of one
+//     interval is told with that slot: it bounds what is billed up to there and from there on.
+//     Growth learnt at an instant where the counter already stands belongs to the interval that
+//     ended there.
 //   * An interval is estimated when its shape is a guess: it crosses a slot boundary and is longer
 //     than two beats, or a gap or a lost batch lies in it; or it ends at a position that a clock
 //     step forced; or it holds a reset. Within one slot there is no shape to guess. An instance
@@ -76,7 +78,17 @@ struct SlotUsage {
   Ns covered = 0;          ///< nanoseconds of the slot that readings account for
   Ns estimated = 0;        ///< of those, how many are spread over an interval longer than its beat
   std::uint64_t peak = 0;  ///< gauge: highest value held; counter: 0
+  /// Counter: of the intervals that cross the slot's start, how much of their growth is counted
+  /// before it, and how much from it on. On which side it was, nothing tells. kNoEnd: or more.
+  std::uint64_t before = 0, after = 0;
 };
+
+constexpr std::uint64_t kNoEnd = UINT64_MAX;
+
+/// a + b, or kNoEnd when that is more.
+[[nodiscard]] constexpr std::uint64_t sum_or_no_end(std::uint64_t a, std::uint64_t b) {
+  return a > kNoEnd - b ? kNoEnd : a + b;
+}
 
 /// An instant up to, not including, another.
 struct Span {

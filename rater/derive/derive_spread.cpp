@@ -14,6 +14,10 @@ u128 share(u128 amount, Ns part, Ns whole) {
   return mul_div(amount, p, w).value_or(0);
 }
 
+std::uint64_t narrow(u128 amount) {
+  return static_cast<std::uint64_t>(std::min<u128>(amount, kNoEnd));
+}
+
 }  // namespace
 
 Ns Spreader::bounded(Ns from, Ns to) const {
@@ -46,6 +50,11 @@ void Spreader::count(View& view, Ns from, Ns to, u128 delta) {
     const Ns next = std::min(to, (at_now / slot_ + 1) * slot_);
     const u128 upto = next < to ? share(delta, next - from, whole) : delta;
     if (upto > counted) at(view, at_now).amount += upto - counted;
+    if (next < to) {
+      SlotUsage& later = at(view, next);
+      later.before = sum_or_no_end(later.before, narrow(upto));
+      later.after = sum_or_no_end(later.after, narrow(delta - upto));
+    }
     counted = upto;
     at_now = next;
   }

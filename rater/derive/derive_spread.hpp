@@ -22,7 +22,7 @@ class Spreader {
   [[nodiscard]] Ns bounded(Ns from, Ns to) const;
 
   /// [from, to) counted `delta`: in proportion, by cumulative floors, so that the sum is exact and
-  /// the remainder goes to the later part.
+  /// the remainder goes to the later part; what crosses a slot's start is told.
   void count(View& view, Ns from, Ns to, u128 delta);
   /// A gauge's value held over [from, to).
   void hold(View& view, Ns from, Ns to, std::uint64_t value);

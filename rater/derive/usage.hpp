@@ -48,7 +48,8 @@ class UsageSource {
   UsageSource& operator=(const UsageSource&) = delete;
   /// In any order; they stay as they are.
   [[nodiscard]] virtual const std::vector<ViewFacts>& views() const = 0;
-  /// The slots of views()[view], at least of the span that is rated. May be asked for again.
+  /// The slots of views()[view], at least of the span that is rated, and of the slot behind it what
+  /// crosses its start. May be asked for again.
   [[nodiscard]] virtual Result<SlotArray> slots(std::size_t view) = 0;
 };
 

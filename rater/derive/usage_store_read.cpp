@@ -133,6 +133,17 @@ class ViewReader {
   Statement info_, absent_, part_gaps_;
 };
 
+/// Without what is known of [first, end) but what crosses the start of it: that bounds what stands
+/// before it.
+SlotArray only_crossing(const SlotArray& slots, std::int64_t first, std::int64_t end) {
+  const SlotUsage edge = slots.at(first);
+  SlotArray left = slots.part(slots.first(), first);
+  const SlotUsage crossing{.slot = first, .before = edge.before, .after = edge.after};
+  if (first < end && !is_nothing(crossing)) left.add(crossing);
+  left.add(slots.part(end, slots.end()));
+  return left;
+}
+
 /// What the ledger holds of a span.
 class LedgerUsage : public UsageSource {
  public:
@@ -140,14 +151,15 @@ class LedgerUsage : public UsageSource {
       : db_(db), range_(range), slots_(db, slot) {}
   [[nodiscard]] const std::vector<ViewFacts>& views() const override { return views_; }
   [[nodiscard]] Result<SlotArray> slots(std::size_t view) override {
-    auto slots = slots_.read(ids_[view], range_.first_slot, range_.last_slot + 1);
-    if (!slots.ok() || views_[view].view.series.scope != wire::Scope::shared) return slots;
+    const std::int64_t behind = range_.last_slot + 1;
+    auto slots = slots_.read(ids_[view], range_.first_slot, behind + 1);
+    if (!slots.ok()) return slots;
+    if (slots->end() > behind) *slots = only_crossing(*slots, behind, behind + 1);
+    if (views_[view].view.series.scope != wire::Scope::shared) return slots;
     const auto others = withheld(db_, ids_[view], range_.from, range_.to);
     if (!others.ok()) return others.error();
     for (const Span& other : *others) {
-      SlotArray left = slots->part(slots->first(), other.from / slots->length());
-      left.add(slots->part(other.to / slots->length(), slots->end()));
-      *slots = std::move(left);
+      *slots = only_crossing(*slots, other.from / slots->length(), other.to / slots->length());
     }
     return slots;
   }

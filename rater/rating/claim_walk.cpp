@@ -78,8 +78,14 @@ struct ClaimWalk::Stretch {
 };
 
 ClaimWalk::ClaimWalk(const Bounds& bounds, Ns slot, std::vector<ClaimedView> views,
-                     std::size_t owner)
-    : bounds_(bounds), slot_(slot), views_(std::move(views)), at_(views_.size(), 0), owner_(owner) {
+                     std::size_t owner, const std::vector<Ns>& marks)
+    : bounds_(bounds),
+      slot_(slot),
+      views_(std::move(views)),
+      at_(views_.size(), 0),
+      owner_(owner),
+      marks_(marks),
+      counter_(views_.front().facts->view.series.kind == wire::Kind::counter) {
   mine_.key = views_.front().facts->view.series;
   for (const ClaimedView& view : views_) {
     mine_.views.push_back(view.facts->view.agent + "/" + view.facts->view.instance);
@@ -122,7 +128,8 @@ ClaimWalk::Stretch ClaimWalk::whole_from(std::int64_t slot) {
   if (slot < slots.first() || slot >= slots.end()) return {};
   const Claim* claim = claim_at(0, slot * slot_);
   if (claim == nullptr) return {};
-  const std::int64_t last = std::min(slots.end(), floor_div(claim->to, slot_));
+  const Ns end = std::min(claim->to, next_mark(slot * slot_));
+  const std::int64_t last = std::min(slots.end(), floor_div(end, slot_));
   if (last <= slot) return {};
   const auto from = static_cast<std::size_t>(slot - slots.first());
   auto to = static_cast<std::size_t>(last - slots.first());
@@ -155,6 +162,44 @@ void ClaimWalk::take_whole(const Stretch& stretch) {
   hold(stretch.claim, {stretch.first * slot_, stretch.end * slot_}, amount);
   if (stretch.claim.waived) return;
   mine_.pieces.append_whole(slots, stretch.first, stretch.end, 0);
+  tell(0, {stretch.first * slot_, stretch.end * slot_}, amount);
+}
+
+/// The first instant after `from` at which a run ends.
+Ns ClaimWalk::next_mark(Ns from) const {
+  const auto at = std::upper_bound(marks_.begin(), marks_.end(), from);
+  return at == marks_.end() ? kForever : *at;
+}
+
+/// Goes on with a run, or begins another. Where a mark cuts a slot it is divided as pieces are.
+void ClaimWalk::tell(std::size_t view, const Span& part, u128 amount) {
+  if (!counter_) return;
+  const auto number = static_cast<std::uint32_t>(view);
+  for (Ns from = part.from; from < part.to;) {
+    const Ns to = std::min(part.to, next_mark(from));
+    const u128 share = share_of(amount, from - part.from, to - part.from, part.to - part.from);
+    const bool marked = std::binary_search(marks_.begin(), marks_.end(), from);
+    const bool goes_on = !marked && !mine_.runs.empty() && mine_.runs.back().view == number &&
+                         mine_.runs.back().span.to == from;
+    if (!goes_on) {
+      end_run();
+      mine_.runs.push_back({{from, from}, number, 0, doubt_at(views_[view].slots, from), {}});
+    }
+    mine_.runs.back().span.to = to;
+    mine_.runs.back().amount += share;
+    from = to;
+  }
+}
+
+void ClaimWalk::end_run() {
+  if (mine_.runs.empty()) return;
+  Run& run = mine_.runs.back();
+  run.end = doubt_at(views_[run.view].slots, run.span.to);
+}
+
+OwnedSeries ClaimWalk::take() {
+  end_run();
+  return std::move(mine_);
 }
 
 ClaimWalk::Known ClaimWalk::known(std::size_t view, std::int64_t slot) const {
@@ -204,6 +249,7 @@ void ClaimWalk::give(const Claim& claim, std::int64_t slot, const Span& part, co
   if (covered == 0 && amount == 0) return;
   mine_.pieces.push_back({slot, part.from, part.to, amount, covered, estimated, k.usage.peak,
                           static_cast<std::uint32_t>(view), absent});
+  tell(view, part, amount);
 }
 
 void ClaimWalk::hold(const Claim& claim, const Span& part, u128 amount) {

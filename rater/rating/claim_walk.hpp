@@ -21,11 +21,13 @@ struct ClaimedView {
 /// Plain value, used once: run(), then the rest.
 class ClaimWalk {
  public:
-  /// At least one view, ascending; what `owner` holds is kept, the rest is summed up.
-  ClaimWalk(const Bounds& bounds, Ns slot, std::vector<ClaimedView> views, std::size_t owner);
+  /// At least one view, ascending; what `owner` holds is kept, the rest is summed up. Runs end at
+  /// `marks`, which ascend and outlive the walk.
+  ClaimWalk(const Bounds& bounds, Ns slot, std::vector<ClaimedView> views, std::size_t owner,
+            const std::vector<Ns>& marks);
 
   void run();
-  [[nodiscard]] OwnedSeries take() { return std::move(mine_); }
+  [[nodiscard]] OwnedSeries take();
   [[nodiscard]] u128 read() const { return read_; }  ///< within bounds.all, from the slots alone
   [[nodiscard]] u128 nobody() const { return nobody_; }
   [[nodiscard]] u128 elsewhere() const { return elsewhere_; }
@@ -42,12 +44,17 @@ class ClaimWalk {
   void give(const Claim& claim, std::int64_t slot, const Span& part, const Known& known,
             std::size_t view);
   void hold(const Claim& claim, const Span& part, u128 amount);
+  [[nodiscard]] Ns next_mark(Ns from) const;
+  void tell(std::size_t view, const Span& part, u128 amount);
+  void end_run();
 
   const Bounds& bounds_;
   Ns slot_;
   std::vector<ClaimedView> views_;
   std::vector<std::size_t> at_;  ///< of each view: the claim that the walk has come to
   std::size_t owner_;
+  const std::vector<Ns>& marks_;
+  bool counter_;
   OwnedSeries mine_;
   u128 read_ = 0, nobody_ = 0, elsewhere_ = 0;
 };

@@ -30,6 +30,20 @@ void add_column(FieldHasher& hasher, std::span<const std::uint64_t> column) {
   }
 }
 
+/// What is in doubt at the ends of runs; without any, nothing.
+void add_doubts(FieldHasher& hasher, const OwnedSeries& series) {
+  const auto add = [&](const Run& run, const Doubt& doubt) {
+    if (doubt == Doubt{}) return;
+    const Ns at = &doubt == &run.begin ? run.span.from : run.span.to;
+    hasher.field("doubt").number(static_cast<std::uint64_t>(at)).field(series.views[run.view]);
+    hasher.field(to_big_endian(doubt.before)).field(to_big_endian(doubt.after));
+  };
+  for (const Run& run : series.runs) {
+    add(run, run.begin);
+    add(run, run.end);
+  }
+}
+
 /// Every figure of every piece: those of whole slots by columns, a run with its length before it;
 /// any other after a zero.
 void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series) {
@@ -58,6 +72,7 @@ void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series
   };
   hasher.number(series.pieces.size());
   series.pieces.visit(slots, piece);
+  add_doubts(hasher, series);
 }
 
 Hash evidence_of(const MeterInput& input) {

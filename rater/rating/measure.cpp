@@ -38,10 +38,18 @@ bool complete(const Measured& m) { return m.coverage == Rational(1); }
 
 void measure_volume(const MeterInput& input, Measured& m) {
   u128 bytes = 0;
-  for (const OwnedSeries* s : all_of(input)) bytes += s->pieces.total();
-  m.base = m.base_low = Rational(bytes);
+  Leeway leeway;
+  for (const OwnedSeries* s : all_of(input)) {
+    bytes += s->pieces.total();
+    const Leeway mine = leeway_of(s->runs);
+    leeway.less += mine.less;
+    leeway.more += mine.more;
+    leeway.no_end |= mine.no_end;
+  }
+  m.base = Rational(bytes);
+  m.base_low = Rational(bytes - std::min(bytes, leeway.less));
   // Nothing bounds what a counter did while nobody looked.
-  if (complete(m)) m.base_high = m.base;
+  if (complete(m) && !leeway.no_end) m.base_high = Rational(bytes + leeway.more);
 }
 
 void measure_held(const MeterInput& input, Measured& m) {

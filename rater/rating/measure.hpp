@@ -18,7 +18,8 @@ struct Measured {
   /// In base units: volume, peak, daily_snapshot and p95 of a gauge: bytes; p95: bytes in a slot;
   /// time_weighted: byte-seconds.
   Rational base;
-  Rational base_low;                  ///< what is unknown counted as nothing
+  /// What is unknown counted as nothing, as is, of a volume, what may have been outside.
+  Rational base_low;
   std::optional<Rational> base_high;  ///< at most this; nothing = nobody can say
   Rational per_unit = Rational(1);    ///< base units in one of the meter's unit
   Rational coverage;                  ///< 0 to 1: known time ÷ held time; 0 when nothing is held

@@ -13,6 +13,17 @@ namespace {
 
 constexpr std::size_t kSeriesAtOnce = 16;  ///< walked in one step
 
+/// When each customer's plans begin and end: a record's parts may be cut there.
+std::vector<std::vector<Ns>> plan_changes(const Catalogue& catalogue) {
+  std::vector<std::vector<Ns>> out;
+  for (const Customer& customer : catalogue.customers) {
+    std::set<Ns> instants;
+    for (const PlanSpan& plan : customer.plans) instants.insert({plan.from, plan.to});
+    out.emplace_back(instants.begin(), instants.end());
+  }
+  return out;
+}
+
 }  // namespace
 
 Ns OwnedSeries::held_ns() const {
@@ -41,6 +52,7 @@ struct Attributor::State {
   UsageSource& source;
   Ns slot;
   Bounds bounds;
+  std::vector<std::vector<Ns>> marks;                      ///< of each customer, ascending
   std::vector<Series> series{};                            ///< ascending by key
   std::map<std::size_t, std::vector<std::size_t>> held{};  ///< customer → series, ascending
   std::vector<Conflict> conflicts{};
@@ -92,7 +104,9 @@ struct Attributor::State {
       if (!slots) return slots.error();
       views.push_back({&source.views()[each.views[i]], &each.claims[i], std::move(*slots)});
     }
-    ClaimWalk walked(bounds, slot, std::move(views), owner);
+    static const std::vector<Ns> kNoMarks;
+    const std::vector<Ns>& mine_change = owner < marks.size() ? marks[owner] : kNoMarks;
+    ClaimWalk walked(bounds, slot, std::move(views), owner, mine_change);
     walked.run();
     MetricTotal& sum = total(each);
     if (each.owners.empty() || owner == *each.owners.begin()) {
@@ -115,7 +129,8 @@ struct Attributor::State {
 
 Attributor::Attributor(const Catalogue& catalogue, const Period& period, Ns slot,
                        UsageSource& source, Ns until, std::span<const Waiver> waivers)
-    : state_(std::make_unique<State>(State{source, slot, bounds_of(catalogue, period, until)})) {
+    : state_(std::make_unique<State>(
+          State{source, slot, bounds_of(catalogue, period, until), plan_changes(catalogue)})) {
   state_->claim(catalogue, waivers);
 }
 Attributor::~Attributor() = default;

@@ -15,6 +15,7 @@
 #include "rater/rating/catalogue.hpp"
 #include "rater/rating/claims.hpp"
 #include "rater/rating/pieces.hpp"
+#include "rater/rating/runs.hpp"
 
 namespace tallyman::rater {
 
@@ -28,6 +29,7 @@ struct OwnedSeries {
   u128 waived = 0;                 ///< amount that waivers left out of `pieces`
   Ns waived_ns = 0;                ///< time that they left out of `held`
   std::uint64_t mbit = 0;          ///< what its line carries at most, as info told; 0 = unknown
+  std::vector<Run> runs{};         ///< of a counter: `pieces`, up to where its owner's plans change
 
   [[nodiscard]] Ns held_ns() const;
   [[nodiscard]] Ns covered_ns() const;

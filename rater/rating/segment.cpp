@@ -30,6 +30,7 @@ OwnedSeries cut(const OwnedSeries& series, const std::vector<Span>& spans) {
   out.resolution = series.resolution;
   out.views = series.views;
   out.mbit = series.mbit;
+  out.runs = cut_runs(series.runs, spans);
   for (const Span& span : spans) {
     for (const Span& held : series.held) {
       const Span part{std::max(held.from, span.from), std::min(held.to, span.to)};

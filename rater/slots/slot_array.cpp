@@ -46,13 +46,14 @@ SlotUsage SlotArray::at(std::int64_t slot) const {
       static_cast<Ns>(static_cast<std::uint64_t>(length_) - value(columns_.uncovered, i));
   usage.estimated = static_cast<Ns>(value(columns_.estimated, i));
   usage.peak = value(columns_.peak, i);
+  usage.before = value(columns_.before, i);
+  usage.after = value(columns_.after, i);
   return usage;
 }
 
 bool SlotArray::known(std::int64_t slot) const {
   if (slot < first_ || slot >= end()) return false;
-  const SlotUsage usage = at(slot);
-  return usage.amount != 0 || usage.covered != 0 || usage.estimated != 0 || usage.peak != 0;
+  return !is_nothing(at(slot));
 }
 
 std::vector<SlotUsage> SlotArray::list() const {
@@ -75,7 +76,8 @@ void SlotArray::grow(std::int64_t first, std::int64_t end) {
   const auto before = static_cast<std::size_t>(std::max<std::int64_t>(first_ - first, 0));
   const auto after = static_cast<std::size_t>(std::max<std::int64_t>(end - this->end(), 0));
   if (before + after == 0) return;
-  for (Column* column : {&columns_.low, &columns_.high, &columns_.estimated, &columns_.peak}) {
+  for (Column* column : {&columns_.low, &columns_.high, &columns_.estimated, &columns_.peak,
+                         &columns_.before, &columns_.after}) {
     widen(*column, count_, before, after, 0);
   }
   widen(columns_.uncovered, count_, before, after, static_cast<std::uint64_t>(length_));
@@ -98,6 +100,8 @@ void SlotArray::add(const SlotUsage& usage) {
       static_cast<std::uint64_t>(held.estimated) + static_cast<std::uint64_t>(usage.estimated),
       count_);
   set(columns_.peak, i, std::max(held.peak, usage.peak), count_);
+  set(columns_.before, i, sum_or_no_end(held.before, usage.before), count_);
+  set(columns_.after, i, sum_or_no_end(held.after, usage.after), count_);
 }
 
 void SlotArray::add(const SlotArray& more) {
@@ -126,6 +130,8 @@ void SlotArray::append(const SlotArray& more) {
   join(columns_.uncovered, more.columns_.uncovered);
   join(columns_.estimated, more.columns_.estimated);
   join(columns_.peak, more.columns_.peak);
+  join(columns_.before, more.columns_.before);
+  join(columns_.after, more.columns_.after);
   count_ += more.count_;
 }
 
@@ -140,7 +146,8 @@ SlotArray SlotArray::part(std::int64_t first, std::int64_t end) const {
   return of(length_, first, count,
             {slice(columns_.low, from, count), slice(columns_.high, from, count),
              slice(columns_.uncovered, from, count), slice(columns_.estimated, from, count),
-             slice(columns_.peak, from, count)});
+             slice(columns_.peak, from, count), slice(columns_.before, from, count),
+             slice(columns_.after, from, count)});
 }
 
 SlotArray SlotArray::of(Ns length, std::int64_t first, std::size_t count, Columns columns) {

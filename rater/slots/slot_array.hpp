@@ -9,10 +9,16 @@
 
 namespace tallyman::rater {
 
+/// Whether a slot says nothing.
+[[nodiscard]] inline bool is_nothing(const SlotUsage& usage) {
+  return usage.amount == 0 && usage.covered == 0 && usage.estimated == 0 && usage.peak == 0 &&
+         usage.before == 0 && usage.after == 0;
+}
+
 /// Neighbouring slots, dense. A slot all of whose figures are zero is one nothing is known of. The
-/// usual slot is covered from end to end by readings at their beat, of a counter: then all columns
-/// but the first are empty, which stands for zeros. Plain value; every function gives the exact
-/// figures that were added, whatever they are.
+/// usual slot is covered from end to end by readings at their beat, of a counter that is read when
+/// slots begin: then all columns but the first are empty, which stands for zeros. Plain value;
+/// every function gives the exact figures that were added, whatever they are.
 class SlotArray {
  public:
   /// Slot length in nanoseconds, above zero.
@@ -24,6 +30,8 @@ class SlotArray {
     std::vector<std::uint64_t> uncovered;  ///< slot length − covered, modulo 2⁶⁴
     std::vector<std::uint64_t> estimated;  ///< modulo 2⁶⁴
     std::vector<std::uint64_t> peak;
+    std::vector<std::uint64_t> before;
+    std::vector<std::uint64_t> after;
     friend bool operator==(const Columns&, const Columns&) = default;
   };
 
@@ -41,8 +49,8 @@ class SlotArray {
   [[nodiscard]] std::vector<SlotUsage> list() const;
   [[nodiscard]] u128 total() const;  ///< of the amounts
 
-  /// Adds up: amounts, covered and estimated; the higher peak. Grows to hold the slot, and what
-  /// lies between: keep slots near each other.
+  /// Adds up: amounts, covered, estimated, and what crosses a start; the higher peak. Grows to hold
+  /// the slot, and what lies between: keep slots near each other.
   void add(const SlotUsage& usage);
   void add(const SlotArray& more);
   /// Only [first, end) of it, without unknown slots at either end, and no column of zeros: arrays

@@ -13,7 +13,8 @@ namespace {
 using Column = std::vector<std::uint64_t>;
 
 constexpr std::uint8_t kVersion = 1;
-constexpr unsigned kAmount = 1, kUncovered = 2, kEstimated = 4, kPeak = 8, kAll = 15;
+constexpr unsigned kAmount = 1, kUncovered = 2, kEstimated = 4, kPeak = 8, kBefore = 16,
+                   kAfter = 32, kAll = 63;
 
 void put_column(ByteWriter& out, std::size_t count, const Column& low, const Column& high) {
   std::array<u128, kBlock> values{};
@@ -62,9 +63,12 @@ Bytes encode_slots(const SlotArray& given) {
   if (!columns.uncovered.empty()) there |= kUncovered;
   if (!columns.estimated.empty()) there |= kEstimated;
   if (!columns.peak.empty()) there |= kPeak;
+  if (!columns.before.empty()) there |= kBefore;
+  if (!columns.after.empty()) there |= kAfter;
   out.u8(static_cast<std::uint8_t>(there));
   if (amounts) put_column(out, slots.size(), columns.low, columns.high);
-  for (const Column* column : {&columns.uncovered, &columns.estimated, &columns.peak}) {
+  for (const Column* column :
+       {&columns.uncovered, &columns.estimated, &columns.peak, &columns.before, &columns.after}) {
     if (!column->empty()) put_column(out, slots.size(), *column, {});
   }
   out.u32(crc32c(bytes));
@@ -93,6 +97,8 @@ Result<SlotArray> decode_slots(ByteView chunk) {
   if ((there & kUncovered) != 0) take_column(in, count, columns.uncovered, none);
   if ((there & kEstimated) != 0) take_column(in, count, columns.estimated, none);
   if ((there & kPeak) != 0) take_column(in, count, columns.peak, none);
+  if ((there & kBefore) != 0) take_column(in, count, columns.before, none);
+  if ((there & kAfter) != 0) take_column(in, count, columns.after, none);
   if (!in.ok() || !in.at_end()) return damaged("its columns are malformed");
   if (!none.empty()) return damaged("a number is out of bounds");
   return SlotArray::of(static_cast<Ns>(length), first, count, std::move(columns));

@@ -3,9 +3,9 @@
 //
 //   chunk    u8 version (1) · varint slot length · svarint first slot · varint slots · u8 columns ·
 //            the columns that are there, in this order · u32 CRC-32C of all before it
-//   columns  1 amount · 2 uncovered (slot length − covered) · 4 estimated · 8 peak; one that is
-//            not there is all zeros. uncovered, estimated and peak are numbers modulo 2⁶⁴, amounts
-//            numbers of 128 bits.
+//   columns  1 amount · 2 uncovered (slot length − covered) · 4 estimated · 8 peak · 16 before ·
+//            32 after; one that is not there is all zeros, as the last two are in chunks of older
+//            raters. Amounts are numbers of 128 bits, all others numbers modulo 2⁶⁴.
 //   column   blocks of 256 values, the last one what is left
 //   block    u8 width · u8 exceptions · number base · number scale · the packed values ·
 //            the exceptions

@@ -14,10 +14,6 @@ namespace {
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
-bool nothing(const SlotUsage& usage) {
-  return usage.amount == 0 && usage.covered == 0 && usage.estimated == 0 && usage.peak == 0;
-}
-
 }  // namespace
 
 const char* const kSlotTables =
@@ -63,7 +59,7 @@ Status SlotTables::add(std::int64_t view, std::span<const SlotUsage> usage) {
   if (!held.ok()) return held.error();
   std::int64_t newest = held->empty() ? INT64_MIN : held->end() - 1;
   for (const SlotUsage& each : usage) {
-    if (!nothing(each)) newest = std::max(newest, each.slot);
+    if (!is_nothing(each)) newest = std::max(newest, each.slot);
   }
   if (newest == INT64_MIN) return {};
   const std::int64_t from = recent_from(view, newest);
@@ -74,7 +70,7 @@ Status SlotTables::add(std::int64_t view, std::span<const SlotUsage> usage) {
   for (const SlotUsage& each : held->part(held->first(), from).list()) add_older(each);
   SlotArray now = held->part(from, held->end());
   for (const SlotUsage& each : usage) {
-    if (nothing(each)) continue;
+    if (is_nothing(each)) continue;
     if (each.slot >= from) {
       now.add(each);
     } else {

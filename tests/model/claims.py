@@ -45,6 +45,7 @@ class Holding:
     mbit: int = 0   # what its line carries at most; 0: not known
     waived: int = 0      # what was left out of it
     waived_ns: int = 0   # in this time
+    runs: list = field(default_factory=list)   # [view, from, to]: what one view tells without a break
 
     def within(self, times):
         """What of it lies in these times. A part that they cut is divided in proportion."""
@@ -55,7 +56,28 @@ class Holding:
                 piece = part.cut(a, b)
                 if piece.covered or piece.amount:
                     out.parts.append(piece)
+        for view, begin, end in self.runs:
+            out.runs += [[view, a, b] for a, b in spans.cut(times, begin, end)]
         return out
+
+    def tell(self, view, begin, end):
+        if self.runs and self.runs[-1][0] is view and self.runs[-1][2] == begin:
+            self.runs[-1][2] = end
+        else:
+            self.runs.append([view, begin, end])
+
+    def leeway(self):
+        """(how much less, how much more) than its parts the growth may be in truth: at the ends of a
+        run nothing tells on which side growth was of which it is not known when it came. The second is
+        None where nothing bounds it."""
+        less, more = 0, 0
+        for view, begin, end in self.runs:
+            told = sum(p.amount for p in self.parts if begin <= p.begin and p.end <= end)
+            (out, within), (later, beyond) = view.doubt(begin), view.doubt(end)
+            known = None not in (out, later)
+            less += min(told, within + later) if known else told
+            more = more + out + beyond if known and more is not None else None
+        return less, more
 
 
 class Seen:
@@ -64,6 +86,7 @@ class Seen:
     def __init__(self, agent, view, slot, span):
         begin, end = max(span[0], 0), span[1]
         self.agent, self.instance = view.agent, view.instance
+        self.view, self.slot = view, slot
         self.slots = view.slots(slot, begin, end)
         absences = [(a, FOR_EVER if b is None else b) for a, b in view.absences]
         births = getattr(view, "births", [])
@@ -84,13 +107,38 @@ class Seen:
         expected = (view.first is not None and view.first < end and view.last >= span[0] - 400 * DAY
                     and not gone)
         self.known = bool(self.slots or self.absent or expected)
+        self.withheld = []
         for each in agent.disagreements:
             if each.series == view.series and each.counts is not view:
+                self.withheld.append((each.first, each.end))
                 self.slots = {n: told for n, told in self.slots.items()
                               if not each.first <= n < each.end}
         spread(view.accepted, self.slots, slot, begin // slot * slot, -(-end // slot) * slot,
                view.gauge)
         self.known |= bool(self.slots)
+
+    def crossing(self, at):
+        """What intervals that contain a slot's start counted before it and from it on; within what is
+        withheld nothing counts but what was accepted in its place."""
+        told = [*self.view.accepted]
+        if not any(first < at // self.slot < end for first, end in self.withheld):
+            told += [(i.begin, i.end, i.amount) for i in self.view.intervals]
+        before = sum(v * (at - a) // (b - a) for a, b, v in told if a < at < b)
+        return before, sum(v for a, b, v in told if a < at < b) - before
+
+    def doubt(self, at):
+        """Growth around an instant that may as well have been on its other side: (before, from it on).
+        Within a slot that is all of the slot. A sum of 2⁶⁴ or more is none: (None, None)."""
+        number, within = divmod(at, self.slot)
+        if not within:
+            before, after = self.crossing(at)
+            return (before, after) if max(before, after) < 2**64 - 1 else (None, None)
+        amount = self.slots.get(number, (0,))[0]
+        before, after = self.crossing(number * self.slot)[0], self.crossing((number + 1) * self.slot)[1]
+        if max(before, after) >= 2**64 - 1:
+            return None, None
+        first = amount * within // self.slot
+        return before + first, amount - first + after
 
     def of(self, slot, length):
         """(amount, covered, guessed, peak, absent) of a slot."""
@@ -213,6 +261,7 @@ class Attribution:
                     mine.held.append((c, d))
                     if part.covered or part.amount:
                         mine.parts.append(part)
+                        mine.tell(views[best], c, d)
         for owner, holding in holdings.items():
             holding.held = spans.union(holding.held)
             self.holdings[owner].append(holding)

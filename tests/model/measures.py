@@ -142,8 +142,12 @@ def snapshots(cells, instants, slot):
 
 
 def volume(holdings):
+    """Where an end of what is held cuts what is counted, how it fell to both sides is an estimate."""
     total = sum(p.amount for h in holdings for p in h.parts)
-    return total, total, total if coverage(holdings)[0] == 1 else None, 0, 0
+    leeway = [h.leeway() for h in holdings]
+    bounded = coverage(holdings)[0] == 1 and all(more is not None for _, more in leeway)
+    high = total + sum(more for _, more in leeway) if bounded else None
+    return total, total - min(total, sum(less for less, _ in leeway)), high, 0, 0
 
 
 def time_weighted(holdings):

@@ -52,6 +52,10 @@ class SlowModel {
           usage.peak = std::max(usage.peak, i.delta);
         } else {
           usage.amount += upto(i, b) - upto(i, a);
+          if (i.from < a) {
+            usage.before += static_cast<std::uint64_t>(upto(i, a));
+            usage.after += i.delta - static_cast<std::uint64_t>(upto(i, a));
+          }
         }
         for (Ns t = a; t < b; ++t) {
           covered[i.view].insert(t);

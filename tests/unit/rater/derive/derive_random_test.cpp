@@ -30,6 +30,8 @@ class Sum {
       sum.covered += usage.covered;
       sum.estimated += usage.estimated;
       sum.peak = std::max(sum.peak, usage.peak);
+      sum.before += usage.before;
+      sum.after += usage.after;
     }
     EXPECT_EQ(derived.unknown, 0U);
     for (const Anomaly& each : derived.anomalies) anomalies_[names_.at(each.view)] += each.value;
@@ -46,7 +48,8 @@ class Sum {
 std::string text(const SlotUsage& u) {
   return "slot " + std::to_string(u.slot) + " amount " + to_decimal(u.amount) + " covered " +
          std::to_string(u.covered) + " estimated " + std::to_string(u.estimated) + " peak " +
-         std::to_string(u.peak);
+         std::to_string(u.peak) + " before " + std::to_string(u.before) + " after " +
+         std::to_string(u.after);
 }
 
 std::vector<std::string> lines(const std::map<std::string, SlowModel::Slots>& usage) {

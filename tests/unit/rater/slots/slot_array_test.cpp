@@ -22,12 +22,14 @@ struct Plain {
     sum.covered += usage.covered;
     sum.estimated += usage.estimated;
     sum.peak = std::max(sum.peak, usage.peak);
+    sum.before = sum.before + usage.before < sum.before ? kNoEnd : sum.before + usage.before;
+    sum.after = sum.after + usage.after < sum.after ? kNoEnd : sum.after + usage.after;
   }
   [[nodiscard]] std::vector<SlotUsage> list(std::int64_t from, std::int64_t to) const {
     std::vector<SlotUsage> out;
     for (const auto& [slot, usage] : slots) {
-      const bool nothing =
-          usage.amount == 0 && usage.covered == 0 && usage.estimated == 0 && usage.peak == 0;
+      const bool nothing = usage.amount == 0 && usage.covered == 0 && usage.estimated == 0 &&
+                           usage.peak == 0 && usage.before == 0 && usage.after == 0;
       if (slot >= from && slot < to && !nothing) out.push_back(usage);
     }
     return out;
@@ -38,7 +40,8 @@ bool same(const std::vector<SlotUsage>& a, const std::vector<SlotUsage>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const SlotUsage& x, const SlotUsage& y) {
                       return x.slot == y.slot && x.amount == y.amount && x.covered == y.covered &&
-                             x.estimated == y.estimated && x.peak == y.peak;
+                             x.estimated == y.estimated && x.peak == y.peak &&
+                             x.before == y.before && x.after == y.after;
                     });
 }
 
@@ -54,6 +57,8 @@ TEST(SlotArray, IsAMapOfSums) {
       if (random() % 3 != 0) usage.covered = random() % 2 == 0 ? kLength : 17;
       if (random() % 5 == 0) usage.estimated = 5;
       if (random() % 5 == 0) usage.peak = random();
+      if (random() % 5 == 0) usage.before = random();
+      if (random() % 5 == 0) usage.after = random() % 1000;
       (random() % 2 == 0 ? array : other).add(usage);
       plain.add(usage);
     }

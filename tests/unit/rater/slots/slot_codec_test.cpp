@@ -43,6 +43,8 @@ SlotArray random_slots(std::mt19937_64& random) {
     if (random() % odd == 0) usage.covered = static_cast<Ns>(random() % (2 * kLength));
     if (random() % odd == 0) usage.estimated = static_cast<Ns>(random() % kLength);
     if (shape > 2) usage.peak = random();
+    if (shape > 3) usage.before = random() % (shape == 4 ? 1000 : kNoEnd);
+    if (shape > 4) usage.after = random() % 1'000'000;
     slots.add(usage);
   }
   return slots.trimmed();
