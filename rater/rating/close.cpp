@@ -15,6 +15,7 @@ namespace {
 
 constexpr unsigned kShownDecimals = 9;  ///< of quantities
 constexpr unsigned kShareDecimals = 6;
+constexpr std::size_t kHashedAtOnce = 64;  ///< series: a month of one is some 70 KB
 
 /// Numbers of eight bytes each, little-endian, as one field; zeros alone are an empty one.
 void add_column(FieldHasher& hasher, std::span<const std::uint64_t> column) {
@@ -75,14 +76,6 @@ void add_series(FieldHasher& hasher, const char* role, const OwnedSeries& series
   add_doubts(hasher, series);
 }
 
-Hash evidence_of(const MeterInput& input) {
-  FieldHasher hasher;
-  hasher.field("tallyman evidence 2");
-  for (const OwnedSeries* series : input.in) add_series(hasher, "in", *series);
-  for (const OwnedSeries* series : input.out) add_series(hasher, "out", *series);
-  return hasher.finish();
-}
-
 /// Of the agents awaited, those that this record draws on.
 std::vector<std::string> awaited_of(const MeterInput& input,
                                     const std::vector<std::string>& awaited) {
@@ -128,6 +121,26 @@ std::vector<std::string> problems_of(const Meter& meter, std::size_t customer,
 }
 
 }  // namespace
+
+/// A record whose evidence is hashed, some series at a time.
+struct PeriodRating::Open {
+  UsageRecord record;
+  MeterInput input;
+  FieldHasher evidence;
+  std::size_t hashed = 0;
+
+  /// False once all are.
+  bool hash_some() {
+    const std::size_t all = input.in.size() + input.out.size();
+    if (hashed == 0) evidence.field("tallyman evidence 2");
+    for (std::size_t n = 0; n < kHashedAtOnce && hashed < all; ++n, ++hashed) {
+      const bool in = hashed < input.in.size();
+      const OwnedSeries* series = in ? input.in[hashed] : input.out[hashed - input.in.size()];
+      add_series(evidence, in ? "in" : "out", *series);
+    }
+    return hashed < all;
+  }
+};
 
 Hash Cut::hash() const {
   FieldHasher hasher;
@@ -175,43 +188,67 @@ PeriodRating::PeriodRating(RatingTerms terms, UsageSource& source)
   for (const Conflict& conflict : attributor_.conflicts()) problems_.insert(conflict.text);
 }
 
+PeriodRating::~PeriodRating() = default;
+
 Result<bool> PeriodRating::step() {
   if (next_ < last_) {
-    const Result<bool> reading = read_some();
-    if (!reading || *reading) return reading;
-    rate_next();
+    if (!all_read_) {
+      if (const Status read = read_some(); !read) return read.error();
+    } else if (open_) {
+      hash_some();
+    } else if (meter_ < meters_.size()) {
+      bill_next();
+    } else {
+      end_customer();
+    }
     return true;
   }
   if (terms_.only) return false;
   return attributor_.next_unclaimed();
 }
 
-Result<bool> PeriodRating::read_some() {
-  if (read_ == 0) owned_.clear();
+Status PeriodRating::read_some() {
   const Result<bool> more = attributor_.customer_some(next_, read_, owned_);
-  if (more && !*more) read_ = 0;
-  return more;
+  if (!more) return more.error();
+  if (*more) return {};
+  const Catalogue& catalogue = terms_.catalogue;
+  const Customer& customer = catalogue.customers[next_];
+  all_read_ = true;
+  meters_ = billed_meters(catalogue, customer, catalogue.period_of(customer, terms_.period));
+  meter_ = 0;
+  return {};
 }
 
-void PeriodRating::rate_next() {
+void PeriodRating::bill_next() {
   const Catalogue& catalogue = terms_.catalogue;
-  const std::size_t c = next_++;
-  const Customer& customer = catalogue.customers[c];
-  const Period theirs = catalogue.period_of(customer, terms_.period);
-  for (const Meter* meter : billed_meters(catalogue, customer, theirs)) {
-    const MeterInput input = select(*meter, owned_, terms_.slot);
-    problems_.insert(input.errors.begin(), input.errors.end());
-    const Line line{catalogue, customer, *meter, theirs, terms_.slot};
-    UsageRecord record =
-        bill(line, billed_parts(line), input,
-             terms_.decisions.correction(customer.id, meter->id, terms_.period.id));
-    record.catalogue_version = version_;
-    record.evidence = evidence_of(input);
-    record.closed_without = awaited_of(input, terms_.closed_without);
-    record.problems = problems_of(*meter, c, input, attributor_.conflicts());
-    note_waived(input, meter->of_gauges(), record);
-    rating_.records.push_back(std::move(record));
-  }
+  const Customer& customer = catalogue.customers[next_];
+  const Meter& meter = *meters_[meter_++];
+  MeterInput input = select(meter, owned_, terms_.slot);
+  problems_.insert(input.errors.begin(), input.errors.end());
+  const Line line{catalogue, customer, meter, catalogue.period_of(customer, terms_.period),
+                  terms_.slot};
+  UsageRecord record = bill(line, billed_parts(line), input,
+                            terms_.decisions.correction(customer.id, meter.id, terms_.period.id));
+  record.catalogue_version = version_;
+  record.closed_without = awaited_of(input, terms_.closed_without);
+  record.problems = problems_of(meter, next_, input, attributor_.conflicts());
+  note_waived(input, meter.of_gauges(), record);
+  open_ = std::make_unique<Open>();
+  open_->record = std::move(record);
+  open_->input = std::move(input);
+}
+
+void PeriodRating::hash_some() {
+  if (open_->hash_some()) return;
+  open_->record.evidence = open_->evidence.finish();
+  rating_.records.push_back(std::move(open_->record));
+  open_.reset();
+}
+
+void PeriodRating::end_customer() {
+  ++next_;
+  read_ = 0;
+  all_read_ = false;
   if (!terms_.only) owned_.clear();
 }
 

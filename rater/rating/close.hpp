@@ -1,6 +1,7 @@
 #pragma once
 // Rating a period, pure: catalogue + usage + cut → records.
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -48,13 +49,17 @@ struct RatingTerms {
   std::optional<std::size_t> only{};
 };
 
-/// Rates a period customer by customer, some series in a step, in the memory of the largest
-/// one's slots. Catalogue and source outlive it, and stay as they are; one thread.
+/// Rates a period customer by customer, in the memory of the largest one's slots. Catalogue and
+/// source outlive it, and stay as they are; one thread.
 class PeriodRating {
  public:
   PeriodRating(RatingTerms terms, UsageSource& source);
-  /// Reads some of the next customer's series, rates that customer, or counts some of what nobody
-  /// holds; false once all is done. An error is the source's.
+  ~PeriodRating();
+  PeriodRating(const PeriodRating&) = delete;
+  PeriodRating& operator=(const PeriodRating&) = delete;
+  /// Reads some of the next customer's series, bills one meter of them, hashes some of what that
+  /// one read, or counts some of what nobody holds; false once all is done. An error is the
+  /// source's.
   [[nodiscard]] Result<bool> step();
   /// Once, after the last step.
   [[nodiscard]] Rating take();
@@ -62,16 +67,23 @@ class PeriodRating {
   [[nodiscard]] std::vector<OwnedSeries> take_owned() { return std::move(owned_); }
 
  private:
-  [[nodiscard]] Result<bool> read_some();
-  void rate_next();
+  struct Open;
+  [[nodiscard]] Status read_some();
+  void bill_next();
+  void hash_some();
+  void end_customer();
 
   RatingTerms terms_;
   Attributor attributor_;
   Hash version_;
-  std::size_t next_ = 0;            ///< customer
-  std::size_t last_;                ///< one behind it
-  std::size_t read_ = 0;            ///< of the customer's series
-  std::vector<OwnedSeries> owned_;  ///< the customer's, so far
+  std::size_t next_ = 0;  ///< customer
+  std::size_t last_;      ///< one behind it
+  std::size_t read_ = 0;  ///< of the customer's series
+  bool all_read_ = false;
+  std::vector<OwnedSeries> owned_;      ///< the customer's, so far
+  std::vector<const Meter*> meters_{};  ///< the customer's, once all series are read
+  std::size_t meter_ = 0;               ///< the next one of those
+  std::unique_ptr<Open> open_;          ///< the record that is hashed
   std::set<std::string> problems_;
   Rating rating_;
 };

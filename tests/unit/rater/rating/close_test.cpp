@@ -106,6 +106,29 @@ TEST(Close, AnyOrderOfViewsGivesTheSameBytes) {
   EXPECT_NE(bodies(rate(c, kPeriod, kSlot, usage, {"z"})), first);
 }
 
+// Given a customer of many series, then reading them, and hashing what each meter read, takes many
+// steps, and the records are those of one go.
+TEST(Close, ALargeCustomerTakesManySteps) {
+  constexpr std::size_t kSeries = 300;
+  const Catalogue c = catalogue_of("[resource.match]\nsource = \"s\"\n");
+  std::vector<ViewUsage> usage;
+  for (std::size_t n = 0; n < kSeries; ++n) {
+    usage.push_back(view_of("a", {slot_of(0, n), slot_of(1, 2 * n), slot_of(2, 7)}));
+    usage.back().view.series.labels = {{"ifindex", std::to_string(n)}};
+  }
+  KeptUsage source(usage, kSlot);
+  PeriodRating rating({c, kPeriod, kSlot}, source);
+  std::size_t steps = 0;
+  for (Result<bool> more = true; more.ok() && *more; more = rating.step()) ++steps;
+  // Sixteen are read in one, a meter billed in one, sixty-four hashed in one.
+  EXPECT_GE(steps, kSeries / 16 + 2 * (1 + kSeries / 64));
+  const Rating taken = rating.take();
+  ASSERT_EQ(taken.records.size(), 4U);
+  EXPECT_EQ(taken.records[0].series, kSeries);
+  EXPECT_NE(taken.records[0].evidence, taken.records[2].evidence);
+  EXPECT_EQ(bodies(taken), bodies(rate(c, kPeriod, kSlot, usage, {})));
+}
+
 TEST(Close, ARunningPeriodWantsOnlyWhatHasPassed) {
   const Catalogue c = catalogue_of("[resource.match]\nsource = \"*\"\n");
   const std::vector<ViewUsage> usage{view_of("a", {slot_of(0, 500), slot_of(1, 500)})};
