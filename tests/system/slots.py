@@ -3,7 +3,7 @@ the layout that rater/slots/slot_codec.hpp documents."""
 import struct
 
 BLOCK = 256
-COLUMNS = ("amount", "uncovered", "estimated", "peak")
+COLUMNS = ("amount", "uncovered", "estimated", "peak", "before", "after")
 
 
 def crc32c(data):
@@ -69,7 +69,8 @@ class Chunk:
                 value >>= 7
             return bytes(out) + bytes([value])
         out = bytearray([1]) + number(self.length)
-        out += number(self.first << 1 if self.first >= 0 else -2 * self.first - 1) + number(self.count) + b"\x0f"
+        out += number(self.first << 1 if self.first >= 0 else -2 * self.first - 1) + number(self.count)
+        out.append((1 << len(COLUMNS)) - 1)
         for name in COLUMNS:
             for at in range(0, self.count, BLOCK):
                 out += b"\x80\0\0\1" + b"".join(v.to_bytes(16, "little") for v in self.columns[name][at:at + BLOCK])
