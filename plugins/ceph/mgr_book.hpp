@@ -1,0 +1,119 @@
+#pragma once
+// What the mgr's figures are worth, pure: state × an answer × instant → state × readings and gaps.
+//
+// A mgr that has just begun knows nothing and says 0. So a pool counts only while every one of its
+// placement groups has been heard of, and nothing does while the cluster has no bytes at all.
+//
+//   pool or image seen first of all        a baseline
+//   pool not there at the last good answer its counters began at zero after it: start = that answer
+//   pool's counters fell                   unknown at first (Ceph never takes them back); when
+//   three
+//                                          answers in a row say so, a baseline of a new epoch
+//   images, same life of the mgr           go on
+//   the mgr began anew, or another is
+//   active                                 the mgr counts images from zero: new epochs, that start
+//                                          with the last good answer
+//   image's counters fell                  made again under its name: as an image not seen before
+//   image not seen before                  start = the last good answer, unless an image that is
+//   gone
+//                                          had counted no more than this one: it may be that one,
+//                                          renamed, with its counters. Then a baseline
+//   image seen again, same life            goes on: the mgr had failed to list it
+//   long silence, and nothing proves that
+//   the mgr lived through it               images are baselines
+//
+// A life of the mgr is known by how often it has looked, once per scrape interval at most: a count
+// that falls is another life, and one high enough proves that the life is longer than the silence.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mgr_metrics.hpp"
+
+namespace ceph {
+
+/// One counter's life. Instants are nanoseconds since 1970.
+struct CounterLife {
+  std::int64_t birth = 0;  ///< names it among those of its series; 0 = seen first of all
+  bool from_zero = false;  ///< known to have been zero at `birth`
+  [[nodiscard]] std::int64_t start() const { return from_zero ? birth : 0; }
+  friend bool operator==(const CounterLife&, const CounterLife&) = default;
+};
+
+struct TrackedCounters {
+  CounterLife life;
+  std::uint64_t read = 0, written = 0;
+  std::int64_t seen = 0;     ///< instant of the last good answer that had it
+  std::uint32_t fallen = 0;  ///< answers in a row that told less; not in the bytes
+  friend bool operator==(const TrackedCounters&, const TrackedCounters&) = default;
+};
+
+/// What the last good answer left behind.
+struct MgrState {
+  std::int64_t instant = 0;                         ///< of the last good answer; 0 = there was none
+  std::string active;                               ///< the mgr that gave it
+  std::uint64_t collections = 0;                    ///< how often it had looked
+  std::map<std::string, TrackedCounters> pools;     ///< by id; those gone for a week at most, too
+  std::map<std::uint64_t, TrackedCounters> images;  ///< by image_hash(); those gone, too
+  bool images_whole = true;                         ///< all of them are here
+  friend bool operator==(const MgrState&, const MgrState&) = default;
+};
+
+[[nodiscard]] std::uint64_t image_hash(const ImageName& name);
+
+/// A pool or image and what is known of it now. A gap where `why` is not empty.
+struct PoolTold {
+  std::string id;
+  const PoolFigures* figures = nullptr;  ///< the answer's
+  CounterLife life;
+  std::string why;           ///< of the pool as a whole
+  std::string counters_why;  ///< of its counters
+};
+struct ImageTold {
+  const ImageName* name = nullptr;  ///< the answer's
+  const ImageFigures* figures = nullptr;
+  CounterLife life;
+  std::string why;
+};
+
+struct MgrStep {
+  MgrState next;
+  std::vector<PoolTold> pools;
+  std::vector<ImageTold> images;
+};
+
+/// `scrape`: nanoseconds that the mgr lets pass between two looks.
+[[nodiscard]] MgrStep advance(MgrState before, const MgrMetrics& metrics, std::int64_t instant,
+                              std::int64_t scrape);
+
+// ---- State in bytes ----------------------------------------------------------------------------
+// version 1; numbers are LEB128 of at most 64 bits, text has its length before it:
+//   usage_begin · usage_told · instant · active · collections ·
+//   count of pools, each: id, counters · images_whole · count of images, each: 8 bytes hash,
+//   counters counters: birth · from_zero · read · written · instant less seen
+// Images that do not fit are left out and images_whole is 0: after a restart they are baselines.
+// Considered: names of images (a thousand would not fit), rates of change (decide nothing).
+
+constexpr std::uint32_t kStateVersion = 1;
+constexpr std::size_t kMaxStateBytes = 64U << 10U;
+
+struct SavedState {
+  std::int64_t usage_begin =
+      0;  ///< the first hour of usage that is metered, in seconds; 0 = none yet
+  std::int64_t usage_told = 0;  ///< instant of the last poll that told all usage, in seconds
+  MgrState mgr;
+  friend bool operator==(const SavedState&, const SavedState&) = default;
+};
+
+/// At most kMaxStateBytes; a fault when not even the pools fit.
+[[nodiscard]] std::variant<std::string, Fault> encode_state(const SavedState& state);
+/// Total: any bytes give a state or a fault.
+[[nodiscard]] std::variant<SavedState, Fault> decode_state(std::uint32_t version,
+                                                           std::string_view bytes);
+
+}  // namespace ceph

@@ -1,0 +1,141 @@
+#include "mgr_part.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ceph {
+namespace {
+
+using tallyman::plugin::epoch;
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kStaleAtLeast = 60 * kSecond;
+
+struct PoolMetric {
+  Metric metric;
+  std::optional<Amount> PoolFigures::*figure;
+  bool counter, quota;
+};
+
+constexpr PoolMetric kPoolMetrics[] = {
+    {kPoolStored, &PoolFigures::stored, false, false},
+    {kPoolUsed, &PoolFigures::used, false, false},
+    {kPoolObjects, &PoolFigures::objects, false, false},
+    {kPoolRead, &PoolFigures::read, true, false},
+    {kPoolWritten, &PoolFigures::written, true, false},
+    {kPoolQuotaBytes, &PoolFigures::quota_bytes, false, true},
+    {kPoolQuotaObjects, &PoolFigures::quota_objects, false, true}};
+
+std::string refuse_standby(const std::string& body) {
+  return body.find("ceph_pool_metadata{") == std::string::npos ? "it stands by, or knows no pool"
+                                                               : "";
+}
+
+}  // namespace
+
+MgrPart::MgrPart(MgrOptions options) : options_(std::move(options)) {}
+
+HttpRequest MgrPart::request() const {
+  return {options_.endpoints, "/metrics", nullptr, refuse_standby};
+}
+
+void MgrPart::all_unknown(Outlet& out, const std::string& why) const {
+  if (options_.pools) out.gap(why, *options_.pools);
+  if (options_.images) out.gap(why, *options_.images);
+}
+
+std::string MgrPart::stale(const MgrMetrics& metrics, const std::string& endpoint,
+                           std::int64_t now) {
+  if (!metrics.collections || !metrics.collections->exact) return {};
+  if (changed_ == 0 || metrics.collections->value != collections_) {
+    collections_ = metrics.collections->value;
+    changed_ = now;
+    return {};
+  }
+  if (now - changed_ <= std::max(kStaleAtLeast, 4 * options_.scrape)) return {};
+  return endpoint + " has answered the same for " + std::to_string((now - changed_) / kSecond) +
+         " s: its cache is stale";
+}
+
+void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
+  if (!answer.good()) {
+    all_unknown(out, answer.status == 0
+                         ? answer.why
+                         : answer.endpoint + " answered " + std::to_string(answer.status));
+    return;
+  }
+  // A mgr that hangs is not asked first again and again.
+  const auto first =
+      std::find(options_.endpoints.begin(), options_.endpoints.end(), answer.endpoint);
+  if (first != options_.endpoints.end()) {
+    std::rotate(options_.endpoints.begin(), first, first + 1);
+  }
+  const auto parsed = parse_mgr_metrics(answer.body);
+  if (const auto* fault = std::get_if<Fault>(&parsed)) {
+    all_unknown(out, answer.endpoint + ": " + fault->what);
+    return;
+  }
+  const auto& metrics = std::get<MgrMetrics>(parsed);
+  const std::string why = stale(metrics, answer.endpoint, out.scheduled());
+  if (!why.empty()) {
+    all_unknown(out, why);
+    return;
+  }
+  const bool had_images = !state.images.empty() && metrics.active == state.active &&
+                          metrics.collections && metrics.collections->value >= state.collections;
+  MgrStep step = advance(std::move(state), metrics, out.scheduled(), options_.scrape);
+  if (options_.pools) {
+    for (const PoolTold& pool : step.pools) tell(out, pool);
+  }
+  if (options_.images && metrics.images.empty() && !had_images) {
+    out.gap("the mgr tells of no images; ceph config set mgr mgr/prometheus/rbd_stats_pools POOLS",
+            *options_.images);
+  } else if (options_.images) {
+    for (const ImageTold& image : step.images) tell(out, image);
+  }
+  state = std::move(step.next);
+}
+
+void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
+  const std::uint64_t life = epoch("pool", pool.id, pool.life.birth, pool.life.from_zero);
+  for (const PoolMetric& each : kPoolMetrics) {
+    const std::optional<Amount>& figure = pool.figures->*each.figure;
+    std::string why = pool.why;
+    if (why.empty() && each.counter) why = pool.counters_why;
+    if (why.empty() && !figure) why = "the mgr does not tell it";
+    if (why.empty() && !figure->exact) why = "the mgr's figure is no exact whole number";
+    if (!why.empty()) {
+      out.gap(each.metric, {pool.id}, "pool " + pool.figures->name + ": " + why, *options_.pools);
+      continue;
+    }
+    if (each.quota && figure->value == 0) continue;  // there is none
+    out.emit({.metric = each.metric,
+              .value = figure->value,
+              .epoch = each.counter ? life : 0,
+              .start = each.counter ? pool.life.start() : 0,
+              .identity = {pool.id},
+              .info = {pool.figures->name, pool.figures->type},
+              .source = *options_.pools});
+  }
+}
+
+void MgrPart::tell(Outlet& out, const ImageTold& image) const {
+  const ImageName& name = *image.name;
+  const std::uint64_t life =
+      epoch("image", name.pool, name.space, name.image, image.life.birth, image.life.from_zero);
+  for (const auto& [metric, figure] : {std::pair(kImageRead, &ImageFigures::read),
+                                       std::pair(kImageWritten, &ImageFigures::written)}) {
+    if (!image.why.empty()) {
+      out.gap(metric, {name.pool, name.space, name.image}, image.why, *options_.images);
+      continue;
+    }
+    out.emit({.metric = metric,
+              .value = (image.figures->*figure)->value,
+              .epoch = life,
+              .start = image.life.start(),
+              .identity = {name.pool, name.space, name.image},
+              .source = *options_.images});
+  }
+}
+
+}  // namespace ceph

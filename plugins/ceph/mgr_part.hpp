@@ -1,0 +1,41 @@
+#pragma once
+// Pools and images of a cluster, from whichever of its mgrs is active. Owned by the plugin; the
+// host's thread.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http.hpp"
+#include "metrics.hpp"
+#include "mgr_book.hpp"
+
+namespace ceph {
+
+struct MgrOptions {
+  std::vector<std::string> endpoints;
+  std::optional<std::uint32_t> pools, images;  ///< their sources, when they are wanted
+  std::int64_t scrape = 0;                     ///< nanoseconds
+};
+
+class MgrPart {
+ public:
+  explicit MgrPart(MgrOptions options);
+
+  /// The one request of a poll.
+  [[nodiscard]] HttpRequest request() const;
+  void take(const HttpAnswer& answer, Outlet& out, MgrState& state);
+
+ private:
+  void all_unknown(Outlet& out, const std::string& why) const;
+  /// Why an answer is not to be believed: it has been the same for too long; "" when it is.
+  std::string stale(const MgrMetrics& metrics, const std::string& endpoint, std::int64_t now);
+  void tell(Outlet& out, const PoolTold& pool) const;
+  void tell(Outlet& out, const ImageTold& image) const;
+
+  MgrOptions options_;
+  std::uint64_t collections_ = 0;  ///< of the last answer
+  std::int64_t changed_ = 0;       ///< when it was first seen, nanoseconds; 0 = not yet
+};
+
+}  // namespace ceph
