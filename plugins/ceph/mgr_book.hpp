@@ -105,7 +105,7 @@ constexpr std::size_t kMaxStateBytes = 64U << 10U;
 struct SavedState {
   std::int64_t usage_begin =
       0;  ///< the first hour of usage that is metered, in seconds; 0 = none yet
-  std::int64_t usage_told = 0;  ///< instant of the last poll that told all usage, in seconds
+  std::int64_t usage_told = 0;  ///< all usage up to this instant was told, in seconds
   MgrState mgr;
   friend bool operator==(const SavedState&, const SavedState&) = default;
 };

@@ -1,6 +1,8 @@
 #include "rgw_answers.hpp"
 
 #include <array>
+#include <map>
+#include <tuple>
 
 #include "json_walk.hpp"
 
@@ -248,6 +250,16 @@ class CodeListener : public JsonListener {
   }
 };
 
+/// False when a count does not fit any more.
+bool add(HourCounts& to, const HourCounts& by) {
+  bool fits = true;
+  for (const auto field : {&HourCounts::sent, &HourCounts::received, &HourCounts::operations,
+                           &HourCounts::successful}) {
+    fits = !__builtin_add_overflow(to.*field, by.*field, &(to.*field)) && fits;
+  }
+  return fits;
+}
+
 template <typename Found, typename L>
 std::variant<Found, Fault> listened(std::string_view json, L& listener, Found L::*found,
                                     const char* what) {
@@ -262,6 +274,29 @@ std::variant<Found, Fault> listened(std::string_view json, L& listener, Found L:
 std::variant<std::vector<UsageEntry>, Fault> parse_usage(std::string_view json) {
   UsageListener listener;
   return listened(json, listener, &UsageListener::entries, "its list of entries");
+}
+
+std::variant<std::vector<UsageEntry>, Fault> parse_usage_of(std::int64_t hour,
+                                                            std::string_view json) {
+  auto parsed = parse_usage(json);
+  auto* listed = std::get_if<std::vector<UsageEntry>>(&parsed);
+  if (listed == nullptr) return parsed;
+  std::map<std::tuple<std::string, std::string, std::string>, std::size_t> places;
+  std::vector<UsageEntry> out;
+  for (UsageEntry& entry : *listed) {
+    if (entry.hour != hour) {
+      return Fault{"asked for the usage of the hour " + std::to_string(hour) +
+                   " it told of the hour " + std::to_string(entry.hour)};
+    }
+    const auto [place, fresh] =
+        places.try_emplace(std::tuple(entry.user, entry.bucket, entry.category), out.size());
+    if (fresh) {
+      out.push_back(std::move(entry));
+    } else if (!add(out[place->second].counts, entry.counts)) {
+      return Fault{"the usage of " + entry.user + " is beyond 64 bits"};
+    }
+  }
+  return out;
 }
 
 std::variant<std::vector<Bucket>, Fault> parse_buckets(std::string_view json) {

@@ -32,8 +32,16 @@ struct UsageEntry {
   HourCounts counts;
 };
 
-/// A user may occur several times, an hour of it too: whoever reads them keeps the largest values.
+/// GET /admin/usage of one hour, as it lists it: a (user, bucket, category) may occur several
+/// times.
 [[nodiscard]] std::variant<std::vector<UsageEntry>, Fault> parse_usage(std::string_view json);
+
+/// The same with each (user, bucket, category) once. A user recurs from page to page and from shard
+/// to shard of the log, each time with another part of its operations: parts are summed. A fault
+/// when an entry is of another hour: an answer over several hours is their sum, and says that all
+/// of it is of the first.
+[[nodiscard]] std::variant<std::vector<UsageEntry>, Fault> parse_usage_of(std::int64_t hour,
+                                                                          std::string_view json);
 
 struct BucketSizes {
   std::uint64_t bytes = 0;     ///< as the customer wrote them

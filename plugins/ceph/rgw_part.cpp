@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <utility>
 
 namespace ceph {
@@ -74,11 +75,15 @@ void RgwPart::ask(std::vector<HttpRequest>& requests, std::int64_t now, SavedSta
     const std::int64_t told = state.usage_told == 0 ? now : std::min(state.usage_told, now);
     const std::int64_t back = std::max(told - options_.lookback, now - kMostOutage);
     from_ = std::max(back - back % kHour, std::min(state.usage_begin, running));
-    requests.push_back(
-        {order_,
-         "/admin/usage?format=json&show-entries=true&show-summary=false&start=" + query_time(from_),
-         &secret_,
-         {}});
+    end_ = std::min(running + kHour, from_ + kMostHours * kHour);
+    for (std::int64_t hour = from_; hour < end_; hour += kHour) {
+      requests.push_back(
+          {order_,
+           "/admin/usage?end=" + query_time(hour + kHour) +
+               "&format=json&show-entries=true&show-summary=false&start=" + query_time(hour),
+           &secret_,
+           {}});
+    }
   }
   if (options_.buckets) {
     requests.push_back({order_, "/admin/bucket?format=json&stats=true", &secret_, {}});
@@ -97,7 +102,10 @@ void RgwPart::take(const HttpAnswer* answers, Outlet& out, SavedState& state) {
     if (options_.buckets) out.gap(zone, *options_.buckets);
     return;
   }
-  if (options_.usage) take_usage(*next++, std::move(why), out, state);
+  if (options_.usage) {
+    take_usage(next, std::move(why), out, state);
+    next += (end_ - from_) / kHour;
+  }
   if (options_.buckets) take_buckets(next[0], next[1], out);
 }
 
@@ -154,29 +162,47 @@ std::string RgwPart::log_is_off(const std::vector<UsageEntry>& entries) {
          std::to_string(now_ - noted_) + " s: rgw_enable_usage_log is off, or it is not written";
 }
 
-void RgwPart::take_usage(const HttpAnswer& answer, std::string why, Outlet& out,
-                         SavedState& state) {
-  std::vector<UsageEntry> entries;
-  if (!answer.good()) {
-    if (why.empty()) why = failure(answer, "usage=read");
-  } else {
-    prefer(answer.endpoint);
-    auto parsed = parse_usage(answer.body);
-    if (const auto* fault = std::get_if<Fault>(&parsed)) {
-      why = answer.endpoint + ": " + fault->what;
-    } else {
-      entries = std::get<0>(std::move(parsed));
-      if (why.empty()) why = log_is_off(entries);
+RgwPart::HoursRead RgwPart::read_hours(const HttpAnswer* answers) {
+  HoursRead out;
+  for (out.end = from_; out.end < end_; out.end += kHour, ++answers) {
+    if (!answers->good()) {
+      out.why = failure(*answers, "usage=read");
+      break;
     }
+    prefer(answers->endpoint);
+    auto parsed = parse_usage_of(out.end, answers->body);
+    if (const auto* fault = std::get_if<Fault>(&parsed)) {
+      out.why = answers->endpoint + ": " + fault->what;
+      break;
+    }
+    auto& entries = std::get<0>(parsed);
+    std::move(entries.begin(), entries.end(), std::back_inserter(out.entries));
   }
-  if (!why.empty()) {
-    out.gap(why, *options_.usage);
-    return;
-  }
-  tell(book_.advance(entries, from_, now_), out, state);
+  return out;
 }
 
-void RgwPart::tell(const UsageBook::Step& step, Outlet& out, SavedState& state) {
+void RgwPart::take_usage(const HttpAnswer* answers, std::string why, Outlet& out,
+                         SavedState& state) {
+  const HoursRead read = read_hours(answers);
+  if (why.empty() && read.end > now_) why = log_is_off(read.entries);
+  if (end_ <= now_ && noted_ != 0) noted_ = now_;  // they are of the hour that was not asked for
+  if (!why.empty() || read.end == from_) {
+    out.gap(why.empty() ? read.why : why, *options_.usage);
+    return;
+  }
+  const bool whole = tell(book_.advance(read.entries, from_, read.end, now_), out);
+  if (!read.why.empty()) {
+    out.gap(read.why, *options_.usage);
+  } else if (read.end <= now_) {
+    out.gap("usage is read up to " + std::to_string((now_ - read.end) / kHour + 1) +
+                " hours ago; the rest follows at the next polls",
+            *options_.usage);
+  }
+  // The next poll begins with the first hour that may still grow.
+  if (whole) state.usage_told = std::min(now_, read.end + options_.lookback);
+}
+
+bool RgwPart::tell(const UsageBook::Step& step, Outlet& out) {
   std::size_t told = 0;
   for (const ToldHour& hour : step.told) {
     if (out.room() < 4 || !tell(hour, out)) break;
@@ -195,7 +221,7 @@ void RgwPart::tell(const UsageBook::Step& step, Outlet& out, SavedState& state) 
                 "meter usage in an instance of its own (option parts)",
             *options_.usage);
   }
-  if (!book_.owes()) state.usage_told = now_;
+  return !book_.owes();
 }
 
 bool RgwPart::tell(const ToldHour& hour, Outlet& out) const {

@@ -1,6 +1,11 @@
 #pragma once
 // Usage and buckets of one zone, from its RADOS gateways. Owned by the plugin; the host's thread.
 //
+// Usage is asked for hour by hour: of a longer time a gateway tells one sum for each bucket, under
+// the first hour of it. A poll reads kMostHours at most, so that what an outage left behind is read
+// piece by piece, the oldest first; until the running hour is reached, each poll is a gap that says
+// so.
+//
 // A usage log that is switched off looks like one without usage, and a gateway that is killed takes
 // with it what it had not written yet. So at every poll each gateway is asked for the list of the
 // metering user's own buckets, which is an operation of its own in the log:
@@ -25,6 +30,10 @@
 #include "usage_book.hpp"
 
 namespace ceph {
+
+/// Of usage, in a poll. More than kMostLookback and the running hour, which every poll reads.
+constexpr std::int64_t kMostHours = 6;
+constexpr std::int64_t kMostLookback = 4 * kHour;
 
 struct RgwOptions {
   std::vector<std::string> endpoints;
@@ -60,8 +69,16 @@ class RgwPart {
   std::string watch(const HttpAnswer* answers);
   std::string watch_one(Gateway& gateway, const std::string& endpoint, const HttpAnswer& answer);
   std::string log_is_off(const std::vector<UsageEntry>& entries);
-  void take_usage(const HttpAnswer& answer, std::string why, Outlet& out, SavedState& state);
-  void tell(const UsageBook::Step& step, Outlet& out, SavedState& state);
+  /// Of the hours that were asked for, those before the first that is not known.
+  struct HoursRead {
+    std::vector<UsageEntry> entries;
+    std::int64_t end = 0;
+    std::string why;  ///< the next one is not known; "" when all are
+  };
+  HoursRead read_hours(const HttpAnswer* answers);
+  void take_usage(const HttpAnswer* answers, std::string why, Outlet& out, SavedState& state);
+  /// Whether all of it was told.
+  bool tell(const UsageBook::Step& step, Outlet& out);
   bool tell(const ToldHour& hour, Outlet& out) const;
   void take_buckets(const HttpAnswer& stats, const HttpAnswer& names, Outlet& out);
   void tell(const Bucket& bucket, Outlet& out) const;
@@ -78,7 +95,8 @@ class RgwPart {
   /// When operations of ours in the log last grew, or were first to; 0 = none was asked for yet.
   std::int64_t noted_ = 0;
   std::map<std::int64_t, std::uint64_t> own_;  ///< hour → operations of ours in the log
-  std::int64_t from_ = 0, now_ = 0, previous_ = 0;
+  std::int64_t from_ = 0, end_ = 0;            ///< the hours of usage that were asked for
+  std::int64_t now_ = 0, previous_ = 0;
   std::size_t asked_ = 0;
 };
 

@@ -22,8 +22,8 @@ std::int64_t hour_of(std::int64_t instant) { return instant - instant % kHour; }
 }  // namespace
 
 void UsageBook::take(const UsageKey& key, Series& series,
-                     const std::map<std::int64_t, HourCounts>& listed, std::int64_t now,
-                     Step& step) {
+                     const std::map<std::int64_t, HourCounts>& listed, std::int64_t end,
+                     std::int64_t now, Step& step) {
   for (const auto& [hour, counts] : listed) {
     raise(series.ever, counts);
     const auto [it, fresh] = series.hours.try_emplace(hour, Hour{counts, now});
@@ -35,7 +35,7 @@ void UsageBook::take(const UsageKey& key, Series& series,
     known = Hour{counts, now};
   }
   for (auto& [hour, known] : series.hours) {
-    if (listed.contains(hour) || known.counts == HourCounts{}) continue;
+    if (hour >= end || listed.contains(hour) || known.counts == HourCounts{}) continue;
     known.lost = true;
     known.owed = false;
     if (now - hour < kHour + settle_) {
@@ -44,8 +44,8 @@ void UsageBook::take(const UsageKey& key, Series& series,
   }
 }
 
-void UsageBook::tell(const UsageKey& key, const Series& series, std::int64_t from, std::int64_t now,
-                     Step& step) const {
+void UsageBook::tell(const UsageKey& key, const Series& series, std::int64_t from, std::int64_t end,
+                     std::int64_t now, Step& step) const {
   const std::int64_t running = hour_of(now);
   std::int64_t first = 0;
   for (const auto& [hour, known] : series.hours) {
@@ -56,7 +56,7 @@ void UsageBook::tell(const UsageKey& key, const Series& series, std::int64_t fro
     }
   }
   if (first == 0) return;
-  for (std::int64_t hour = std::max(first, from); hour <= running; hour += kHour) {
+  for (std::int64_t hour = std::max(first, from); hour <= running && hour < end; hour += kHour) {
     const auto it = series.hours.find(hour);
     if (it != series.hours.end() && it->second.lost) continue;
     const HourCounts counts = it == series.hours.end() ? HourCounts{} : it->second.counts;
@@ -65,12 +65,12 @@ void UsageBook::tell(const UsageKey& key, const Series& series, std::int64_t fro
 }
 
 UsageBook::Step UsageBook::advance(const std::vector<UsageEntry>& entries, std::int64_t from,
-                                   std::int64_t now) {
+                                   std::int64_t end, std::int64_t now) {
   Listed listed;
   for (const UsageEntry& entry : entries) {
-    if (entry.hour < from || entry.hour > now) continue;
+    if (entry.hour < from || entry.hour >= end || entry.hour > now) continue;
     const UsageKey key{entry.user, entry.bucket, entry.category};
-    raise(listed[key][entry.hour], entry.counts);
+    listed[key][entry.hour] = entry.counts;
     series_[key].owner = entry.owner;
   }
   Step step;
@@ -79,12 +79,12 @@ UsageBook::Step UsageBook::advance(const std::vector<UsageEntry>& entries, std::
     Series& series = it->second;
     std::erase_if(series.hours, [&](const auto& hour) { return hour.first < from; });
     const auto found = listed.find(it->first);
-    take(it->first, series, found == listed.end() ? kNone : found->second, now, step);
+    take(it->first, series, found == listed.end() ? kNone : found->second, end, now, step);
     if (series.hours.empty()) {
       it = series_.erase(it);
       continue;
     }
-    tell(it->first, series, from, now, step);
+    tell(it->first, series, from, end, now, step);
     ++it;
   }
   std::stable_sort(step.told.begin(), step.told.end(),

@@ -16,6 +16,7 @@
 //                                         counts from then on is told as it stands, and the rater
 //                                         takes the fall as a new beginning
 //   an hour that has not begun here       left for later: the gateway's clock is ahead
+//   an hour that was not read this time   stays as it is known
 
 #include <cstdint>
 #include <map>
@@ -57,9 +58,11 @@ class UsageBook {
     std::vector<ToldHour> told;  ///< by hour, the oldest first
     std::vector<LostHour> lost;
   };
-  /// One good answer: everything the log holds from the hour `from` on. `now` in seconds.
+  /// Good answers: everything the log holds of the hours from `from` on and before `end`, each
+  /// series at most once in each. What was known of hours before `from` is forgotten. `now` in
+  /// seconds.
   [[nodiscard]] Step advance(const std::vector<UsageEntry>& entries, std::int64_t from,
-                             std::int64_t now);
+                             std::int64_t end, std::int64_t now);
   /// This hour was told.
   void told(const ToldHour& hour);
   /// Whether an hour was never told as it stands.
@@ -81,9 +84,9 @@ class UsageBook {
   using Listed = std::map<UsageKey, std::map<std::int64_t, HourCounts>>;
 
   void take(const UsageKey& key, Series& series, const std::map<std::int64_t, HourCounts>& listed,
-            std::int64_t now, Step& step);
-  void tell(const UsageKey& key, const Series& series, std::int64_t from, std::int64_t now,
-            Step& step) const;
+            std::int64_t end, std::int64_t now, Step& step);
+  void tell(const UsageKey& key, const Series& series, std::int64_t from, std::int64_t end,
+            std::int64_t now, Step& step) const;
 
   std::int64_t settle_;
   std::map<UsageKey, Series> series_;

@@ -19,7 +19,8 @@ void require(bool condition) {
 void book(const std::vector<ceph::UsageEntry>& entries, std::int64_t now) {
   const std::int64_t from = now - now % ceph::kHour - 2 * ceph::kHour;
   ceph::UsageBook book(900);
-  const auto step = book.advance(entries, from, now);
+  const std::int64_t end = from + 3 * ceph::kHour;
+  const auto step = book.advance(entries, from, end, now);
   std::set<std::pair<const ceph::UsageKey*, std::int64_t>> told;
   for (const ceph::ToldHour& hour : step.told) {
     require(told.emplace(hour.key, hour.hour).second);
@@ -27,7 +28,7 @@ void book(const std::vector<ceph::UsageEntry>& entries, std::int64_t now) {
     require(hour.over == (hour.hour + ceph::kHour <= now));
   }
   require(step.lost.empty());
-  for (const auto& lost : book.advance({}, from, now).lost) require(!lost.why.empty());
+  for (const auto& lost : book.advance({}, from, end, now).lost) require(!lost.why.empty());
 }
 
 }  // namespace
@@ -37,8 +38,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto usage = ceph::parse_usage(text);
   if (const auto* entries = std::get_if<std::vector<ceph::UsageEntry>>(&usage)) {
     for (const ceph::UsageEntry& entry : *entries) require(entry.hour % ceph::kHour == 0);
-    for (std::size_t i = 0; i < entries->size() && i < 3; ++i)
-      book(*entries, (*entries)[i].hour + 9);
+    for (std::size_t i = 0; i < entries->size() && i < 3; ++i) {
+      const std::int64_t hour = (*entries)[i].hour;
+      const auto of_hour = ceph::parse_usage_of(hour, text);
+      const auto* summed = std::get_if<std::vector<ceph::UsageEntry>>(&of_hour);
+      if (summed == nullptr) continue;
+      require(summed->size() <= entries->size());
+      book(*summed, hour + 9);
+    }
   }
   const auto buckets = ceph::parse_buckets(text);
   if (const auto* found = std::get_if<std::vector<ceph::Bucket>>(&buckets)) {

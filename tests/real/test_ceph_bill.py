@@ -222,7 +222,7 @@ def test_a_bucket_is_made_again(cluster, site):
 
 def test_the_hour_closes(cluster, site):
     """Given an hour with traffic that ends, then its released records say exactly what was put and got, and
-    those of the next hour do not say it again."""
+    those of the next hour, with traffic of its own on the same bucket, do not say it again."""
     def left():
         return 3600 - time.time() % 3600
 
@@ -246,3 +246,6 @@ def test_the_hour_closes(cluster, site):
     assert recorded() == expected, site.records("acme")
     polled(site)
     assert exact(site, "acme", "received") == 0
+    cluster.s3(keys, "PUT", "/recorded/later", 300_000)
+    billed(site, "acme", "received", 300_000)
+    assert recorded() == expected

@@ -49,6 +49,42 @@ TEST(RgwUsage, Sample) {
   EXPECT_EQ(entries.back().counts, (HourCounts{0, 100'000, 1, 1}));
 }
 
+// Given a bucket with traffic in two hours, then a gateway that is asked for both tells their sum
+// as the first hour's, and of each hour by itself what it holds: only the latter is taken.
+TEST(RgwUsage, TwoHours) {
+  constexpr std::int64_t kFirst = 1'795'417'200, kSecond = kFirst + kHour;
+  const auto received = [](std::int64_t hour, const char* name) {
+    std::uint64_t sum = 0;
+    const auto parsed = parse_usage_of(hour, sample(name));
+    if (const auto* fault = std::get_if<Fault>(&parsed)) ADD_FAILURE() << fault->what;
+    for (const UsageEntry& entry : std::get<0>(parsed)) sum += entry.counts.received;
+    return sum;
+  };
+  EXPECT_EQ(received(kFirst, "rgw-usage-two-hours.json"), 1'020'000U);
+  EXPECT_EQ(received(kFirst, "rgw-usage-first-hour.json"), 1'000'000U);
+  EXPECT_EQ(received(kSecond, "rgw-usage-second-hour.json"), 20'000U);
+  EXPECT_THAT(fault(parse_usage_of(kSecond, sample("rgw-usage-two-hours.json"))),
+              HasSubstr("told of the hour"));
+}
+
+// Given a user that recurs, as from another page or shard of the log, then its parts are summed;
+// and a sum that does not fit is a fault.
+TEST(RgwUsage, Recurs) {
+  constexpr std::int64_t kFirst = 1'795'417'200;
+  std::string twice = sample("rgw-usage-first-hour.json");
+  const auto once = std::get<0>(parse_usage_of(kFirst, twice));
+  const std::size_t from = twice.find('[') + 1;
+  twice.insert(from, twice.substr(from, twice.rfind(']') - from) + ",");
+  const auto summed = std::get<0>(parse_usage_of(kFirst, twice));
+  ASSERT_EQ(summed.size(), once.size());
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    EXPECT_EQ(summed[i].counts.received, 2 * once[i].counts.received);
+    EXPECT_EQ(summed[i].counts.operations, 2 * once[i].counts.operations);
+  }
+  replace_all(twice, "1000000", "18446744073709551615");
+  EXPECT_THAT(fault(parse_usage_of(kFirst, twice)), HasSubstr("64 bits"));
+}
+
 // Given a user without usage, then there are no entries, and that is an answer.
 TEST(RgwUsage, NobodyHasNone) { EXPECT_TRUE(usage(sample("rgw-nouser.json")).empty()); }
 

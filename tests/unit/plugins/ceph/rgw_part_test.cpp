@@ -78,8 +78,12 @@ TEST(RgwPart, GoodPoll) {
   EXPECT_THAT(zone.host.source_gaps, IsEmpty());
   EXPECT_EQ(zone.host.sum(kRgwReceived), 5'342'880U + 100'000U);
   EXPECT_EQ(zone.host.sum(kBucketBytes), 4'294'304U + 100'000U);
-  EXPECT_THAT(zone.paths, ElementsAre("/", HasSubstr("&start=2026-11-22%2015%3A00%3A00"),
-                                      HasSubstr("stats=true"), HasSubstr("/admin/bucket")));
+  EXPECT_THAT(
+      zone.paths,
+      ElementsAre("/",
+                  "/admin/usage?end=2026-11-22%2016%3A00%3A00&format=json&show-entries=true&"
+                  "show-summary=false&start=2026-11-22%2015%3A00%3A00",
+                  HasSubstr("stats=true"), HasSubstr("/admin/bucket")));
   for (const Told& told : zone.host.readings) {
     EXPECT_EQ(told.start, told.metric <= kRgwSuccessful ? 1795359600LL * 1'000'000'000 : 0);
   }

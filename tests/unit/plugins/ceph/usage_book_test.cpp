@@ -19,7 +19,7 @@ UsageEntry entry(std::int64_t hour, std::uint64_t sent, const std::string& user 
 std::map<std::int64_t, std::uint64_t> poll(UsageBook& book, const std::vector<UsageEntry>& entries,
                                            std::int64_t from, std::int64_t now,
                                            std::size_t lost = 0) {
-  const UsageBook::Step step = book.advance(entries, from, now);
+  const UsageBook::Step step = book.advance(entries, from, now - now % kHour + kHour, now);
   EXPECT_EQ(step.lost.size(), lost);
   std::map<std::int64_t, std::uint64_t> out;
   for (const ToldHour& hour : step.told) {
@@ -78,11 +78,17 @@ TEST(UsageBook, Trimmed) {
   EXPECT_EQ(poll(book, {entry(kNoon, 3)}, kNoon, kNoon + 300), (Told{{kNoon, 3}}));
 }
 
-// Given a page that repeats an hour, then the largest value of each count is told, not the sum.
-TEST(UsageBook, RepeatedEntries) {
+// Given hours that are read piece by piece, then those that were not read are neither told nor
+// lost.
+TEST(UsageBook, PieceByPiece) {
   UsageBook book(kSettle);
-  EXPECT_EQ(poll(book, {entry(kNoon, 5), entry(kNoon, 8), entry(kNoon, 6)}, kNoon, kNoon + 60),
-            (Told{{kNoon, 8}}));
+  const std::int64_t one = kNoon + kHour, two = one + kHour, late = two + kHour;
+  poll(book, {entry(kNoon, 5), entry(one, 6)}, kNoon, one + 60);
+  const auto step = book.advance({entry(kNoon, 5)}, kNoon, one, one + 120);
+  EXPECT_TRUE(step.lost.empty());
+  ASSERT_EQ(step.told.size(), 1U);
+  EXPECT_EQ(step.told[0].hour, kNoon);
+  EXPECT_EQ(poll(book, {entry(one, 6), entry(two, 7)}, one, late), (Told{{two, 7}, {late, 0}}));
 }
 
 // Given a gateway whose clock is ahead, then its hour waits until it has begun here.
@@ -97,9 +103,9 @@ TEST(UsageBook, HourThatHasNotBegun) {
 TEST(UsageBook, Owes) {
   UsageBook book(kSettle);
   const std::int64_t late = kNoon + 10 * kHour;
-  auto step = book.advance({entry(kNoon, 5)}, kNoon, late);
+  auto step = book.advance({entry(kNoon, 5)}, kNoon, late + kHour, late);
   EXPECT_TRUE(book.owes());
-  step = book.advance({entry(kNoon, 5)}, kNoon, late + 2 * kSettle);
+  step = book.advance({entry(kNoon, 5)}, kNoon, late + kHour, late + 2 * kSettle);
   ASSERT_FALSE(step.told.empty());
   EXPECT_EQ(step.told.front().hour, kNoon);
   for (const ToldHour& hour : step.told) book.told(hour);
@@ -125,7 +131,7 @@ TEST(UsageBook, EveryHourInTheEnd) {
       for (const auto& [key, sent] : log) {
         if (key.second >= from) entries.push_back(entry(key.second, sent, key.first));
       }
-      const auto step = book.advance(entries, from, now);
+      const auto step = book.advance(entries, from, now - now % kHour + kHour, now);
       EXPECT_TRUE(step.lost.empty());
       for (const ToldHour& each : step.told) {
         auto& value = told[{each.key->user, each.hour}];
