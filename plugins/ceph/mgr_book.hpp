@@ -11,16 +11,22 @@
 //                                          answers in a row say so, a baseline of a new epoch
 //   images, same life of the mgr           go on
 //   the mgr began anew, or another is
-//   active                                 the mgr counts images from zero: new epochs, that start
+//   active, since the last good answer     the mgr counts images from zero: new epochs, that start
 //                                          with the last good answer
+//   another mgr, or one that looked less
+//   often, but for longer than that        one that lost its monitors says what it once counted:
+//                                          not believed; when three answers in a row say so, all
+//                                          images are baselines, and a gap
+//   an answer that does not say which mgr
+//   it is, or how often it looked          images unknown
 //   image's counters fell                  made again under its name: as an image not seen before
-//   image not seen before                  start = the last good answer, unless an image that is
-//   gone
-//                                          had counted no more than this one: it may be that one,
-//                                          renamed, with its counters. Then a baseline
+//   image not seen before                  start = the last good answer, unless an image that has
+//                                          just gone had counted no more than this one: it may be
+//                                          that one, renamed, with its counters. Then a baseline,
+//                                          and a gap
 //   image seen again, same life            goes on: the mgr had failed to list it
 //   long silence, and nothing proves that
-//   the mgr lived through it               images are baselines
+//   the mgr lived through it               images are baselines, and a gap
 //
 // A life of the mgr is known by how often it has looked, once per scrape interval at most: a count
 // that falls is another life, and one high enough proves that the life is longer than the silence.
@@ -55,12 +61,15 @@ struct TrackedCounters {
 
 /// What the last good answer left behind.
 struct MgrState {
-  std::int64_t instant = 0;                         ///< of the last good answer; 0 = there was none
-  std::string active;                               ///< the mgr that gave it
-  std::uint64_t collections = 0;                    ///< how often it had looked
-  std::map<std::string, TrackedCounters> pools;     ///< by id; those gone for a week at most, too
-  std::map<std::uint64_t, TrackedCounters> images;  ///< by image_hash(); those gone, too
-  bool images_whole = true;                         ///< all of them are here
+  std::int64_t instant = 0;       ///< of the last good answer; 0 = there was none
+  std::int64_t images_at = 0;     ///< of the last that was good for images, too
+  std::string active;             ///< the mgr that gave that
+  std::uint64_t collections = 0;  ///< how often it had looked
+  /// By id, and by image_hash(); those gone for a week at most, too.
+  std::map<std::string, TrackedCounters> pools;
+  std::map<std::uint64_t, TrackedCounters> images;
+  bool images_whole = true;   ///< all of them are here
+  std::uint32_t doubted = 0;  ///< answers in a row that were not believed; not in the bytes
   friend bool operator==(const MgrState&, const MgrState&) = default;
 };
 
@@ -79,27 +88,35 @@ struct ImageTold {
   const ImageFigures* figures = nullptr;
   CounterLife life;
   std::string why;
+  std::string lost;  ///< why it is a gap although it is told: some of its bytes may be missing
 };
 
 struct MgrStep {
   MgrState next;
+  std::string why;  ///< the answer is not believed: nothing of it is told; "" when it is
   std::vector<PoolTold> pools;
+  std::string images_why;  ///< none of the images are known; "" when they are
   std::vector<ImageTold> images;
 };
+
+/// For how long an answer that does not change passes for a good one, nanoseconds.
+[[nodiscard]] std::int64_t stale_after(std::int64_t scrape);
 
 /// `scrape`: nanoseconds that the mgr lets pass between two looks.
 [[nodiscard]] MgrStep advance(MgrState before, const MgrMetrics& metrics, std::int64_t instant,
                               std::int64_t scrape);
 
 // ---- State in bytes ----------------------------------------------------------------------------
-// version 1; numbers are LEB128 of at most 64 bits, text has its length before it:
-//   usage_begin · usage_told · instant · active · collections ·
+// version 2; numbers are LEB128 of at most 64 bits, text has its length before it:
+//   usage_begin · usage_told · instant · instant less images_at · active · collections ·
 //   count of pools, each: id, counters · images_whole · count of images, each: 8 bytes hash,
-//   counters counters: birth · from_zero · read · written · instant less seen
+//   counters
+//   counters: birth · from_zero · read · written · instant less seen
+// version 1 has no images_at: it is the instant.
 // Images that do not fit are left out and images_whole is 0: after a restart they are baselines.
 // Considered: names of images (a thousand would not fit), rates of change (decide nothing).
 
-constexpr std::uint32_t kStateVersion = 1;
+constexpr std::uint32_t kStateVersion = 2;
 constexpr std::size_t kMaxStateBytes = 64U << 10U;
 
 struct SavedState {

@@ -9,7 +9,6 @@ namespace {
 using tallyman::plugin::epoch;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kStaleAtLeast = 60 * kSecond;
 
 struct PoolMetric {
   Metric metric;
@@ -47,14 +46,29 @@ void MgrPart::all_unknown(Outlet& out, const std::string& why) const {
 std::string MgrPart::stale(const MgrMetrics& metrics, const std::string& endpoint,
                            std::int64_t now) {
   if (!metrics.collections || !metrics.collections->exact) return {};
-  if (changed_ == 0 || metrics.collections->value != collections_) {
-    collections_ = metrics.collections->value;
-    changed_ = now;
+  const std::uint64_t collections = metrics.collections->value;
+  const auto [known, fresh] = looks_.try_emplace(endpoint, Looks{collections, now});
+  Looks& looks = known->second;
+  if (fresh || collections != looks.collections) {
+    looks = {collections, now};
     return {};
   }
-  if (now - changed_ <= std::max(kStaleAtLeast, 4 * options_.scrape)) return {};
-  return endpoint + " has answered the same for " + std::to_string((now - changed_) / kSecond) +
-         " s: its cache is stale";
+  if (now - looks.changed <= stale_after(options_.scrape)) return {};
+  return endpoint + " has answered the same for " +
+         std::to_string((now - looks.changed) / kSecond) + " s: its cache is stale";
+}
+
+void MgrPart::prefer(const std::string& endpoint) {
+  auto& order = options_.endpoints;
+  const auto first = std::find(order.begin(), order.end(), endpoint);
+  if (first != order.end()) std::rotate(order.begin(), first, first + 1);
+}
+
+void MgrPart::leave(const std::string& endpoint, Outlet& out, const std::string& why) {
+  all_unknown(out, why);
+  auto& order = options_.endpoints;
+  const auto it = std::find(order.begin(), order.end(), endpoint);
+  if (it != order.end()) std::rotate(it, it + 1, order.end());
 }
 
 void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
@@ -64,36 +78,31 @@ void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
                          : answer.endpoint + " answered " + std::to_string(answer.status));
     return;
   }
-  // A mgr that hangs is not asked first again and again.
-  const auto first =
-      std::find(options_.endpoints.begin(), options_.endpoints.end(), answer.endpoint);
-  if (first != options_.endpoints.end()) {
-    std::rotate(options_.endpoints.begin(), first, first + 1);
-  }
+  const std::string endpoint = answer.endpoint;
   const auto parsed = parse_mgr_metrics(answer.body);
   if (const auto* fault = std::get_if<Fault>(&parsed)) {
-    all_unknown(out, answer.endpoint + ": " + fault->what);
-    return;
+    return leave(endpoint, out, endpoint + ": " + fault->what);
   }
   const auto& metrics = std::get<MgrMetrics>(parsed);
-  const std::string why = stale(metrics, answer.endpoint, out.scheduled());
-  if (!why.empty()) {
-    all_unknown(out, why);
-    return;
-  }
+  const std::string why = stale(metrics, endpoint, out.scheduled());
+  if (!why.empty()) return leave(endpoint, out, why);
   const bool had_images = !state.images.empty() && metrics.active == state.active &&
                           metrics.collections && metrics.collections->value >= state.collections;
   MgrStep step = advance(std::move(state), metrics, out.scheduled(), options_.scrape);
+  state = std::move(step.next);
+  if (!step.why.empty()) return leave(endpoint, out, endpoint + ": " + step.why);
+  prefer(endpoint);  // a mgr that hangs is not asked first again and again
   if (options_.pools) {
     for (const PoolTold& pool : step.pools) tell(out, pool);
   }
-  if (options_.images && metrics.images.empty() && !had_images) {
+  if (options_.images && !step.images_why.empty()) {
+    out.gap(endpoint + ": " + step.images_why, *options_.images);
+  } else if (options_.images && metrics.images.empty() && !had_images) {
     out.gap("the mgr tells of no images; ceph config set mgr mgr/prometheus/rbd_stats_pools POOLS",
             *options_.images);
   } else if (options_.images) {
     for (const ImageTold& image : step.images) tell(out, image);
   }
-  state = std::move(step.next);
 }
 
 void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
@@ -135,6 +144,9 @@ void MgrPart::tell(Outlet& out, const ImageTold& image) const {
               .start = image.life.start(),
               .identity = {name.pool, name.space, name.image},
               .source = *options_.images});
+    if (!image.lost.empty()) {
+      out.gap(metric, {name.pool, name.space, name.image}, image.lost, *options_.images);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 // Pools and images of a cluster, from whichever of its mgrs is active. Owned by the plugin; the
 // host's thread.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,12 +31,18 @@ class MgrPart {
   void all_unknown(Outlet& out, const std::string& why) const;
   /// Why an answer is not to be believed: it has been the same for too long; "" when it is.
   std::string stale(const MgrMetrics& metrics, const std::string& endpoint, std::int64_t now);
+  /// All is unknown, and another endpoint is asked first at the next poll.
+  void leave(const std::string& endpoint, Outlet& out, const std::string& why);
+  void prefer(const std::string& endpoint);
   void tell(Outlet& out, const PoolTold& pool) const;
   void tell(Outlet& out, const ImageTold& image) const;
 
   MgrOptions options_;
-  std::uint64_t collections_ = 0;  ///< of the last answer
-  std::int64_t changed_ = 0;       ///< when it was first seen, nanoseconds; 0 = not yet
+  struct Looks {
+    std::uint64_t collections = 0;  ///< of the last answer
+    std::int64_t changed = 0;       ///< when it was first seen, nanoseconds
+  };
+  std::map<std::string, Looks> looks_;  ///< by endpoint
 };
 
 }  // namespace ceph

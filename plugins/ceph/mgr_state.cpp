@@ -112,6 +112,7 @@ std::variant<std::string, Fault> encode_state(const SavedState& state) {
   head.instant(state.usage_begin);
   head.instant(state.usage_told);
   head.instant(state.mgr.instant);
+  head.instant(std::max<std::int64_t>(state.mgr.instant - state.mgr.images_at, 0));
   head.text(state.mgr.active);
   head.number(state.mgr.collections);
   head.number(state.mgr.pools.size());
@@ -139,14 +140,17 @@ std::variant<std::string, Fault> encode_state(const SavedState& state) {
 }
 
 std::variant<SavedState, Fault> decode_state(std::uint32_t version, std::string_view bytes) {
-  if (version != kStateVersion) {
-    return Fault{"a state of version " + std::to_string(version) + ", this plugin knows 1"};
+  if (version != 1 && version != kStateVersion) {
+    return Fault{"a state of version " + std::to_string(version) + ", this plugin knows 1 and 2"};
   }
   Reader in(bytes);
   SavedState state;
   state.usage_begin = in.instant();
   state.usage_told = in.instant();
   state.mgr.instant = in.instant();
+  const std::int64_t ago = version == 1 ? 0 : in.instant();
+  if (ago > state.mgr.instant) return Fault{"its bytes are damaged"};
+  state.mgr.images_at = state.mgr.instant - ago;
   state.mgr.active = in.text();
   state.mgr.collections = in.number();
   for (std::uint64_t n = in.number(); in.ok() && n > 0; --n) {

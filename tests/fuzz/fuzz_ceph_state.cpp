@@ -11,6 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   (void)ceph::parse_secret(bytes);
+  (void)ceph::decode_state(1, bytes);
   if (size > ceph::kMaxStateBytes / 2) return 0;
   const auto state = ceph::decode_state(ceph::kStateVersion, bytes);
   const auto* read = std::get_if<ceph::SavedState>(&state);
