@@ -22,6 +22,8 @@ using namespace tallyman::plugin;
 using namespace ceph;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kWeek = 604'800;      // seconds
+constexpr std::int64_t kUsualInterval = 60;  // seconds between polls
 constexpr std::uint64_t kHourNs = 3600ULL * 1'000'000'000ULL;
 
 constexpr auto kUsageIdentity = labels<"user", "bucket", "category">;
@@ -115,8 +117,13 @@ class Ceph {
                         .usage = {},
                         .buckets = {},
                         .settle = seconds(host, "rgw.settle", 60),
-                        .lookback = seconds(host, "rgw.lookback", 0),
+                        .lookback = seconds(host, "rgw.lookback", kHour, kMostLookback),
                         .flush = seconds(host, "rgw.flush", 1)};
+      if (of_rgw.settle < of_rgw.flush + kUsualInterval) {
+        throw BadConfig("rgw.settle = \"" + host.option("rgw.settle") + "\": expected at least " +
+                        std::to_string(of_rgw.flush + kUsualInterval) + ", rgw.flush and " +
+                        std::to_string(kUsualInterval) + " s: an hour is still written to then");
+      }
       const std::string source = "ceph:" + fsid + "/" + zone;
       if (wanted("usage")) of_rgw.usage = host.shared_source(source + "/usage");
       if (wanted("buckets")) of_rgw.buckets = host.shared_source(source + "/buckets");
@@ -204,15 +211,14 @@ class Ceph {
     return parts;
   }
 
-  static std::int64_t seconds(Host host, const char* key, std::int64_t least) {
+  static std::int64_t seconds(Host host, const char* key, std::int64_t least,
+                              std::int64_t most = kWeek) {
     const std::string text = host.option(key);
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    constexpr std::int64_t kMost = 604'800;  // a week
-    if (error != std::errc() || end != text.data() + text.size() || value < least ||
-        value > kMost) {
+    if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
       throw BadConfig(std::string(key) + " = \"" + text + "\": expected whole seconds from " +
-                      std::to_string(least) + " to " + std::to_string(kMost));
+                      std::to_string(least) + " to " + std::to_string(most));
     }
     return value;
   }
