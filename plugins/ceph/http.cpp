@@ -13,6 +13,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLeastShare{50};
+constexpr milliseconds kGrace{200};  // each transfer ends by itself; this is for one that does not
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -104,11 +105,12 @@ class Http::Multi {
       transfers[i].request = &requests[i];
       start(transfers[i]);
     }
-    while (running_ > 0) {
+    while (running_ > 0 && Clock::now() < deadline + kGrace) {
       int busy = 0;
-      curl_multi_perform(multi_, &busy);
+      if (curl_multi_perform(multi_, &busy) != CURLM_OK) break;
       if (!take_ended()) curl_multi_poll(multi_, nullptr, 0, 100, nullptr);
     }
+    give_up(transfers);
     std::vector<HttpAnswer> answers;
     answers.reserve(transfers.size());
     for (Transfer& transfer : transfers) answers.push_back(std::move(transfer.answer));
@@ -139,6 +141,10 @@ class Http::Multi {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    // Else the end of a transfer waits for a name server that does not answer.
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     if (!settings_.ca_file.empty()) {
@@ -152,8 +158,24 @@ class Http::Multi {
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
     if (transfer.request->signer != nullptr) sign(transfer, easy, settings_.region);
     transfer.error[0] = '\0';
-    curl_multi_add_handle(multi_, easy);
+    const CURLMcode added = curl_multi_add_handle(multi_, easy);
+    if (added != CURLM_OK) {
+      transfer.easy.reset();
+      failed(transfer, endpoint, curl_multi_strerror(added));
+      return start(transfer);
+    }
     ++running_;
+  }
+
+  /// Whatever libcurl still holds on to.
+  void give_up(std::vector<Transfer>& transfers) {
+    for (Transfer& transfer : transfers) {
+      if (transfer.easy == nullptr) continue;
+      curl_multi_remove_handle(multi_, transfer.easy.get());
+      transfer.easy.reset();
+      failed(transfer, std::string(transfer.answer.endpoint), "no end by the deadline");
+    }
+    running_ = 0;
   }
 
   bool take_ended() {

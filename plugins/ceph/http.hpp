@@ -50,7 +50,7 @@ class Http {
   Http(const Http&) = delete;
   Http& operator=(const Http&) = delete;
 
-  /// The answers, in the order of the requests. Returns by `deadline`.
+  /// The answers, in the order of the requests. Returns by `deadline`, or within a moment of it.
   [[nodiscard]] std::vector<HttpAnswer> run(const std::vector<HttpRequest>& requests,
                                             std::chrono::steady_clock::time_point deadline);
 

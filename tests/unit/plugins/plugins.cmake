@@ -4,11 +4,13 @@ add_executable(unit_plugins
   unit/plugins/tracker_state_test.cpp unit/plugins/tracker_history_test.cpp
   unit/plugins/ceph/rgw_answers_test.cpp unit/plugins/ceph/usage_book_test.cpp
   unit/plugins/ceph/mgr_metrics_test.cpp unit/plugins/ceph/mgr_book_test.cpp
-  unit/plugins/ceph/mgr_history_test.cpp unit/plugins/ceph/mgr_part_test.cpp
+  unit/plugins/ceph/mgr_history_test.cpp unit/plugins/ceph/http_test.cpp
+  unit/plugins/ceph/mgr_part_test.cpp
   unit/plugins/ceph/secret_test.cpp unit/plugins/ceph/rgw_part_test.cpp unit/plugins/ceph/rgw_usage_test.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/link_dump.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/tracker.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/tracker_state.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/ceph/http.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/json_walk.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/rgw_answers.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/rgw_part.cpp
@@ -21,5 +23,6 @@ add_executable(unit_plugins
 tallyman_include_root(unit_plugins netif plugins/netif PRIVATE)
 tallyman_include_root(unit_plugins ceph plugins/ceph PRIVATE)
 target_compile_definitions(unit_plugins PRIVATE TALLYMAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-target_link_libraries(unit_plugins PRIVATE sdk_plugin nlohmann_json::nlohmann_json GTest::gtest GTest::gmock GTest::gtest_main)
+target_link_libraries(unit_plugins PRIVATE sdk_plugin CURL::libcurl nlohmann_json::nlohmann_json
+                      GTest::gtest GTest::gmock GTest::gtest_main)
 gtest_discover_tests(unit_plugins DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit)
