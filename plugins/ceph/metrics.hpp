@@ -62,7 +62,7 @@ class Outlet {
   }
 
  private:
-  static constexpr std::size_t kMostReadings = 65'536;
+  static constexpr std::size_t kMostReadings = 49'000;  // of 65,536: the rest is for gaps
   static constexpr std::size_t kMostSeriesGaps = 200;
   static constexpr std::size_t kMostText = 1000;
   tallyman::plugin::Poll& poll_;

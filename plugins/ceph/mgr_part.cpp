@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "printable.hpp"
+
 namespace ceph {
 namespace {
 
@@ -123,7 +125,7 @@ void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
               .epoch = each.counter ? life : 0,
               .start = each.counter ? pool.life.start() : 0,
               .identity = {pool.id},
-              .info = {pool.figures->name, pool.figures->type},
+              .info = {printable(pool.figures->name), printable(pool.figures->type)},
               .source = *options_.pools});
   }
 }
@@ -132,20 +134,22 @@ void MgrPart::tell(Outlet& out, const ImageTold& image) const {
   const ImageName& name = *image.name;
   const std::uint64_t life =
       epoch("image", name.pool, name.space, name.image, image.life.birth, image.life.from_zero);
+  const std::string pool = printable(name.pool), space = printable(name.space),
+                    only = printable(name.image);
   for (const auto& [metric, figure] : {std::pair(kImageRead, &ImageFigures::read),
                                        std::pair(kImageWritten, &ImageFigures::written)}) {
     if (!image.why.empty()) {
-      out.gap(metric, {name.pool, name.space, name.image}, image.why, *options_.images);
+      out.gap(metric, {pool, space, only}, image.why, *options_.images);
       continue;
     }
     out.emit({.metric = metric,
               .value = (image.figures->*figure)->value,
               .epoch = life,
               .start = image.life.start(),
-              .identity = {name.pool, name.space, name.image},
+              .identity = {pool, space, only},
               .source = *options_.images});
     if (!image.lost.empty()) {
-      out.gap(metric, {name.pool, name.space, name.image}, image.lost, *options_.images);
+      out.gap(metric, {pool, space, only}, image.lost, *options_.images);
     }
   }
 }

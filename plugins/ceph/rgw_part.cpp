@@ -5,12 +5,15 @@
 #include <iterator>
 #include <utility>
 
+#include "printable.hpp"
+
 namespace ceph {
 namespace {
 
 constexpr std::int64_t kNanos = 1'000'000'000;
 constexpr std::int64_t kMostOutage = 960 * kHour;
 constexpr std::size_t kMostProcesses = 64;
+constexpr std::size_t kMetricsOfAnHour = 4;
 
 /// "2026-11-23%2007%3A00%3A00": as the signature has it, too.
 std::string query_time(std::int64_t seconds) {
@@ -25,6 +28,18 @@ std::string query_time(std::int64_t seconds) {
 std::string failure(const HttpAnswer& answer, std::string_view cap) {
   if (answer.status == 0) return answer.why;
   return answer.endpoint + ": " + explain_refusal(answer.status, answer.body, cap);
+}
+
+/// By hour; when there are more than fit, those that were never told come first.
+std::vector<const ToldHour*> that_fit(const std::vector<ToldHour>& hours, std::size_t most) {
+  std::vector<const ToldHour*> out;
+  for (const bool owed : {true, false}) {
+    for (const ToldHour& hour : hours) {
+      if (hour.owed == owed && out.size() < most) out.push_back(&hour);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 }  // namespace
@@ -203,16 +218,19 @@ void RgwPart::take_usage(const HttpAnswer* answers, std::string why, Outlet& out
 }
 
 bool RgwPart::tell(const UsageBook::Step& step, Outlet& out) {
+  std::vector<const ToldHour*> chosen = that_fit(step.told, out.room() / kMetricsOfAnHour);
   std::size_t told = 0;
-  for (const ToldHour& hour : step.told) {
-    if (out.room() < 4 || !tell(hour, out)) break;
-    book_.told(hour);
+  for (const ToldHour* hour : chosen) {
+    if (!tell(*hour, out)) break;
+    book_.told(*hour);
     ++told;
   }
   for (const LostHour& lost : step.lost) {
     for (std::uint32_t metric = kRgwSent; metric <= kRgwSuccessful; ++metric) {
-      out.gap(static_cast<Metric>(metric), {lost.key->user, lost.key->bucket, lost.key->category},
-              lost.why, *options_.usage);
+      out.gap(
+          static_cast<Metric>(metric),
+          {printable(lost.key->user), printable(lost.key->bucket), printable(lost.key->category)},
+          lost.why, *options_.usage);
     }
   }
   if (told < step.told.size()) {
@@ -235,14 +253,15 @@ bool RgwPart::tell(const ToldHour& hour, Outlet& out) const {
   const std::string tenant = mark == std::string::npos ? "" : key.user.substr(0, mark);
   for (const auto& [metric, count] : counts) {
     if (hour.ever.*count == 0) continue;
-    if (!out.emit({.metric = metric,
-                   .value = hour.counts.*count,
-                   .epoch = tallyman::plugin::epoch("hour", hour.hour),
-                   .start = hour.hour * kNanos,
-                   .time = hour.over ? (hour.hour + kHour) * kNanos : 0,
-                   .identity = {key.user, key.bucket, key.category},
-                   .info = {*hour.owner, tenant},
-                   .source = *options_.usage})) {
+    if (!out.emit(
+            {.metric = metric,
+             .value = hour.counts.*count,
+             .epoch = tallyman::plugin::epoch("hour", hour.hour),
+             .start = hour.hour * kNanos,
+             .time = hour.over ? (hour.hour + kHour) * kNanos : 0,
+             .identity = {printable(key.user), printable(key.bucket), printable(key.category)},
+             .info = {printable(*hour.owner), printable(tenant)},
+             .source = *options_.usage})) {
       return false;
     }
   }
@@ -263,9 +282,16 @@ void RgwPart::take_buckets(const HttpAnswer& stats, const HttpAnswer& names, Out
       why = names.endpoint + ": " + wrong->what;
     } else {
       std::map<std::string, std::string> known;
+      std::set<std::string> markers;
       for (const Bucket& bucket : std::get<0>(parsed)) {
         known.emplace(listed_name(bucket), bucket.marker);
-        tell(bucket, out);
+        if (markers.insert(bucket.marker).second) {
+          tell(bucket, out);
+        } else {
+          out.gap(kBucketBytes, {bucket.marker},
+                  "bucket " + listed_name(bucket) + " has the id of another one",
+                  *options_.buckets);
+        }
       }
       // A gateway leaves out a bucket whose statistics it cannot read: it has not ended.
       for (const std::string& name : std::get<0>(listed)) {
@@ -297,7 +323,8 @@ void RgwPart::tell(const Bucket& bucket, Outlet& out) const {
     if (out.emit({.metric = metric,
                   .value = (*bucket.sizes).*size,
                   .identity = {bucket.marker},
-                  .info = {bucket.name, bucket.tenant, bucket.owner, bucket.placement},
+                  .info = {printable(bucket.name), printable(bucket.tenant),
+                           printable(bucket.owner), printable(bucket.placement)},
                   .source = *options_.buckets})) {
       continue;
     }

@@ -60,7 +60,8 @@ void UsageBook::tell(const UsageKey& key, const Series& series, std::int64_t fro
     const auto it = series.hours.find(hour);
     if (it != series.hours.end() && it->second.lost) continue;
     const HourCounts counts = it == series.hours.end() ? HourCounts{} : it->second.counts;
-    step.told.push_back({&key, &series.owner, hour, hour != running, counts, series.ever});
+    const bool owed = it != series.hours.end() && it->second.owed;
+    step.told.push_back({&key, &series.owner, hour, hour != running, owed, counts, series.ever});
   }
 }
 

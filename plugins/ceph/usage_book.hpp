@@ -40,6 +40,7 @@ struct ToldHour {
   const std::string* owner = nullptr;
   std::int64_t hour = 0;  ///< seconds
   bool over = false;      ///< its time is the hour's end
+  bool owed = false;      ///< it was never told as it stands
   HourCounts counts;
   HourCounts ever;  ///< the largest of the series: what was never more than zero need not be told
 };

@@ -5,7 +5,7 @@ add_executable(unit_plugins
   unit/plugins/ceph/rgw_answers_test.cpp unit/plugins/ceph/usage_book_test.cpp
   unit/plugins/ceph/mgr_metrics_test.cpp unit/plugins/ceph/mgr_book_test.cpp
   unit/plugins/ceph/mgr_history_test.cpp unit/plugins/ceph/http_test.cpp
-  unit/plugins/ceph/mgr_part_test.cpp
+  unit/plugins/ceph/mgr_part_test.cpp unit/plugins/ceph/printable_test.cpp
   unit/plugins/ceph/secret_test.cpp unit/plugins/ceph/rgw_part_test.cpp unit/plugins/ceph/rgw_usage_test.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/link_dump.cpp
   ${CMAKE_SOURCE_DIR}/plugins/netif/tracker.cpp
@@ -19,7 +19,8 @@ add_executable(unit_plugins
   ${CMAKE_SOURCE_DIR}/plugins/ceph/mgr_metrics.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/mgr_book.cpp
   ${CMAKE_SOURCE_DIR}/plugins/ceph/mgr_part.cpp
-  ${CMAKE_SOURCE_DIR}/plugins/ceph/mgr_state.cpp)
+  ${CMAKE_SOURCE_DIR}/plugins/ceph/mgr_state.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/ceph/printable.cpp)
 tallyman_include_root(unit_plugins netif plugins/netif PRIVATE)
 tallyman_include_root(unit_plugins ceph plugins/ceph PRIVATE)
 target_compile_definitions(unit_plugins PRIVATE TALLYMAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")

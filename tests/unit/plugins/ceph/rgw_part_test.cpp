@@ -103,6 +103,30 @@ TEST(RgwPart, AnotherProcess) {
   EXPECT_EQ(zone.host.sum(kRgwReceived), 5'442'880U);
 }
 
+// Given two buckets with one id, then it is told once, and that there is another.
+TEST(RgwPart, OneIdTwice) {
+  Zone zone;
+  zone.buckets.insert(1, zone.buckets.substr(1, zone.buckets.rfind(']') - 1) + ",");
+  zone.poll();
+  EXPECT_EQ(zone.host.sum(kBucketBytes), 4'294'304U + 100'000U);
+  EXPECT_EQ(zone.host.series_gaps.size(), 2U);
+}
+
+// Given control characters in the names of users, buckets and categories, then labels have none.
+TEST(RgwPart, ControlCharacters) {
+  Zone zone;
+  replace_all(zone.usage, "proj-a", "proj\\u000aa");
+  replace_all(zone.usage, "bkt1", "b\\u0001");
+  replace_all(zone.usage, "put_obj", "put\\u007f");
+  zone.poll();
+  EXPECT_EQ(zone.host.sum(kRgwReceived), 5'442'880U);
+  for (const Told& told : zone.host.readings) {
+    for (const std::string& label : told.identity) {
+      for (const char c : label) EXPECT_TRUE(c >= 0x20 && c != 0x7f) << label;
+    }
+  }
+}
+
 // Given a gateway that stops answering, then both parts are gaps with the reason.
 TEST(RgwPart, NoAnswer) {
   Zone zone;

@@ -174,6 +174,23 @@ TEST(RgwUsageAsked, AfterALongOutage) {
   EXPECT_THAT(metered.host.source_gaps, IsEmpty());
 }
 
+// Given more series than fit into a poll, then those that were never told come first, until all
+// were.
+TEST(RgwUsageAsked, MoreThanFit) {
+  Metered metered;
+  metered.poll(kNoon);
+  for (int i = 0; i < 30'000; ++i) {
+    metered.gateway.log["u" + std::to_string(i)][kNoon] = 1 + static_cast<std::uint64_t>(i);
+  }
+  for (int i = 1; i <= 3; ++i) {
+    metered.poll(kNoon + i * 60);
+    EXPECT_LE(metered.host.readings.size(), 49'000U);
+  }
+  for (int i = 0; i < 30'000; ++i) {
+    ASSERT_EQ(metered.told["u" + std::to_string(i)][kNoon], 1 + static_cast<std::uint64_t>(i));
+  }
+}
+
 // Given an hour that is not answered, then those before it are told, the rest is a gap, and
 // follows.
 TEST(RgwUsageAsked, OneHourFails) {

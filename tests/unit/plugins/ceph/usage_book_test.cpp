@@ -108,6 +108,7 @@ TEST(UsageBook, Owes) {
   step = book.advance({entry(kNoon, 5)}, kNoon, late + kHour, late + 2 * kSettle);
   ASSERT_FALSE(step.told.empty());
   EXPECT_EQ(step.told.front().hour, kNoon);
+  EXPECT_TRUE(step.told.front().owed);
   for (const ToldHour& hour : step.told) book.told(hour);
   EXPECT_FALSE(book.owes());
 }
