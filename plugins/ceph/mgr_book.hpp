@@ -34,6 +34,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <variant>
@@ -109,20 +110,29 @@ struct MgrStep {
 // ---- State in bytes ----------------------------------------------------------------------------
 // version 2; numbers are LEB128 of at most 64 bits, text has its length before it:
 //   usage_begin · usage_told · instant · instant less images_at · active · collections ·
+//   count of gateways, each: endpoint, answered, count of processes, their names ·
 //   count of pools, each: id, counters · images_whole · count of images, each: 8 bytes hash,
 //   counters
 //   counters: birth · from_zero · read · written · instant less seen
-// version 1 has no images_at: it is the instant.
+// version 1 has no images_at, which is the instant, and no gateways.
 // Images that do not fit are left out and images_whole is 0: after a restart they are baselines.
 // Considered: names of images (a thousand would not fit), rates of change (decide nothing).
 
 constexpr std::uint32_t kStateVersion = 2;
 constexpr std::size_t kMaxStateBytes = 64U << 10U;
 
+/// What answers at an endpoint: one that was killed while nobody polled is told by its process.
+struct KnownGateway {
+  std::set<std::string> processes;
+  bool answered = false;  ///< at the last poll
+  friend bool operator==(const KnownGateway&, const KnownGateway&) = default;
+};
+
 struct SavedState {
   std::int64_t usage_begin =
       0;  ///< the first hour of usage that is metered, in seconds; 0 = none yet
   std::int64_t usage_told = 0;  ///< all usage up to this instant was told, in seconds
+  std::map<std::string, KnownGateway> gateways;  ///< by endpoint
   MgrState mgr;
   friend bool operator==(const SavedState&, const SavedState&) = default;
 };

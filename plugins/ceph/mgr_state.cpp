@@ -79,6 +79,14 @@ class Reader {
     for (unsigned i = 0; i < 8; ++i) out |= std::uint64_t{next()} << (8 * i);
     return out;
   }
+  KnownGateway gateway() {
+    KnownGateway out;
+    out.answered = flag();
+    for (std::uint64_t n = number(); ok_ && n > 0; --n) {
+      if (!out.processes.insert(text()).second) ok_ = false;
+    }
+    return out;
+  }
   TrackedCounters counters(std::int64_t now) {
     TrackedCounters c;
     c.life.birth = instant();
@@ -115,6 +123,13 @@ std::variant<std::string, Fault> encode_state(const SavedState& state) {
   head.instant(std::max<std::int64_t>(state.mgr.instant - state.mgr.images_at, 0));
   head.text(state.mgr.active);
   head.number(state.mgr.collections);
+  head.number(state.gateways.size());
+  for (const auto& [endpoint, gateway] : state.gateways) {
+    head.text(endpoint);
+    head.number(gateway.answered ? 1 : 0);
+    head.number(gateway.processes.size());
+    for (const std::string& process : gateway.processes) head.text(process);
+  }
   head.number(state.mgr.pools.size());
   for (const auto& [id, counters] : state.mgr.pools) {
     head.text(id);
@@ -153,6 +168,13 @@ std::variant<SavedState, Fault> decode_state(std::uint32_t version, std::string_
   state.mgr.images_at = state.mgr.instant - ago;
   state.mgr.active = in.text();
   state.mgr.collections = in.number();
+  for (std::uint64_t n = version == 1 ? 0 : in.number(); in.ok() && n > 0; --n) {
+    std::string endpoint = in.text();
+    KnownGateway gateway = in.gateway();
+    if (!state.gateways.emplace(std::move(endpoint), std::move(gateway)).second) {
+      return Fault{"a gateway twice"};
+    }
+  }
   for (std::uint64_t n = in.number(); in.ok() && n > 0; --n) {
     std::string id = in.text();
     const TrackedCounters counters = in.counters(state.mgr.instant);

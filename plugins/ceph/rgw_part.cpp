@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "printable.hpp"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kNanos = 1'000'000'000;
 constexpr std::int64_t kMostOutage = 960 * kHour;
-constexpr std::size_t kMostProcesses = 64;
+constexpr std::size_t kMostProcesses = 32;
 constexpr std::size_t kMetricsOfAnHour = 4;
 
 /// "2026-11-23%2007%3A00%3A00": as the signature has it, too.
@@ -109,7 +110,7 @@ void RgwPart::ask(std::vector<HttpRequest>& requests, std::int64_t now, SavedSta
 
 void RgwPart::take(const HttpAnswer* answers, Outlet& out, SavedState& state) {
   const HttpAnswer* next = answers + options_.endpoints.size();
-  std::string why = watch(answers);
+  std::string why = watch(answers, state);
   if (!foreign_zone_.empty()) {
     const std::string zone = "the gateways are of zone " + foreign_zone_ + ", not of " +
                              options_.zone + "; set option zone";
@@ -124,12 +125,16 @@ void RgwPart::take(const HttpAnswer* answers, Outlet& out, SavedState& state) {
   if (options_.buckets) take_buckets(next[0], next[1], out);
 }
 
-std::string RgwPart::watch(const HttpAnswer* answers) {
+std::string RgwPart::watch(const HttpAnswer* answers, SavedState& state) {
   std::string why;
+  std::erase_if(state.gateways, [&](const auto& known) {
+    return std::find(options_.endpoints.begin(), options_.endpoints.end(), known.first) ==
+           options_.endpoints.end();
+  });
   foreign_zone_.clear();
   for (std::size_t i = 0; i < options_.endpoints.size(); ++i) {
     const std::string& endpoint = options_.endpoints[i];
-    const std::string found = watch_one(gateways_[endpoint], endpoint, answers[i]);
+    const std::string found = watch_one(state.gateways[endpoint], endpoint, answers[i]);
     if (!found.empty()) why += (why.empty() ? "" : "; ") + found;
     if (!answers[i].good()) continue;
     const std::string user = owner_of(answers[i].body);
@@ -140,7 +145,7 @@ std::string RgwPart::watch(const HttpAnswer* answers) {
   return why;
 }
 
-std::string RgwPart::watch_one(Gateway& gateway, const std::string& endpoint,
+std::string RgwPart::watch_one(KnownGateway& gateway, const std::string& endpoint,
                                const HttpAnswer& answer) {
   const bool answered_before = std::exchange(gateway.answered, answer.status != 0);
   if (answer.status == 0) {

@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -61,13 +60,10 @@ class RgwPart {
   [[nodiscard]] std::size_t asked() const { return asked_; }
 
  private:
-  struct Gateway {
-    std::set<std::string> processes;
-    bool answered = false;
-  };
   /// What speaks against this poll's usage; "" when nothing does.
-  std::string watch(const HttpAnswer* answers);
-  std::string watch_one(Gateway& gateway, const std::string& endpoint, const HttpAnswer& answer);
+  std::string watch(const HttpAnswer* answers, SavedState& state);
+  std::string watch_one(KnownGateway& gateway, const std::string& endpoint,
+                        const HttpAnswer& answer);
   std::string log_is_off(const std::vector<UsageEntry>& entries);
   /// Of the hours that were asked for, those before the first that is not known.
   struct HoursRead {
@@ -87,8 +83,7 @@ class RgwPart {
   RgwOptions options_;
   Secret secret_;
   UsageBook book_;
-  std::vector<std::string> order_;  ///< the endpoint that answered last stands first
-  std::map<std::string, Gateway> gateways_;
+  std::vector<std::string> order_;            ///< the endpoint that answered last stands first
   std::string user_;                          ///< whose keys these are
   std::string foreign_zone_;                  ///< of the last poll; "" = the one configured
   std::map<std::string, std::string> known_;  ///< listed name → marker of the last good list

@@ -20,7 +20,9 @@ void advance_twice(const ceph::MgrMetrics& metrics) {
   const auto first = ceph::advance({}, metrics, 1000 * kSecond, 15 * kSecond);
   for (const auto& image : first.images) require(image.life.start() == 0);
   for (const auto& pool : first.pools) require(pool.life.start() == 0);
-  const auto bytes = std::get<std::string>(ceph::encode_state({0, 0, first.next}));
+  ceph::SavedState kept;
+  kept.mgr = first.next;
+  const auto bytes = std::get<std::string>(ceph::encode_state(kept));
   const auto state = std::get<ceph::SavedState>(ceph::decode_state(ceph::kStateVersion, bytes));
   const auto second = ceph::advance(state.mgr, metrics, 1060 * kSecond, 15 * kSecond);
   for (const auto& pool : second.pools) require(pool.life.start() == 0);

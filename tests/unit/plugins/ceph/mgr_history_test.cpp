@@ -114,7 +114,10 @@ TEST(MgrState, ThereAndBack) {
   meter.poll(cluster.metrics());
   cluster.pools["77"] = 5;
   meter.poll(cluster.metrics());
-  const SavedState state{1795356000, 1795359660, meter.state_};
+  const SavedState state{1795356000,
+                         1795359660,
+                         {{"http://a", {{"1020", "1021"}, true}}, {"http://b", {{}, false}}},
+                         meter.state_};
   const auto bytes = std::get<std::string>(encode_state(state));
   EXPECT_EQ(std::get<SavedState>(decode_state(kStateVersion, bytes)), state);
   for (std::size_t n = 0; n < bytes.size(); n += 13) {
@@ -140,7 +143,7 @@ TEST(MgrState, TooManyImages) {
   for (int i = 0; i < 9000; ++i) cluster.images["image-" + std::to_string(i)] = 1ULL << 40U;
   Meter meter;
   meter.poll(cluster.metrics());
-  const auto bytes = std::get<std::string>(encode_state({0, 0, meter.state_}));
+  const auto bytes = std::get<std::string>(encode_state({0, 0, {}, meter.state_}));
   EXPECT_LE(bytes.size(), kMaxStateBytes);
   const auto back = std::get<SavedState>(decode_state(kStateVersion, bytes));
   EXPECT_FALSE(back.mgr.images_whole);

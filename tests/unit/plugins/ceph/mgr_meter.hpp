@@ -67,7 +67,7 @@ class Meter {
     return it == billed_.end() ? 0 : it->second;
   }
   void restart() {
-    const auto bytes = std::get<std::string>(encode_state({0, 0, state_}));
+    const auto bytes = std::get<std::string>(encode_state({0, 0, {}, state_}));
     state_ = std::get<SavedState>(decode_state(kStateVersion, bytes)).mgr;
   }
   void pass(std::int64_t after) { instant_ += after; }

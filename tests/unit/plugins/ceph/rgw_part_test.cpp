@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <memory>
+
 #include "recorder.hpp"
 #include "samples.hpp"
 
@@ -17,11 +19,14 @@ constexpr std::int64_t kNow = 1795359600 + 1260;  // of the samples: 21 minutes 
 /// A zone with one gateway, and polls of it a minute apart.
 class Zone {
  public:
-  Zone() : part_(options(), {"A", "S"}) {}
+  Zone() { restart(); }
+
+  /// Of the plugin, with the state that it saved.
+  void restart() { part_ = std::make_unique<RgwPart>(options(), Secret{"A", "S"}); }
 
   void poll() {
     std::vector<HttpRequest> requests;
-    part_.ask(requests, now, state_);
+    part_->ask(requests, now, state_);
     paths.clear();
     for (const HttpRequest& request : requests) paths.push_back(request.path);
     own_ += log_works ? 1 : 0;
@@ -34,7 +39,7 @@ class Zone {
     std::vector<HttpAnswer> answers{
         answer("<Owner><ID>meter</ID><DisplayName>m</DisplayName></Owner>"), answer(logged),
         answer(buckets), answer(names)};
-    host.poll(now, [&](Outlet& out) { part_.take(answers.data(), out, state_); });
+    host.poll(now, [&](Outlet& out) { part_->take(answers.data(), out, state_); });
     now += 60;
   }
 
@@ -66,7 +71,7 @@ class Zone {
     made.settle = 900, made.lookback = 7200, made.flush = 120;
     return made;
   }
-  RgwPart part_;
+  std::unique_ptr<RgwPart> part_;
   SavedState state_;
   int own_ = 0;
 };
@@ -101,6 +106,21 @@ TEST(RgwPart, AnotherProcess) {
   zone.poll();
   EXPECT_THAT(zone.host.source_gaps, IsEmpty());
   EXPECT_EQ(zone.host.sum(kRgwReceived), 5'442'880U);
+}
+
+// Given a gateway that is killed while the plugin restarts, then usage is a gap once.
+TEST(RgwPart, AnotherProcessAfterARestart) {
+  Zone zone;
+  zone.poll();
+  zone.restart();
+  zone.poll();
+  EXPECT_THAT(zone.host.source_gaps, IsEmpty());
+  zone.restart();
+  zone.process = "1021";
+  zone.poll();
+  EXPECT_THAT(zone.host.source_gaps, ElementsAre(HasSubstr("may be lost")));
+  zone.poll();
+  EXPECT_THAT(zone.host.source_gaps, IsEmpty());
 }
 
 // Given two buckets with one id, then it is told once, and that there is another.
