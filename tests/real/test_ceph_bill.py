@@ -66,7 +66,8 @@ def test_puts_and_gets(cluster, site):
     each is billed exactly that, as radosgw-admin says, and bytes stored are exact after a delete."""
     one = cluster.user("proj-a", "AKEY", "asecret")
     two = cluster.user("proj-b", "BKEY", "bsecret", "--tenant=tenb")
-    metered(site, cluster, {"acme": [{"user": "proj-a"}], "bolt": [{"user": "tenb$proj-b"}]})
+    metered(site, cluster, {"acme": [{"user": "proj-a"}], "bolt": [{"user": "tenb$proj-b"}]},
+            interval="4s")
     for keys in (one, two):
         cluster.s3(keys, "PUT", "/shared-name")
     traffic(cluster, one, "shared-name")
@@ -101,6 +102,11 @@ def test_images(cluster, site):
     cluster.new_image("new")
     cluster.write_image("new", 3 * MIB)
     billed(site, "acme", "written", 5 * MIB)
+    cluster.run("rbd", "rm", "volumes/old")
+    wait_for("the mgr to forget the image", lambda: cluster.counted("old") is None)
+    cluster.new_image("old")
+    cluster.write_image("old", 1 * MIB)
+    billed(site, "acme", "written", 6 * MIB)
 
 
 def test_the_mgr_dies(cluster, site):
@@ -125,6 +131,7 @@ def test_the_mgr_dies(cluster, site):
         return cluster.scrape(other) and cluster.mgr_knows(other)
 
     wait_for("the other mgr to take over", others_word, patience=180)
+    wait_for("the other mgr to know the image", lambda: cluster.counted("steady") is not None)
     cluster.start_mgr(active)
     polled(site, 4)
     cluster.write_image("steady", 1 * MIB)
@@ -152,7 +159,7 @@ def test_the_gateway_hangs(cluster, site):
     """Given a radosgw stopped with SIGSTOP, then usage and buckets are gaps with the reason, no poll is
     missed and pools go on; continued, everything is billed."""
     keys = cluster.user("proj-h", "HKEY", "hsecret")
-    metered(site, cluster, {"acme": [{"user": "proj-h"}]}, interval="3s")
+    metered(site, cluster, {"acme": [{"user": "proj-h"}]}, interval="4s")
     cluster.s3(keys, "PUT", "/hung")
     cluster.s3(keys, "PUT", "/hung/a", MIB)
     billed(site, "acme", "received", MIB)
@@ -217,7 +224,6 @@ def test_a_bucket_is_made_again(cluster, site):
     cluster.s3(keys, "DELETE", "/again")
     cluster.s3(keys, "PUT", "/again")
     wait_for("the new bucket alone", lambda: len(found := series()) == 1 and old not in found)
-
 
 
 def test_the_hour_closes(cluster, site):

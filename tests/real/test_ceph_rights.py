@@ -14,7 +14,7 @@ def test_least_privilege(cluster, site):
     """Given a user with usage=read alone, then usage is metered and buckets are a gap that names the
     capability; given it, buckets are metered, and the user can change nothing."""
     keys = cluster.user("lesser", "LKEY", "lsecret", "--caps=usage=read")
-    metered(site, cluster, {}, **{"rgw.credentials": str(key_file(cluster, keys))})
+    metered(site, cluster, {}, interval="4s", **{"rgw.credentials": str(key_file(cluster, keys))})
     wait_for("the missing capability", lambda: any(
         "lacks the capability buckets=read" in why for why in reasons(site, "/buckets")))
     assert not reasons(site, "/usage")
@@ -62,7 +62,7 @@ def test_another_zone(cluster, site):
 def test_failover(cluster, site):
     """Given a first gateway and mgr that nobody answers at, then the others are asked, in the same poll."""
     dead = "http://127.0.0.1:9"
-    metered(site, cluster, {}, **{
+    metered(site, cluster, {}, interval="4s", **{
         "rgw.endpoints": [dead, cluster.rgw],
         "mgr.endpoints": [dead, *(cluster.mgr(name) for name in cluster.mgrs)]})
     wait_for("pools", lambda: readings(site, "ceph_pool_stored_bytes"))
