@@ -32,6 +32,7 @@ constexpr auto kBucketIdentity = labels<"bucket_id">;
 constexpr auto kBucketInfo = labels<"bucket", "tenant", "user", "placement">;
 constexpr auto kPoolIdentity = labels<"pool_id">;
 constexpr auto kPoolInfo = labels<"pool", "type">;
+constexpr auto kBoundedPoolInfo = labels<"pool", "type", "capacity">;
 constexpr auto kImageIdentity = labels<"pool", "namespace", "image">;
 
 constexpr tm_metric usage(const char* name, const char* unit, const char* help) {
@@ -58,7 +59,8 @@ class Ceph {
       bucket("ceph_bucket_utilized_bytes", "bytes", "The same after compression"),
       bucket("ceph_bucket_objects", "objects", "Objects in a bucket"),
       pool("ceph_pool_stored_bytes", "bytes", "Bytes stored in a pool, without replicas"),
-      pool("ceph_pool_used_bytes", "bytes", "Bytes a pool takes up, with replicas"),
+      gauge("ceph_pool_used_bytes", "bytes", "Bytes a pool takes up, with replicas", kPoolIdentity,
+            kBoundedPoolInfo),
       pool("ceph_pool_objects", "objects", "Objects in a pool"),
       counter("ceph_pool_read_bytes_total", "bytes", "Bytes read from a pool", kPoolIdentity,
               kPoolInfo),

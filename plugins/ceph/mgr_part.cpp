@@ -1,6 +1,7 @@
 #include "mgr_part.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "printable.hpp"
@@ -9,6 +10,7 @@ namespace ceph {
 namespace {
 
 using tallyman::plugin::epoch;
+using tallyman::plugin::Labels;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
@@ -73,6 +75,11 @@ void MgrPart::leave(const std::string& endpoint, Outlet& out, const std::string&
   if (it != order.end()) std::rotate(it, it + 1, order.end());
 }
 
+void MgrPart::learn_capacity(const MgrMetrics& metrics) {
+  if (!metrics.total || !metrics.total->exact || metrics.total->value == 0) return;
+  capacity_ = std::to_string(std::bit_ceil(metrics.total->value));
+}
+
 void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
   if (!answer.good()) {
     all_unknown(out, answer.status == 0
@@ -93,6 +100,7 @@ void MgrPart::take(const HttpAnswer& answer, Outlet& out, MgrState& state) {
   MgrStep step = advance(std::move(state), metrics, out.scheduled(), options_.scrape);
   state = std::move(step.next);
   if (!step.why.empty()) return leave(endpoint, out, endpoint + ": " + step.why);
+  learn_capacity(metrics);
   prefer(endpoint);  // a mgr that hangs is not asked first again and again
   if (options_.pools) {
     for (const PoolTold& pool : step.pools) tell(out, pool);
@@ -120,12 +128,13 @@ void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
       continue;
     }
     if (each.quota && figure->value == 0) continue;  // there is none
+    const std::string name = printable(pool.figures->name), type = printable(pool.figures->type);
     out.emit({.metric = each.metric,
               .value = figure->value,
               .epoch = each.counter ? life : 0,
               .start = each.counter ? pool.life.start() : 0,
               .identity = {pool.id},
-              .info = {printable(pool.figures->name), printable(pool.figures->type)},
+              .info = each.metric == kPoolUsed ? Labels{name, type, capacity_} : Labels{name, type},
               .source = *options_.pools});
   }
 }

@@ -34,6 +34,7 @@ class MgrPart {
   /// All is unknown, and another endpoint is asked first at the next poll.
   void leave(const std::string& endpoint, Outlet& out, const std::string& why);
   void prefer(const std::string& endpoint);
+  void learn_capacity(const MgrMetrics& metrics);
   void tell(Outlet& out, const PoolTold& pool) const;
   void tell(Outlet& out, const ImageTold& image) const;
 
@@ -43,6 +44,9 @@ class MgrPart {
     std::int64_t changed = 0;       ///< when it was first seen, nanoseconds
   };
   std::map<std::string, Looks> looks_;  ///< by endpoint
+  /// What no pool can take up more than: the cluster's bytes, rounded up to a power of two, as that
+  /// seldom changes; "" = not known yet.
+  std::string capacity_;
 };
 
 }  // namespace ceph

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "recorder.hpp"
 #include "samples.hpp"
 
@@ -20,15 +22,13 @@ class Mgrs {
   Mgrs() : part_(options()) {}
 
   /// One answers, or none; returns whom the plugin asked first.
-  std::string poll(const std::string& endpoint, std::uint64_t looks, bool broken = false) {
+  std::string poll(const std::string& endpoint, std::uint64_t looks, bool broken = false,
+                   const std::string& total = "4294967296.0") {
     const std::string first = part_.request().endpoints.front();
     HttpAnswer answer{200, sample("mgr-metrics.txt"), {}, endpoint, {}};
-    const std::string count =
-        "ceph_prometheus_collect_duration_seconds_count{method=\"get_health\"} ";
-    const std::size_t at = answer.body.find(count);
-    EXPECT_NE(at, std::string::npos);
-    const std::size_t from = at + count.size();
-    answer.body.replace(from, answer.body.find('\n', from) - from, std::to_string(looks) + ".0");
+    set(answer.body, "ceph_prometheus_collect_duration_seconds_count{method=\"get_health\"} ",
+        std::to_string(looks) + ".0");
+    set(answer.body, "\nceph_cluster_total_bytes ", total);
     if (broken) answer.body += "ceph_pool_stored";
     host.poll(now, [&](Outlet& out) { part_.take(answer, out, state); });
     now += 60;
@@ -39,7 +39,22 @@ class Mgrs {
   RecordingHost host;
   MgrState state;
 
+  /// What else than the pool's name and type was told of the bytes that pools take up, each once.
+  [[nodiscard]] std::set<std::string> capacities() const {
+    std::set<std::string> out;
+    for (const Told& told : host.readings) {
+      if (told.metric == kPoolUsed) out.insert(told.info.at(2));
+    }
+    return out;
+  }
+
  private:
+  static void set(std::string& body, const std::string& name, const std::string& value) {
+    const std::size_t at = body.find(name);
+    EXPECT_NE(at, std::string::npos);
+    const std::size_t from = at + name.size();
+    body.replace(from, body.find('\n', from) - from, value);
+  }
   static MgrOptions options() {
     return {
         .endpoints = {"http://x", "http://y"}, .pools = 1, .images = 2, .scrape = 15'000'000'000};
@@ -76,6 +91,20 @@ TEST(MgrPart, Broken) {
   EXPECT_EQ(mgrs.host.source_gaps.size(), 2U);
   EXPECT_EQ(mgrs.poll("http://y", 18), "http://y");
   EXPECT_THAT(mgrs.host.source_gaps, IsEmpty());
+}
+
+// Given a cluster whose size is known, grows, and is told in no exact number, then what a pool
+// takes up has the size, rounded up to a power of two, as the bound that it was last known to have.
+TEST(MgrPart, Capacity) {
+  Mgrs mgrs;
+  mgrs.poll("http://x", 10);
+  EXPECT_THAT(mgrs.capacities(), ElementsAre("4294967296"));
+  mgrs.poll("http://x", 14, false, "4294967297.0");
+  EXPECT_THAT(mgrs.capacities(), ElementsAre("8589934592"));
+  mgrs.poll("http://x", 18, false, "1.5e+17");
+  EXPECT_THAT(mgrs.capacities(), ElementsAre("8589934592"));
+  mgrs.poll("http://x", 22, false, "1099511627776000.0");
+  EXPECT_THAT(mgrs.capacities(), ElementsAre("1125899906842624"));
 }
 
 }  // namespace

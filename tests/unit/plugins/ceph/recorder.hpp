@@ -13,7 +13,7 @@ struct Told {
   std::uint32_t metric = 0, source = 0;
   std::uint64_t value = 0, epoch = 0;
   std::int64_t start = 0, time = 0;
-  std::vector<std::string> identity;
+  std::vector<std::string> identity, info;
 };
 
 class RecordingHost {
@@ -22,8 +22,9 @@ class RecordingHost {
     table_.size = sizeof table_;
     table_.ctx = this;
     table_.emit = [](void* ctx, const tm_reading* r) -> tm_status {
-      Told told{r->metric, r->source, r->value, r->epoch, r->start_ns, r->time_ns, {}};
+      Told told{r->metric, r->source, r->value, r->epoch, r->start_ns, r->time_ns, {}, {}};
       for (std::uint32_t i = 0; i < r->n_identity; ++i) told.identity.emplace_back(r->identity[i]);
+      for (std::uint32_t i = 0; i < r->n_info; ++i) told.info.emplace_back(r->info[i]);
       static_cast<RecordingHost*>(ctx)->readings.push_back(std::move(told));
       return TM_OK;
     };
