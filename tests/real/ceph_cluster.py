@@ -17,7 +17,7 @@ METER = ("METERKEY", "metersecret")
 
 def missing():
     """The programs that are not installed."""
-    return [name for name in ("ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "rbd", "curl")
+    return [name for name in ("ceph-mon", "ceph-mgr", "ceph-osd", "radosgw", "rbd", "curl", "openssl")
             if shutil.which(name, path=PATH) is None]
 
 
@@ -44,7 +44,7 @@ class Cluster:
         self.folder = pathlib.Path(folder)
         self.conf = self.folder / "ceph.conf"
         self.fsid = str(uuid.uuid4())
-        self.mon_port, self.rgw_port = free_port(), free_port()
+        self.mon_port, self.rgw_port, self.tls_port = free_port(), free_port(), free_port()
         self.mgrs = {name: free_port() for name in mgrs}
         self.environment = {**os.environ, "CEPH_CONF": str(self.conf), "PATH": PATH}
         self.running = {}
@@ -55,6 +55,7 @@ class Cluster:
     # ---- life ----
 
     def start(self):
+        self.make_certificate()
         self.configure()
         self.make_keys()
         self.launch("mon", "ceph-mon", "-i", "a", "-f")
@@ -75,6 +76,19 @@ class Cluster:
     def close(self):
         for name in list(self.running):
             self.kill(name)
+
+    @property
+    def certificate(self):
+        return self.folder / "keys/gateway.crt"
+
+    def make_certificate(self):
+        """For 127.0.0.1, as an address; signed by itself."""
+        key, both = self.folder / "keys/gateway.key", self.folder / "keys/gateway.pem"
+        self.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                 "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                 self.certificate)
+        both.write_bytes(key.read_bytes() + self.certificate.read_bytes())
+        self.certificate.chmod(0o644)
 
     def configure(self):
         f = self.folder
@@ -133,7 +147,7 @@ bluestore cache size = 67108864
 bluestore cache autotune = false
 osd mgr report interval = 1
 [client.rgw.a]
-rgw frontends = beast endpoint=127.0.0.1:{self.rgw_port}
+rgw frontends = beast endpoint=127.0.0.1:{self.rgw_port} ssl_endpoint=127.0.0.1:{self.tls_port} ssl_certificate={f}/keys/gateway.pem
 rgw data = {f}/rgw
 rgw enable usage log = true
 rgw usage log tick interval = 1

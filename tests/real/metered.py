@@ -14,10 +14,14 @@ DAY = 86_400
 ROOM = 300  # seconds that a test takes at most
 
 
+def keys_in_words(keys=METER):
+    return f'access_key = "{keys[0]}"\nsecret_key = "{keys[1]}"\n'
+
+
 def key_file(cluster, keys=METER):
     """A file that only the plugin's user can read."""
     path = cluster.folder / "keys" / uuid.uuid4().hex
-    path.write_text(f'access_key = "{keys[0]}"\nsecret_key = "{keys[1]}"\n')
+    path.write_text(keys_in_words(keys))
     path.chmod(0o600)
     os.chown(path, NOBODY, NOBODY)
     return path
@@ -40,8 +44,8 @@ def flattened(chosen):
     return {**tables.pop("", {}), **tables}
 
 
-def plugin_file(directory, cluster, interval="1s", deadline=None, **more):
-    lines = ['plugin = "ceph"', f"interval = {toml(interval)}",
+def plugin_file(directory, cluster, interval="1s", deadline=None, plugin="ceph", **more):
+    lines = [f"plugin = {toml(plugin)}", f"interval = {toml(interval)}",
              f"deadline = {toml(deadline or interval)}", "[limits]", 'memory = "256MiB"', "[grants]",
              "network = true", 'user = "nobody"', 'paths = ["@rgw.credentials", "@ca_file"]',
              "[options]"]
@@ -109,10 +113,15 @@ def metered(site, cluster, customers, automatic=False, **more):
     catalogue(site, customers, "1h" if automatic else "1d")
     plugin_file(site.directory, cluster, **more)
     site.start()
-    site.follower = Follower(site)
-    site.others.append(site.follower)
+    follow(site)
     site.wait_running("ceph")
     return site
+
+
+def follow(site):
+    """gaps() has, beside what it had, what the agent that runs says from now on."""
+    site.follower = Follower(site)
+    site.others.append(site.follower)
 
 
 def usage(site, customer, meter):
@@ -149,5 +158,5 @@ class Follower(Daemon):
         return pathlib.Path(self.log).read_text()
 
 
-__all__ = ["BUILD", "Daemon", "PATIENCE", "catalogue", "gaps", "key_file", "metered", "plugin_file",
-           "readings", "usage", "wait_for"]
+__all__ = ["BUILD", "Daemon", "NOBODY", "PATIENCE", "catalogue", "follow", "gaps", "key_file", "keys_in_words",
+           "metered", "plugin_file", "readings", "usage", "wait_for"]

@@ -1,9 +1,17 @@
 """What the Ceph plugin may and may not do, and what it says of it: a real cluster, a real agent."""
+import errno
+import os
+import pathlib
 import shutil
+import struct
 import subprocess
+import uuid
+
+import pytest
 
 from harness import BUILD, ROOT
-from metered import gaps, key_file, metered, plugin_file, readings, usage, wait_for
+from metered import (NOBODY, follow, gaps, key_file, keys_in_words, metered, plugin_file, readings, usage,
+                     wait_for)
 
 
 def reasons(site, part):
@@ -49,6 +57,65 @@ def test_a_file_that_others_can_read(cluster, site):
     plugin_file(site.directory, cluster, **{"rgw.credentials": str(path)})
     site.start_agent()
     wait_for("the refusal", lambda: (p := site.plugin_status("ceph")) and "chmod 600" in p["why"])
+
+
+def readable_by(path, user):
+    """Lets one user read what is root's, as systemd does: by an access list, or as the owner where the
+    file system has none."""
+    whole, none = 0xFFFFFFFF, 0
+    list_of = [(0x01, 4, whole), (0x02, 4, user), (0x04, none, whole), (0x10, 4, whole), (0x20, none, whole)]
+    if path.is_dir():
+        list_of = [(tag, rights and 5, who) for tag, rights, who in list_of]
+    try:
+        os.setxattr(path, "system.posix_acl_access",
+                    struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *each) for each in list_of))
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        os.chown(path, user, -1)
+
+
+@pytest.fixture
+def credential():
+    """Keys below /run/credentials, as LoadCredential= of a unit of the plugin's user leaves them."""
+    folder = pathlib.Path("/run/credentials") / f"tallyman-{uuid.uuid4().hex}.service"
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(mode=0o500)
+    try:
+        path = folder / "ceph-rgw"
+        path.write_text(keys_in_words())
+        path.chmod(0o400)
+        for each in (path, folder):
+            readable_by(each, NOBODY)
+        yield path
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_credential_of_systemd(cluster, site, credential):
+    """Given the keys as one of systemd's credentials, then the gateways are metered with them."""
+    metered(site, cluster, {}, interval="4s", **{"rgw.credentials": str(credential)})
+    wait_for("usage", lambda: readings(site, "ceph_rgw_operations_total"))
+    assert not reasons(site, "/usage") and not reasons(site, "/buckets")
+
+
+def test_over_tls(cluster, site):
+    """Given a gateway behind TLS, then it is metered when its certificate is trusted and for its name, and
+    else a gap says what is wrong with it."""
+    gateway = f"https://127.0.0.1:{cluster.tls_port}"
+    metered(site, cluster, {}, interval="4s",
+            **{"rgw.endpoints": [gateway], "ca_file": str(cluster.certificate)})
+    wait_for("usage", lambda: readings(site, "ceph_rgw_operations_total"))
+    assert not reasons(site, "/usage") and not reasons(site, "/buckets")
+    for endpoint, more, why in (
+            (gateway, {}, "self-signed"),
+            (gateway.replace("127.0.0.1", "localhost"), {"ca_file": str(cluster.certificate)}, "subject name")):
+        site.agent.stop()
+        plugin_file(site.directory, cluster, interval="4s", **{"rgw.endpoints": [endpoint], **more})
+        site.start_agent()
+        wait_for("the agent", site.connected)
+        follow(site)
+        wait_for(f"a gap that names the {why}", lambda: any(why in each for each in reasons(site, "/usage")))
 
 
 def test_another_zone(cluster, site):
