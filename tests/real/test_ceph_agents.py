@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from harness import Site
-from metered import metered, plugin_file, usage, wait_for
+from metered import gaps, metered, plugin_file, readings, usage, wait_for
 
 MIB = 1 << 20
 
@@ -28,6 +28,34 @@ def three(cluster, site, tmp_path):
     finally:
         for other in sites[1:]:
             other.close()
+
+
+def test_another_mgr(cluster, site, tmp_path):
+    """Given two agents, one of which asks only the mgr that then dies, then an image is billed once, from
+    the one that sees the other mgr."""
+    active = wait_for("an active mgr", lambda: next(filter(cluster.mgr_knows, cluster.mgrs), None))
+    cluster.new_image("moved")
+    metered(site, cluster, {"acme": [{"image": "moved"}]}, **{"mgr.endpoints": [cluster.mgr(active)]})
+    folder = tmp_path / "stor-02"
+    folder.mkdir()
+    other = Site(folder)
+    other.configure_agent(name="stor-02", endpoint=site.endpoint)
+    plugin_file(other.directory, cluster)
+    other.start_agent()
+    try:
+        for each in (site, other):
+            wait_for("the image", lambda at=each: [r for r in readings(at, "ceph_rbd_written_bytes_total")
+                                                   if r["labels"]["image"] == "moved"])
+        cluster.write_image("moved", 2 * MIB)
+        billed(site, "written", 2 * MIB)
+        cluster.kill(f"mgr.{active}")
+        wait_for("the other mgr to know the image", lambda: cluster.counted("moved") is not None)
+        cluster.write_image("moved", MIB)
+        billed(site, "written", 3 * MIB)
+        cluster.start_mgr(active)
+        assert any(source.endswith("/images") for source, why in gaps(site))
+    finally:
+        other.close()
 
 
 def billed(site, meter, expected):
