@@ -63,10 +63,14 @@ void set_options(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(zmq::sockopt::sndhwm, options.queue);
   socket.set(zmq::sockopt::rcvhwm, options.queue);
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_message));
-  // A peer that vanished without a word is noticed below the application's own time-outs.
+  // A peer that vanished without a word is noticed below the application's own time-outs. Not by
+  // libzmq's heartbeats: one that falls due on a connection that is lost while its queue is full
+  // ends the process ("Assertion failed: !_io_error").
   socket.set(zmq::sockopt::tcp_keepalive, 1);
-  socket.set(zmq::sockopt::heartbeat_ivl, 5000);
-  socket.set(zmq::sockopt::heartbeat_timeout, 15000);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, 10);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+  socket.set(zmq::sockopt::tcp_maxrt, 15'000);  // ms
   socket.set(zmq::sockopt::handshake_ivl, kHandshake);
   socket.set(zmq::sockopt::reconnect_ivl, 100);
   socket.set(zmq::sockopt::reconnect_ivl_max, 5000);
