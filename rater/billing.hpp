@@ -67,14 +67,18 @@ class Billing {
 
   /// What rates, or changes what is rated by, takes its turn, and is done in bounded steps, of
   /// which tick() does the further ones: the answer is told once, in this call or a later tick();
-  /// never, when the rater ends before.
+  /// never, when the rater ends before. What only asks, and decides nothing, is dropped without an
+  /// answer once `wanted` says no; empty: it is wanted.
+  using Wanted = std::function<bool()>;
   using Answer = std::function<void(const Result<std::string>&)>;
   using DecisionAnswer = std::function<void(const DecisionRequest&, const Result<std::string>&)>;
   void close(const std::string& period, const Decision& decision, Answer answer);
   void release(const std::string& period, const Decision& decision, Answer answer);
-  void decide(const DecisionRequest& request, const DecisionAnswer& answer);
-  void usage_json(const std::string& customer, const std::string& period, Answer answer);
-  void statement_json(const std::string& customer, const std::string& period, Answer answer);
+  void decide(const DecisionRequest& request, const DecisionAnswer& answer, Wanted wanted = {});
+  void usage_json(const std::string& customer, const std::string& period, Answer answer,
+                  Wanted wanted = {});
+  void statement_json(const std::string& customer, const std::string& period, Answer answer,
+                      Wanted wanted = {});
 
   /// Those below are answered in the call: of those above after all that waits before them.
   ///

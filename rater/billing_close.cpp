@@ -85,21 +85,21 @@ Status Billing::State::store(PeriodRun& run, const PeriodStore::Also& also) {
 
 void Billing::close(const std::string& id, const Decision& decision, Answer answer) {
   State& s = *state_;
-  for (const auto& work : s.works) {
-    if (!work->name().starts_with("close")) continue;
+  if (const Work* other = s.works.find("close")) {
     return answer(
-        Error{"another close is under way: " + work->name(), id, "ask again when it is done"});
+        Error{"another close is under way: " + other->name(), id, "ask again when it is done"});
   }
   if (const Status reason = check_why(decision); !reason) return answer(reason.error());
   const auto text = std::make_shared<std::string>();
-  Work& work = s.make_work("close " + id, State::answering(std::move(answer), text));
+  auto made = std::make_unique<Work>("close " + id, State::answering(std::move(answer), text));
+  Work& work = *made;
   work.then(s.derived_first([&s, &work, id, decision, text]() -> Status {
     const Result<Period> period = s.period_to_close(id);
     if (!period) return period.error();
     s.review_in(work, period->id, "", false, text);
     return s.close_in(work, *period, s.note_of("close", period->id, decision));
   }));
-  s.start(work);
+  s.start(std::move(made));
 }
 
 }  // namespace tallyman::rater

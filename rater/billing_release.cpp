@@ -63,13 +63,14 @@ void Billing::release(const std::string& id, const Decision& decision, Answer an
   State& s = *state_;
   if (const Status reason = check_why(decision); !reason) return answer(reason.error());
   const auto text = std::make_shared<std::string>();
-  Work& work = s.make_work("release " + id, State::answering(std::move(answer), text));
+  auto made = std::make_unique<Work>("release " + id, State::answering(std::move(answer), text));
+  Work& work = *made;
   work.then(s.derived_first(
       [&s, &work, id, decision, text] { return s.release_in(work, id, decision, text); }));
-  s.start(work);
+  s.start(std::move(made));
 }
 
-Status Billing::State::release_due() {
+Billing::State::Due Billing::State::release_due() {
   const Result<std::optional<ClosedPeriod>> found = periods.earliest_draft();
   if (!found) return found.error();
   if (!*found) return release_due_adjustments();
@@ -78,14 +79,16 @@ Status Billing::State::release_due() {
   const Result<Cut> cut = cut_at(draft.period);
   if (!cut) return cut.error();
   const bool complete = draft.without.empty();
-  if (!complete && deriving) return {};
+  if (!complete && deriving) return Due{nullptr};
   const Fresh now{draft.period.id, derived, catalogue->version(), decisions.last};
   const bool right = draft.catalogue == now.catalogue && draft.without == cut->closed_without;
   if (right && !complete &&
       clock.wall() < usage_span(*catalogue, draft.period).to + options.grace) {
-    return {};
+    return Due{nullptr};
   }
-  Work& work = make_work("release by itself", [this](const Status& how) { note(kRelease, how); });
+  auto made = std::make_unique<Work>("release by itself",
+                                     [this](const Status& how) { note(kRelease, how); });
+  Work& work = *made;
   work.then(once([this, &work, draft, right, known = fresh == now]() -> Status {
     const auto release = [this, &work, draft](const Status& is_right) -> Status {
       if (is_right) return release_by_itself(draft);
@@ -96,8 +99,7 @@ Status Billing::State::release_due() {
     if (!right) return release(Error{"", "", ""});
     return known ? release({}) : still_right(work, draft, release);
   }));
-  start(work);
-  return Status();
+  return made;
 }
 
 Status Billing::State::release_by_itself(const ClosedPeriod& draft) {

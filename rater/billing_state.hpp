@@ -2,7 +2,6 @@
 // The inside of Billing: its parts, and the steps that a tick and the commands are made of.
 
 #include <array>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,7 +22,7 @@
 #include "rater/rating/catalogue.hpp"
 #include "rater/rating/close.hpp"
 #include "rater/rating/period_store.hpp"
-#include "rater/work.hpp"
+#include "rater/work_queue.hpp"
 
 namespace tallyman::rater {
 
@@ -56,11 +55,13 @@ struct Billing::State {
   std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
   std::uint64_t derived = 0;                 ///< batches since the start
 
-  std::deque<std::unique_ptr<Work>> works{};  ///< the first is under way: nothing is derived then
-  bool rest = false;                          ///< one has ended, and nothing was derived since
-  std::uint64_t works_made = 0;
-  std::unique_ptr<Work> refused{};  ///< made when too many wait
-  std::function<void()> wake{};     ///< may be empty
+  WorkQueue works{};             ///< while one is under way nothing is derived but by itself
+  bool rest = false;             ///< one has ended, and nothing was derived since
+  Ns rest_until = 0;             ///< boot clock: so long those that wait let it be derived
+  Ns begun = 0;                  ///< boot clock: the one under way
+  bool was_by_itself = false;    ///< the last one: those that wait come next
+  std::size_t due_next = 0;      ///< which step of a tick is asked first whether it is due
+  std::function<void()> wake{};  ///< may be empty
 
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
@@ -81,16 +82,16 @@ struct Billing::State {
   [[nodiscard]] Status derive_all();
   /// The next period to close by itself; nothing before the first data.
   [[nodiscard]] Result<std::optional<Period>> next_period();
-  [[nodiscard]] Status close_due();
+  /// What is due by itself, as a work to begin now; nullptr: nothing is.
+  using Due = Result<std::unique_ptr<Work>>;
+  [[nodiscard]] Due close_due();
   /// For `close ID`: known, ended, in its turn; one before the first only when it has data, as an
   /// import brings it.
   [[nodiscard]] Result<Period> period_to_close(const std::string& id);
-  /// A new work behind those that wait; it is given its steps, and then started. Once begun, how it
-  /// ends is told to `done` alone.
-  [[nodiscard]] Work& make_work(std::string name, Work::Done done);
-  void start(Work& work);
-  void work_some(Ns budget);  ///< of the first one
-  void finish_works();        ///< of all
+  /// Takes its turn behind those that wait, or is refused. How it ends is told to itself alone.
+  void start(std::unique_ptr<Work> work);
+  void work_some(Ns budget);  ///< of the one under way
+  void finish_works();        ///< all that wait
   /// Steps: `then` once all that is committed is derived; and something short.
   [[nodiscard]] Work::Step derived_first(std::function<Status()> then);
   [[nodiscard]] static Work::Step once(std::function<Status()> what);
@@ -151,8 +152,8 @@ struct Billing::State {
   /// Released periods that have a part in [from, to) are to be rated again: inside the transaction
   /// of what reaches into them.
   [[nodiscard]] Status touch_released(Ns from, Ns to);
-  /// Begins to rate one released period again that is due, to draft what comes out otherwise.
-  [[nodiscard]] Status adjust_due();
+  /// Rates one released period again that is due, to draft what comes out otherwise.
+  [[nodiscard]] Due adjust_due();
   /// The same as further steps of a work.
   [[nodiscard]] Status adjust_in(Work& work);
   /// Tells `use` the round that would be drafted now.
@@ -189,14 +190,17 @@ struct Billing::State {
   [[nodiscard]] Result<std::string> decide_waive(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_correct(const DecisionRequest& request);
   void note(Step step, const Status& done);
-  /// Does a step of a tick that begins a work at most: how that ends is noted by itself.
-  void begin_due(Step step, Status (State::*due)());
+  /// Between two works.
+  void take_turns();
+  /// Begins what is due by itself.
+  void begin_due();
+  bool begin_next();
   [[nodiscard]] Status store(PeriodRun& run, const PeriodStore::Also& also);
   [[nodiscard]] Status release_by_itself(const ClosedPeriod& draft);
   [[nodiscard]] Status release_round(const AdjustmentRound& drafted, const AdjustmentRound& now,
                                      const Decision& decision);
-  [[nodiscard]] Status release_due();
-  [[nodiscard]] Status release_due_adjustments();
+  [[nodiscard]] Due release_due();
+  [[nodiscard]] Due release_due_adjustments();
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
   [[nodiscard]] Result<bool> has_data(const Period& period);

@@ -44,33 +44,14 @@ std::string Billing::State::error_text() const {
   return text;
 }
 
-void Billing::State::begin_due(Step step, Status (State::*due)()) {
-  if (!works.empty()) return;
-  const std::uint64_t before = works_made;
-  const Status done = (this->*due)();
-  if (!done || works_made == before) note(step, done);
-}
-
 void Billing::State::tick() {
-  if (!works.empty() && !rest) {
+  if (works.busy()) {
     work_some(options.close_step);
-    note(kPublish, publish_some());
-    return;
-  }
-  rest = false;
-  const bool again = std::exchange(more, false);
-  if (again || deriving || clock.boot() >= derive_next) {
-    note(kDerive, derive_some());
-    derive_next = clock.boot() + options.derive_every;
-    // A period that closed without what is in the ledger already would be wrong for good.
-    if (catalogue && options.close_automatically && !deriving) {
-      begin_due(kClose, &State::close_due);
-    }
-    if (!deriving) begin_due(kAdjust, &State::adjust_due);
-    if (options.release_automatically) begin_due(kRelease, &State::release_due);
+  } else {
+    take_turns();
   }
   note(kPublish, publish_some());
-  if (!works.empty()) more = true;
+  if (!works.idle()) more = true;
 }
 
 Status Billing::State::derive_some() {
@@ -138,22 +119,22 @@ Result<std::optional<Period>> Billing::State::next_period() {
   return std::optional(period_at(catalogue->period, catalogue->zone, (*latest)->period.end));
 }
 
-Status Billing::State::close_due() {
+Billing::State::Due Billing::State::close_due() {
   const Result<std::optional<Period>> next = next_period();
   if (!next) return next.error();
-  if (!*next) return {};
+  if (!*next) return Due{nullptr};
   const Ns end = usage_span(*catalogue, **next).to;
   const Ns now = clock.wall();
-  if (now < end) return {};
+  if (now < end) return Due{nullptr};
   const Result<Cut> cut = cut_at(**next);
   if (!cut) return cut.error();
   const bool waits = cut->marks.empty() || !cut->closed_without.empty();
-  if (waits && now - end < options.grace) return {};
-  Work& work = make_work("close " + (*next)->id + " by itself",
-                         [this](const Status& how) { note(kClose, how); });
+  if (waits && now - end < options.grace) return Due{nullptr};
+  auto made = std::make_unique<Work>("close " + (*next)->id + " by itself",
+                                     [this](const Status& how) { note(kClose, how); });
+  Work& work = *made;
   work.then(once([this, &work, period = **next] { return close_in(work, period, {}); }));
-  start(work);
-  return {};
+  return made;
 }
 
 Result<bool> Billing::State::has_data(const Period& period) {

@@ -35,13 +35,16 @@ struct Billing::State::StatementOf {
   Ns now = 0;
 };
 
-void Billing::usage_json(const std::string& customer, const std::string& id, Answer answer) {
+void Billing::usage_json(const std::string& customer, const std::string& id, Answer answer,
+                         Wanted wanted) {
   State& s = *state_;
   const auto text = std::make_shared<std::string>();
-  Work& work = s.make_work("running figures", State::answering(std::move(answer), text));
+  auto made = std::make_unique<Work>("running figures", State::answering(std::move(answer), text));
+  Work& work = *made;
+  work.only_while(std::move(wanted));
   work.then(State::once(
       [&s, &work, customer, id, text] { return s.usage_in(work, customer, id, text); }));
-  s.start(work);
+  s.start(std::move(made));
 }
 
 Status Billing::State::usage_in(Work& work, const std::string& customer, const std::string& id,
@@ -70,13 +73,16 @@ Status Billing::State::usage_in(Work& work, const std::string& customer, const s
   return {};
 }
 
-void Billing::statement_json(const std::string& customer, const std::string& named, Answer answer) {
+void Billing::statement_json(const std::string& customer, const std::string& named, Answer answer,
+                             Wanted wanted) {
   State& s = *state_;
   const auto text = std::make_shared<std::string>();
-  Work& work = s.make_work("statement", State::answering(std::move(answer), text));
+  auto made = std::make_unique<Work>("statement", State::answering(std::move(answer), text));
+  Work& work = *made;
+  work.only_while(std::move(wanted));
   work.then(State::once(
       [&s, &work, customer, named, text] { return s.statement_in(work, customer, named, text); }));
-  s.start(work);
+  s.start(std::move(made));
 }
 
 Status Billing::State::statement_in(Work& work, const std::string& id, const std::string& named,

@@ -1,6 +1,8 @@
-// The queue of what takes long: closes, releases, running figures, statements, adjustments, and the
-// decisions that what they rate by depends on. One at a time, and while one is under way nothing is
-// derived: so all that a work reads is of one moment.
+// What takes long: closes, releases, running figures, statements, adjustments, and the decisions
+// that what they rate by depends on. One at a time, and while one is under way nothing is derived:
+// so all that a work reads is of one moment. Between two of them it is derived, for as long as the
+// last one took when others wait; what is due by itself then comes before what was asked for, and
+// of two that follow each other one at most is so.
 
 #include <utility>
 
@@ -8,52 +10,83 @@
 
 namespace tallyman::rater {
 
-namespace {
-
-constexpr std::size_t kMostWaiting = 256;  ///< further ones are refused
-
-}  // namespace
-
-Work& Billing::State::make_work(std::string name, Work::Done done) {
-  if (works.size() >= kMostWaiting) {
-    return *(refused = std::make_unique<Work>(std::move(name), std::move(done)));
+void Billing::State::start(std::unique_ptr<Work> work) {
+  const bool first = works.idle();
+  works.push(std::move(work));
+  if (first && rest) {
+    take_turns();
+  } else if (first) {
+    begin_next();
   }
-  ++works_made;
-  works.push_back(std::make_unique<Work>(std::move(name), std::move(done)));
-  return *works.back();
+  if (first && works.busy()) work_some(options.close_step);
+  if (!works.idle()) more = true;
+  if (more && wake) wake();
 }
 
-void Billing::State::start(Work& work) {
-  if (refused.get() == &work) {
-    const std::unique_ptr<Work> none = std::exchange(refused, nullptr);
-    return none->end(Error{"too many questions wait for an answer", none->name(), "ask again"});
-  }
-  if (works.size() == 1) {
-    // Of those that follow each other at once none keeps usage from being derived.
-    if (std::exchange(rest, false)) note(kDerive, derive_some());
-    work_some(options.close_step);
-  }
-  if (!works.empty()) more = true;
-  if (more && wake) wake();
+bool Billing::State::begin_next() {
+  begun = clock.boot();
+  return works.begin_next();
 }
 
 void Billing::State::work_some(Ns budget) {
   const Ns until = clock.boot() + budget;
   do {
-    const Result<bool> going = works.front()->go_on();
-    if (going && *going) continue;
-    const std::unique_ptr<Work> ended = std::move(works.front());
-    works.pop_front();
+    const std::optional<WorkQueue::Ended> ended = works.go_on();
+    if (!ended) continue;
     rest = true;
+    rest_until = clock.boot() + (clock.boot() - begun);
+    was_by_itself = ended->by_itself;
     // What begins by itself and fails is tried again with the next tick, not at once.
-    more = going.ok() || !works.empty();
-    return ended->end(going ? Status() : Status(going.error()));
+    more = ended->how.ok() || !works.idle();
+    if (ended->work) ended->work->end(ended->how);
+    return;
   } while (clock.boot() < until);
   more = true;
 }
 
 void Billing::State::finish_works() {
-  while (!works.empty()) work_some(kForever / 2);
+  while (works.busy() || begin_next()) work_some(kForever / 2);
+}
+
+void Billing::State::take_turns() {
+  rest = false;
+  const bool again = std::exchange(more, false);
+  if (again || deriving || clock.boot() >= derive_next) {
+    note(kDerive, derive_some());
+    derive_next = clock.boot() + options.derive_every;
+    if (deriving && works.waiting() && clock.boot() < rest_until) return;
+    if (!works.waiting() || !was_by_itself) begin_due();
+  }
+  if (!works.busy()) {
+    was_by_itself = false;
+    begin_next();
+  }
+}
+
+void Billing::State::begin_due() {
+  struct Kind {
+    Step step;
+    bool wanted;
+    Due (State::*due)();
+  };
+  const std::array<Kind, 3> kinds{{
+      // A period that closed without what is in the ledger already would be wrong for good.
+      {kClose, catalogue && options.close_automatically && !deriving, &State::close_due},
+      {kAdjust, !deriving, &State::adjust_due},
+      {kRelease, options.release_automatically, &State::release_due},
+  }};
+  for (std::size_t n = 0; n < kinds.size() && !works.busy(); ++n) {
+    if (was_by_itself && works.waiting()) return;
+    // The one after the last: one that fails keeps none of the others from its turn.
+    const Kind& kind = kinds[std::exchange(due_next, (due_next + 1) % kinds.size())];
+    if (!kind.wanted) continue;
+    Due work = (this->*kind.due)();
+    if (!work || !*work) note(kind.step, work ? Status() : Status(work.error()));
+    if (!work || !*work) continue;
+    begun = clock.boot();
+    works.begin(std::move(*work));
+    work_some(options.close_step);
+  }
 }
 
 Work::Step Billing::State::derived_first(std::function<Status()> then) {

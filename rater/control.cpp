@@ -217,10 +217,10 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
   };
   if (command == "close") return billing.close(period, decision, tell);
   if (command == "release") return billing.release(period, decision, tell);
-  if (command == "usage") return billing.usage_json(text_of(json, "customer"), period, tell);
-  if (command == "statement") {
-    return billing.statement_json(text_of(json, "customer"), period, tell);
-  }
+  const auto waits = [session] { return session->open(); };
+  const std::string customer = text_of(json, "customer");
+  if (command == "usage") return billing.usage_json(customer, period, tell, waits);
+  if (command == "statement") return billing.statement_json(customer, period, tell, waits);
   if (is_among(kDesk, command)) {
     return billing.decide(
         desk_request(json, decision),
@@ -230,7 +230,8 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
             session->send(line_of({{"mistake", wrong[i]}}));
           }
           tell(answer);
-        });
+        },
+        waits);
   }
   const auto answer = dispatch(parts_, loop_.clock(), json, decision);
   if (!answer.ok()) {

@@ -74,15 +74,16 @@ Status Billing::State::adjustments_of(Work& work, const ClosedPeriod& closed,
   return {};
 }
 
-Status Billing::State::adjust_due() {
-  if (!catalogue) return {};
+Billing::State::Due Billing::State::adjust_due() {
+  if (!catalogue) return Due{nullptr};
   const Result<std::optional<std::string>> due = adjustments.due();
   if (!due) return due.error();
-  if (!*due) return {};
-  Work& work = make_work("adjust " + **due, [this](const Status& how) { note(kAdjust, how); });
+  if (!*due) return Due{nullptr};
+  auto made =
+      std::make_unique<Work>("adjust " + **due, [this](const Status& how) { note(kAdjust, how); });
+  Work& work = *made;
   work.then(once([this, &work] { return adjust_in(work); }));
-  start(work);
-  return {};
+  return made;
 }
 
 Status Billing::State::adjust_in(Work& work) {
@@ -139,17 +140,17 @@ Status Billing::State::release_round(const AdjustmentRound& drafted, const Adjus
   return {};
 }
 
-Status Billing::State::release_due_adjustments() {
+Billing::State::Due Billing::State::release_due_adjustments() {
   const Result<std::optional<std::string>> period = adjustments.first_draft();
   if (!period) return period.error();
-  if (!*period || deriving) return {};
-  Work& work = make_work("release adjustments of " + **period,
-                         [this](const Status& how) { note(kRelease, how); });
+  if (!*period || deriving) return Due{nullptr};
+  auto made = std::make_unique<Work>("release adjustments of " + **period,
+                                     [this](const Status& how) { note(kRelease, how); });
+  Work& work = *made;
   work.then(once([this, &work, which = **period] {
     return release_adjustments(work, which, by_configuration("[release] automatic"));
   }));
-  start(work);
-  return {};
+  return made;
 }
 
 Result<std::vector<PeriodChanges>> Billing::State::changes_by(const Catalogue& next) {

@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kEntriesShown = 10'000;
 constexpr std::size_t kVersionsShown = 1000;
 constexpr const char* kOnlyShow[] = {"catalogue log", "audit log", "anomaly ls"};
+constexpr const char* kQuestions[] = {"catalogue diff", "review"};
 constexpr const char* kDerivedFirst[] = {"catalogue diff", "anomaly accept", "anomaly reject"};
 
 template <typename Names>
@@ -28,7 +29,7 @@ bool is_among(const Names& names, const std::string& command) {
 
 }  // namespace
 
-void Billing::decide(const DecisionRequest& request, const DecisionAnswer& answer) {
+void Billing::decide(const DecisionRequest& request, const DecisionAnswer& answer, Wanted wanted) {
   State& s = *state_;
   const auto asked = std::make_shared<DecisionRequest>(request);
   const auto text = std::make_shared<std::string>();
@@ -46,7 +47,10 @@ void Billing::decide(const DecisionRequest& request, const DecisionAnswer& answe
   const auto due = s.adjustments.due();
   const bool shown = command == "review" && !series && due && !*due;
   if (shown || is_among(kOnlyShow, command)) return done(look());
-  Work& work = s.make_work(command, done);
+  auto made = std::make_unique<Work>(command, done);
+  Work& work = *made;
+  work.keeps(asked->bytes());
+  if (is_among(kQuestions, command)) work.only_while(std::move(wanted));
   if (command == "review") {
     s.review_in(work, asked->field("period"), asked->field("against"), series, text);
   } else if (is_among(kDerivedFirst, command)) {
@@ -54,7 +58,7 @@ void Billing::decide(const DecisionRequest& request, const DecisionAnswer& answe
   } else {
     work.then(State::once(look));
   }
-  s.start(work);
+  s.start(std::move(made));
 }
 
 Result<std::string> Billing::State::decide(DecisionRequest& request) {

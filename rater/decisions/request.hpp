@@ -8,6 +8,7 @@
 //   waive             resource, from, to, withdraw ("" = no)
 //   correct           record (an id, maybe cut short), quantity ("" = as computed after all)
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -25,6 +26,13 @@ struct DecisionRequest {
   Decision decision;
   std::vector<std::string> mistakes;  ///< of the files, in answer: "file:line:column: …"
 
+  /// Of texts that came with it.
+  [[nodiscard]] std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const auto& [name, value] : fields) sum += name.size() + value.size();
+    for (const CatalogueFile& file : files) sum += file.name.size() + file.text.size();
+    return sum;
+  }
   [[nodiscard]] std::string field(const std::string& name) const {
     const auto it = fields.find(name);
     return it == fields.end() ? std::string() : it->second;

@@ -164,6 +164,80 @@ TEST_F(BillingWork, Adjustments) {
   EXPECT_EQ(told.at("adjustments").at(0).at("state"), "released");
 }
 
+// Given clients of whom each asks again as soon as it is answered, then what is closed and released
+// by itself has its turn, and they have theirs.
+TEST_F(BillingWork, StarvesNobody) {
+  options_.close_automatically = options_.release_automatically = true;
+  open();
+  constexpr int kClients = 3;
+  int asked = 0, answered = 0;
+  const auto released = [&] {
+    const json all = answer(billing_->periods_json()).at("periods");
+    for (const json& period : all) {
+      if (period.at("id") == period_ && period.at("state") == "released") return true;
+    }
+    return false;
+  };
+  for (int ticks = 0; ticks < 20'000 && (ticks % 50 != 0 || !released()); ++ticks) {
+    for (; asked < answered + kClients; ++asked) {
+      billing_->usage_json("", period_, [&](const Result<std::string>&) { ++answered; });
+    }
+    billing_->tick();
+  }
+  EXPECT_TRUE(released());
+  EXPECT_GE(answered, 1) << "between close and release a client is answered";
+}
+
+// Given clients that go before they are answered, then their questions are rated no further, those
+// of others are, and decisions stay taken.
+TEST_F(BillingWork, DropsQuestionsOfWhoIsGone) {
+  bool there = true;
+  int told = 0, closed = 0, answered = 0;
+  const auto tell = [&](const Result<std::string>&) { ++told; };
+  const auto waits = [&] { return there; };
+  DecisionRequest review;
+  review.command = "review";
+  review.fields = {{"period", period_}, {"unattributed", "1"}};
+  billing_->usage_json("", period_, tell, waits);
+  billing_->statement_json("acme", period_, tell, waits);
+  billing_->decide(
+      review, [&](const DecisionRequest&, const Result<std::string>& result) { tell(result); },
+      waits);
+  billing_->close(period_, kDecision, [&](const Result<std::string>& result) {
+    EXPECT_TRUE(result);
+    ++closed;
+  });
+  billing_->usage_json("", period_, [&](const Result<std::string>&) { ++answered; });
+  there = false;
+  for (int ticks = 0; ticks < 20'000 && answered == 0; ++ticks) billing_->tick();
+  EXPECT_EQ(told, 0);
+  EXPECT_EQ(closed, 1);
+  EXPECT_EQ(answered, 1);
+}
+
+// Given a period that cannot be closed, whenever that is tried, then a released one is adjusted all
+// the same.
+TEST_F(BillingWork, WhatFailsKeepsNothingElseFromItsTurn) {
+  answer(billing_->close(period_, kDecision));
+  answer(billing_->release(period_, kDecision));
+  options_.close_automatically = true;
+  open();
+  minute(next_++);
+  ASSERT_TRUE(ledger_->database().run("ALTER TABLE unattributed RENAME TO elsewhere"));
+  DecisionRequest waive;
+  waive.command = "waive";
+  waive.decision = kDecision;
+  waive.fields = kWaiver;
+  answer(billing_->decide(waive));
+  const auto due = [&] {
+    return answer(billing_->status_json()).at("adjustments").at("due").get<int>();
+  };
+  ASSERT_EQ(due(), 1);
+  for (int ticks = 0; ticks < 5'000 && due() > 0; ++ticks) billing_->tick();
+  EXPECT_EQ(due(), 0);
+  EXPECT_NE(answer(billing_->status_json()).at("error"), nullptr) << "closing fails";
+}
+
 // Given more questions than may wait, then the last ones are refused, and the others answered.
 TEST_F(BillingWork, TooManyAreRefused) {
   int answered = 0, refused = 0;

@@ -1,0 +1,63 @@
+#include "rater/work_queue.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace tallyman::rater {
+
+const Work* WorkQueue::find(std::string_view name) const {
+  if (current_ && current_->name().starts_with(name)) return current_.get();
+  for (const auto& work : asked_) {
+    if (work->name().starts_with(name)) return work.get();
+  }
+  return nullptr;
+}
+
+void WorkQueue::drop_unwanted() {
+  std::erase_if(asked_, [](const auto& work) { return !work->wanted(); });
+}
+
+bool WorkQueue::push(std::unique_ptr<Work> work) {
+  drop_unwanted();
+  if (asked_.size() + (busy() ? 1 : 0) >= kMostWaiting) {
+    work->end(Error{"too many questions wait for an answer", work->name(), "ask again"});
+    return false;
+  }
+  const std::size_t kept =
+      std::accumulate(asked_.begin(), asked_.end(), busy() ? current_->bytes() : 0,
+                      [](std::size_t sum, const auto& each) { return sum + each->bytes(); });
+  if (work->bytes() > kShort && kept + work->bytes() > kMostBytes) {
+    work->end(Error{"the requests that wait for an answer are longer than 64 MiB together",
+                    work->name(), "ask again when those before are answered"});
+    return false;
+  }
+  asked_.push_back(std::move(work));
+  return true;
+}
+
+void WorkQueue::begin(std::unique_ptr<Work> work) {
+  current_ = std::move(work);
+  by_itself_ = true;
+}
+
+bool WorkQueue::begin_next() {
+  drop_unwanted();
+  if (asked_.empty()) return false;
+  current_ = std::move(asked_.front());
+  asked_.pop_front();
+  by_itself_ = false;
+  return true;
+}
+
+std::optional<WorkQueue::Ended> WorkQueue::go_on() {
+  if (!current_->wanted()) {
+    current_.reset();
+    return Ended{nullptr, {}, by_itself_};
+  }
+  const Result<bool> going = current_->go_on();
+  if (going && *going) return std::nullopt;
+  return Ended{std::move(current_), going ? Status() : Status(going.error()), by_itself_};
+}
+
+}  // namespace tallyman::rater

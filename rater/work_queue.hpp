@@ -1,0 +1,58 @@
+#pragma once
+// Works that wait for their turn, and the one that is under way. Who asks is answered in order;
+// what the rater does by itself comes between two that were asked for, when it is due, and waits in
+// no queue: so whether it is due is looked at when its turn has come.
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "rater/work.hpp"
+
+namespace tallyman::rater {
+
+/// Owned by Billing, on the loop's thread.
+class WorkQueue {
+ public:
+  static constexpr std::size_t kMostWaiting = 256;  ///< with the one under way
+  /// Of requests that are kept by works: twice the longest one. A short one is always taken.
+  static constexpr std::size_t kMostBytes = std::size_t{64} << 20U;
+  static constexpr std::size_t kShort = 4096;
+
+  /// Nothing is under way, and nothing waits.
+  [[nodiscard]] bool idle() const { return !current_ && asked_.empty(); }
+  [[nodiscard]] bool busy() const { return current_ != nullptr; }
+  [[nodiscard]] bool waiting() const { return !asked_.empty(); }
+  /// Of those under way and waiting, the first whose name begins so; nullptr: there is none.
+  [[nodiscard]] const Work* find(std::string_view name) const;
+
+  /// Behind those that wait. When too many or too much does, it is ended with an error in this
+  /// call, and false comes back.
+  bool push(std::unique_ptr<Work> work);
+  /// Behind those that wait, however many they are: what a person told the rater by other ways than
+  /// a request.
+  void push_always(std::unique_ptr<Work> work) { asked_.push_back(std::move(work)); }
+  /// Now, as nothing is under way: what is due by itself.
+  void begin(std::unique_ptr<Work> work);
+  /// The first one that waits and is wanted still; false: there is none. Nothing is under way.
+  bool begin_next();
+
+  struct Ended {
+    std::unique_ptr<Work> work;  ///< to be told; nullptr: it was dropped
+    Status how;
+    bool by_itself = false;
+  };
+  /// A part of the one that is under way; nothing: it goes on.
+  [[nodiscard]] std::optional<Ended> go_on();
+
+ private:
+  void drop_unwanted();
+
+  std::unique_ptr<Work> current_;
+  bool by_itself_ = false;  ///< the one under way
+  std::deque<std::unique_ptr<Work>> asked_;
+};
+
+}  // namespace tallyman::rater
