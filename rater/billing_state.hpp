@@ -16,6 +16,7 @@
 #include "rater/decisions/audit_log.hpp"
 #include "rater/decisions/catalogue_store.hpp"
 #include "rater/decisions/decisions.hpp"
+#include "rater/decisions/retired_agents.hpp"
 #include "rater/decisions/within.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rate_period.hpp"
@@ -44,6 +45,7 @@ struct Billing::State {
   AuditLog audit;
   CatalogueStore catalogues;
   AdjustmentStore adjustments;
+  RetiredAgents retired{audit};
   std::optional<Catalogue> catalogue{};
   Decisions decisions{};  ///< all of the audit log's
   enum Step : std::uint8_t { kDerive, kClose, kAdjust, kRelease, kPublish, kSteps };

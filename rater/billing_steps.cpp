@@ -195,9 +195,10 @@ Result<Cut> Billing::State::cut_at(const Period& period) {
   Cut cut{std::move(*marks), tz_version(), {}, decisions.last};
   const Ns end = catalogue ? usage_span(*catalogue, period).to : period.end;
   cut.closed_without = awaited(cut.marks, end);
-  const Result<std::set<std::string>> retired = retired_agents(audit);
-  if (!retired) return retired.error();
-  std::erase_if(cut.closed_without, [&](const std::string& a) { return retired->contains(a); });
+  if (cut.closed_without.empty()) return cut;
+  const Result<const std::set<std::string>*> gone = retired.now();
+  if (!gone) return gone.error();
+  std::erase_if(cut.closed_without, [&](const std::string& a) { return (*gone)->contains(a); });
   return cut;
 }
 

@@ -114,23 +114,6 @@ Result<std::vector<AuditEntry>> AuditLog::entries(std::int64_t n, std::size_t mo
   }
 }
 
-Result<std::set<std::string>> retired_agents(AuditLog& log) {
-  Statement select = log.database().prepare(
-      "SELECT kind, json_extract(what, '$.agent') FROM audit WHERE kind IN ('agent retire',"
-      " 'agent approve', 'agent replace', 'agent move') ORDER BY n");
-  std::set<std::string> out;
-  for (;;) {
-    const Result<bool> row = select.step();
-    if (!row) return row.error();
-    if (!*row) return out;
-    if (select.text(0) == "agent retire") {
-      out.insert(select.text(1));
-    } else {
-      out.erase(select.text(1));
-    }
-  }
-}
-
 Result<AuditMark> verify_audit(Database& database,
                                const std::function<void(std::int64_t n, std::string what)>& found) {
   AuditMark head;

@@ -14,7 +14,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,9 +77,6 @@ class AuditLog {
   explicit AuditLog(Ledger& ledger) : ledger_(&ledger) {}
   Ledger* ledger_;
 };
-
-/// Agents that were retired, and taken back by no later decision.
-[[nodiscard]] Result<std::set<std::string>> retired_agents(AuditLog& log);
 
 /// Brings a decision of an older table into the chain: for upgrades of a part, which come with a
 /// database alone. The part "audit" is there.

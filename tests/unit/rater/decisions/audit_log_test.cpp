@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "rater/decisions/retired_agents.hpp"
 #include "rater/intake/intake.hpp"
 #include "rater/intake/key_table.hpp"
 #include "rater/ledger/ledger_verify.hpp"
@@ -145,6 +146,39 @@ TEST_F(Audit, TakesInOlderDecisions) {
   ASSERT_EQ(touched->findings.size(), 1U);
   EXPECT_EQ(touched->findings[0].table, "audit");
   EXPECT_EQ(touched->findings[0].first, 2U);
+}
+
+/// Given agents that are retired and taken back, then the log tells who is retired at each moment,
+/// whenever it is asked; and what a rolled back transaction said is forgotten.
+TEST_F(Audit, TellsWhoIsRetired) {
+  std::mt19937 random(20261122);
+  RetiredAgents often(*log_), seldom(*log_);
+  std::set<std::string> model;
+  for (int n = 0; n < 400; ++n) {
+    const char* verbs[] = {"retire", "retire", "approve", "replace", "move", "revoke"};
+    const std::string verb = verbs[random() % 6];
+    const std::string agent = "stor-" + std::to_string(random() % 20);
+    const bool kept = random() % 4 != 0;
+    {
+      Transaction transaction(ledger_->database());
+      ASSERT_TRUE(log_->append("agent " + verb, R"({"agent":")" + agent + "\"}", {"ann", "gone", 0},
+                               clock_.wall() + n));
+      if (random() % 2 == 0) {
+        ASSERT_TRUE(often.now());
+      }
+      if (kept) {
+        ASSERT_TRUE(transaction.commit());
+      }
+    }
+    if (kept && verb == "retire") model.insert(agent);
+    if (kept && verb != "retire" && verb != "revoke") model.erase(agent);
+    if (random() % 3 == 0) {
+      EXPECT_EQ(**often.now(), model) << n;
+    }
+    if (n % 100 == 99) {
+      EXPECT_EQ(**seldom.now(), model) << n;
+    }
+  }
 }
 
 }  // namespace
