@@ -81,13 +81,15 @@ std::string error_line(const Error& error) {
 
 class Session final : public ControlSession, public std::enable_shared_from_this<Session> {
  public:
-  /// `asked`: its request was taken already.
+  /// `held`: bytes of all sessions' requests that are not handed over yet; it outlives the session
+  /// as long as that is not shut. `asked`: its request was taken already.
   Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler, std::size_t max_request,
-          bool asked)
+          std::size_t& held, bool asked)
       : loop_(loop),
         fd_(std::move(fd)),
         handler_(handler),
         max_request_(max_request),
+        held_(held),
         peer_(peer_of(fd_.get())),
         asked_(asked) {}
   ~Session() override { shut(); }
@@ -129,6 +131,7 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     const auto keep = weak_from_this().lock();
     loop_.unwatch(watch_);
     fd_.reset();
+    let_go();
     if (on_end_) on_end_(this);
   }
 
@@ -141,16 +144,32 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     if (asked_) return;  // one request a connection; what follows is ignored
     const std::size_t seen = in_.size();
     in_.append(buffer, static_cast<std::size_t>(n));
+    held_ += static_cast<std::size_t>(n);
     const auto end = in_.find('\n', seen);
-    if (end == std::string::npos) {
-      if (in_.size() > max_request_) {
-        const std::string most = std::to_string(max_request_ >> 20U);
-        fail({"a request is one line of at most " + most + " MiB", "", ""});
-      }
-      return;
+    const auto mib = [](std::size_t bytes) { return std::to_string(bytes >> 20U) + " MiB"; };
+    if (end == std::string::npos && in_.size() > max_request_) {
+      return refuse({"a request is one line of at most " + mib(max_request_), "", ""});
     }
+    if (in_.size() > kShortRequest && held_ > 2 * max_request_) {
+      return refuse({"the requests that clients are sending are longer than " +
+                         mib(2 * max_request_) + " together",
+                     "", "ask again when those before are answered"});
+    }
+    if (end == std::string::npos) return;
     asked_ = true;
-    handler_(shared_from_this(), std::string_view(in_).substr(0, end));
+    const std::string request = let_go();
+    handler_(shared_from_this(), std::string_view(request).substr(0, end));
+  }
+
+  std::string let_go() {
+    if (!in_.empty()) held_ -= in_.size();
+    return std::exchange(in_, {});
+  }
+
+  void refuse(const Error& error) {
+    asked_ = true;
+    let_go();
+    fail(error);
   }
 
   /// Ends a client that does not read: the line it is in the middle of, an error, and no more.
@@ -184,6 +203,7 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   Fd fd_;
   ControlServer::Handler& handler_;
   std::size_t max_request_;
+  std::size_t& held_;
   Peer peer_;
   std::function<void(Session*)> on_end_;
   WatchId watch_ = 0;
@@ -202,6 +222,7 @@ struct ControlServer::State {
   std::size_t max_request;
   WatchId watch = 0;
   std::set<Session*> sessions{};
+  std::size_t held = 0;  ///< bytes of requests that are not handed over yet
 
   void accept() {
     while (true) {
@@ -212,7 +233,8 @@ struct ControlServer::State {
   }
 
   std::shared_ptr<Session> serve(Fd client, bool asked) {
-    auto session = std::make_shared<Session>(loop, std::move(client), handler, max_request, asked);
+    auto session =
+        std::make_shared<Session>(loop, std::move(client), handler, max_request, held, asked);
     sessions.insert(session.get());
     session->begin([this](Session* ended) { sessions.erase(ended); });
     return session;
@@ -310,10 +332,14 @@ Status control_call(const std::string& path, std::string_view request,
   const Fd fd = stream_socket(true);
   if (connect_to(fd, *address) != 0) return cannot_connect(path, errno);
   const std::string line = std::string(request) + "\n";
+  Status unsent;
   for (std::size_t sent = 0; sent < line.size();) {
     const ssize_t n = ::send(fd.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return errno_error("cannot send the request", path, errno);
+    if (n <= 0) {
+      unsent = errno_error("cannot send the request", path, errno);
+      break;  // it may have said why it takes no more
+    }
     sent += static_cast<std::size_t>(n);
   }
   std::string in;
@@ -322,6 +348,7 @@ Status control_call(const std::string& path, std::string_view request,
   while (true) {
     const ssize_t n = ::recv(fd.get(), read.data(), read.size(), 0);
     if (n < 0 && errno == EINTR) continue;
+    if (n <= 0 && !unsent.ok()) return unsent;
     if (n < 0) return errno_error("the daemon's answer broke off", path, errno);
     if (n == 0 && answered && in.empty()) return {};
     if (n == 0) {

@@ -39,13 +39,17 @@ class ControlSession {
 };
 
 constexpr std::size_t kMaxRequest = std::size_t{1} << 20U;
+/// A request of at most so many bytes is taken however long those are that others send.
+constexpr std::size_t kShortRequest = 4096;
 
 class ControlServer {
  public:
   using Handler = std::function<void(std::shared_ptr<ControlSession>, std::string_view request)>;
 
   /// Listens at `path` with `mode`; a socket file that nobody listens on is replaced, a live one is
-  /// an error. The request is one line of at most `max_request` bytes.
+  /// an error. The request is one line of at most `max_request` bytes; what clients have sent of
+  /// requests that are not handed over yet is at most twice that together, and who sends more is
+  /// told so.
   static Result<std::unique_ptr<ControlServer>> listen(EventLoop& loop, const std::string& path,
                                                        unsigned mode, Handler handler,
                                                        std::size_t max_request = kMaxRequest);

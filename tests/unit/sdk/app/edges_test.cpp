@@ -235,7 +235,53 @@ TEST(Control, cuts_off_who_does_not_read_and_says_so) {
   EXPECT_LT(lines, 10U);
 }
 
+// Given clients that send long requests and do not end them, then further long ones are refused in
+// words, and short ones answered; once one of them goes there is room again.
+TEST(Control, bounds_what_clients_send_together) {
+  const TempDirectory temp;
+  const std::string path = temp.path + "/c.sock";
+  const Daemon daemon(path, [](const auto& session, std::string_view request) {
+    session->send(std::to_string(request.size()));
+    session->close();
+  });
+  std::string told;
+  const auto ask = [&](std::size_t bytes) {
+    told.clear();
+    return control_call(path, std::string(bytes, 'x'), [&](std::string_view line) {
+      told = line;
+      return true;
+    });
+  };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  const std::string half(kMaxRequest - 8, 'x');
+  std::array<Fd, 2> slow;
+  for (Fd& each : slow) {
+    each = Fd(socket(AF_UNIX, SOCK_STREAM, 0));
+    ASSERT_EQ(connect(each.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    for (std::size_t sent = 0; sent < half.size();) {
+      const ssize_t n = ::send(each.get(), half.data() + sent, half.size() - sent, MSG_NOSIGNAL);
+      ASSERT_GT(n, 0);
+      sent += static_cast<std::size_t>(n);
+    }
+  }
+  // What is in the socket yet counts once it is read: by then a long request is refused.
+  const auto refused = [&] {
+    const Status status = ask(kMaxRequest / 2);
+    return !status.ok() && status.error().text().find("2 MiB together") != std::string::npos;
+  };
+  while (!refused()) std::this_thread::yield();
+  const Status one = ask(kShortRequest - 1);
+  EXPECT_TRUE(one.ok()) << one.error().text();
+  EXPECT_EQ(told, std::to_string(kShortRequest - 1));
+  slow[0].reset();
+  while (!ask(kMaxRequest / 2).ok()) std::this_thread::yield();
+  EXPECT_EQ(told, std::to_string(kMaxRequest / 2));
+}
+
 // Given a daemon that goes away before its answer, or inside a line of it, then that is an error.
+
 TEST(Control, an_answer_that_breaks_off_is_an_error) {
   const TempDirectory temp;
   const std::string path = temp.path + "/c.sock";
