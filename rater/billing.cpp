@@ -9,8 +9,6 @@
 #include "rater/billing_state.hpp"
 #include "rater/bus/file_bus.hpp"
 #include "rater/bus/no_bus.hpp"
-#include "rater/decisions/known_series.hpp"
-#include "rater/rating/catalogue_known.hpp"
 
 namespace tallyman::rater {
 
@@ -75,38 +73,36 @@ Status Billing::start_catalogue() {
     Catalogue catalogue = parse_catalogue(**last, "ledger", s.options.slot, errors);
     if (errors.empty()) s.catalogue = std::move(catalogue);
   }
-  const Status read = reload_catalogue();
-  if (read || !s.catalogue) return read;
-  log::error("the catalogue stays as it was: {}", read.error().text());
+  if (!s.catalogue) return reload_catalogue();
+  // Whole periods may have to be rated for it, while agents want to be heard.
+  reload_catalogue([](const Status& read) {
+    if (!read) log::error("the catalogue stays as it was: {}", read.error().text());
+  });
   return {};
 }
 
-Status Billing::reload_catalogue() {
-  state_->finish_works();
-  const Status read = read_catalogue();
-  state_->catalogue_error = read ? std::string() : read.error().text();
-  return read;
+void Billing::reload_catalogue(std::function<void(const Status&)> done) {
+  State& s = *state_;
+  const auto read = std::make_shared<bool>(false);
+  auto made = std::make_unique<Work>(
+      "the catalogue's file", [&s, read, done = std::move(done)](const Status& how) {
+        Status told = how;
+        if (!how && *read)
+          told = Error{s.options.catalogue_path + ": " + how.error().text(), "", ""};
+        s.catalogue_error = told ? std::string() : told.error().text();
+        done(told);
+      });
+  Work& work = *made;
+  work.then(State::once([&s, &work, read] { return s.read_file_in(work, read); }));
+  s.start(std::move(made), true);
 }
 
-Status Billing::read_catalogue() {
-  const std::string& path = state_->options.catalogue_path;
-  app::ConfigErrors errors;
-  const auto load = [&](std::span<const ViewFacts> coarse, app::ConfigErrors& mistakes) {
-    return load_catalogue(path, state_->options.slot, coarse, mistakes);
-  };
-  State& s = *state_;
-  Result<Catalogue> read = read_known(*s.usage, s.periods, s.clock.wall(), load, errors);
-  if (!read) return read.error();
-  Catalogue catalogue = std::move(*read);
-  if (!errors.empty()) {
-    std::string lines = errors.text();
-    while (lines.ends_with('\n')) lines.pop_back();
-    return Error{std::move(lines), "", ""};
-  }
-  for (const std::string& warning : catalogue.warnings) log::warning("catalogue: {}", warning);
-  const std::string text = canonical_text(catalogue);
-  const Status applied = state_->apply_file(std::move(catalogue), text);
-  return applied ? applied : Error{path + ": " + applied.error().text(), "", ""};
+Status Billing::reload_catalogue() {
+  Status out;
+  state_->finish_works();
+  reload_catalogue([&](const Status& read) { out = read; });
+  state_->finish_works();
+  return out;
 }
 
 void Billing::tick() { state_->tick(); }

@@ -40,10 +40,11 @@ struct BillingOptions {
 /// outlive it. Everything it answers is one JSON document.
 class Billing {
  public:
-  /// Makes its tables, reads the catalogue and opens the bus. When the catalogue cannot be read,
-  /// the one that was in force last is, and status_json() shows why; only where there was none yet
-  /// it is an Error, which lists every mistake in it, a line each. What a crash left half-published
-  /// is finished by the first tick().
+  /// Makes its tables, begins to read the catalogue and opens the bus. Until it is read, and when
+  /// it cannot be, the one that was in force last is, and status_json() shows why; only where there
+  /// was none yet it is read before this returns, and is an Error if it cannot be, which lists
+  /// every mistake in it, a line each. What a crash left half-published is finished by the first
+  /// tick().
   static Result<std::unique_ptr<Billing>> open(Ledger& ledger, Intake& intake,
                                                BillingOptions options, const Clock& clock);
   ~Billing();
@@ -53,8 +54,9 @@ class Billing {
   /// Reads the catalogue's file again; on any mistake the one in force stays, and status_json()
   /// shows why. Once a period is closed, period rule and zones cannot change, and what would alter
   /// a released period's records is refused. A file that is as it was when it last came into force
-  /// changes nothing: people have decided since.
-  [[nodiscard]] Status reload_catalogue();
+  /// changes nothing: people have decided since. It takes its turn, as do those below; `done` is
+  /// told once how it ended.
+  void reload_catalogue(std::function<void(const Status&)> done);
   /// Bounded steps: derive, close what is due, release when automatic, publish. One that fails
   /// keeps none of the others from running, is logged once, shown by status_json() and tried again
   /// at the next tick. By itself a draft is released once it is what would be rated now, and either
@@ -82,6 +84,7 @@ class Billing {
 
   /// Those below are answered in the call: of those above after all that waits before them.
   ///
+  [[nodiscard]] Status reload_catalogue();
   /// Makes drafts of a period that has ended, and remakes those of a draft; "" = the earliest one
   /// that is not released. It does not wait: who is missing stands on the records and in the
   /// answer.
@@ -120,7 +123,6 @@ class Billing {
   explicit Billing(std::unique_ptr<State> state);
   [[nodiscard]] static Decision by_itself();
   [[nodiscard]] Status start_catalogue();
-  [[nodiscard]] Status read_catalogue();
   [[nodiscard]] Result<std::string> at_once(const std::function<void(Answer)>& begin);
   std::unique_ptr<State> state_;
 };

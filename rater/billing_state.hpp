@@ -27,7 +27,7 @@
 
 namespace tallyman::rater {
 
-/// What another catalogue would change in one period.
+/// What another catalogue changes in one period.
 struct PeriodChanges {
   std::string period, state;
   std::vector<Change> changes;
@@ -81,7 +81,6 @@ struct Billing::State {
   [[nodiscard]] std::string error_text() const;
   /// A bounded part of what waits.
   [[nodiscard]] Status derive_some();
-  [[nodiscard]] Status derive_all();
   /// The next period to close by itself; nothing before the first data.
   [[nodiscard]] Result<std::optional<Period>> next_period();
   /// What is due by itself, as a work to begin now; nullptr: nothing is.
@@ -91,7 +90,8 @@ struct Billing::State {
   /// import brings it.
   [[nodiscard]] Result<Period> period_to_close(const std::string& id);
   /// Takes its turn behind those that wait, or is refused. How it ends is told to itself alone.
-  void start(std::unique_ptr<Work> work);
+  /// `always`: it is not refused.
+  void start(std::unique_ptr<Work> work, bool always = false);
   void work_some(Ns budget);  ///< of the one under way
   void finish_works();        ///< all that wait
   /// Steps: `then` once all that is committed is derived; and something short.
@@ -130,21 +130,30 @@ struct Billing::State {
   /// Periods lie end to end only as long as their rule and zones stay: refuses a catalogue with
   /// others once a period is closed.
   [[nodiscard]] Status keeps_periods(const Catalogue& next);
-  /// Brings a catalogue into force, with who decided it and why; false when it is in force already.
-  [[nodiscard]] Result<bool> apply_catalogue(Catalogue next, const std::string& text, bool adjust,
-                                             bool file, const Decision& decision);
-  /// The configured file's, when it says something new.
-  [[nodiscard]] Status apply_file(Catalogue next, const std::string& text);
+  struct ApplyTerms {
+    bool adjust = false;  ///< released periods may come to differ
+    bool file = false;    ///< it is the configured file's
+    Decision decision{};
+  };
+  struct Comparison;
+  /// The steps that bring a catalogue into force, or tell what it would change; a file's, when it
+  /// says something new. `use` is told false when it is in force already.
+  [[nodiscard]] Status apply_in(Work& work, Catalogue next, const ApplyTerms& terms,
+                                std::function<Status(bool changed)> use);
+  [[nodiscard]] Status diff_in(Work& work, Catalogue next,
+                               const std::shared_ptr<std::string>& text);
+  [[nodiscard]] Status catalogue_in(Work& work, const std::shared_ptr<DecisionRequest>& asked,
+                                    const std::shared_ptr<std::string>& text);
+  /// `read` becomes true once the file has no mistakes.
+  [[nodiscard]] Status read_file_in(Work& work, const std::shared_ptr<bool>& read);
   /// A decision on a period, to be kept with its effect.
   [[nodiscard]] PeriodStore::Also note_of(const char* kind, const std::string& period,
                                           const Decision& decision);
-  [[nodiscard]] Result<std::string> decide_catalogue(DecisionRequest& request);
-  [[nodiscard]] Result<std::string> diff_catalogue(const Catalogue& next);
   /// `loose`: what nobody holds, when asked for.
   [[nodiscard]] Result<std::string> review(const std::string& id, const std::string& against,
                                            const std::vector<LooseSeries>& loose);
   /// A decision, or what may be asked while something is rated.
-  [[nodiscard]] Result<std::string> decide(DecisionRequest& request);
+  [[nodiscard]] Result<std::string> decide(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
   /// Those that touch [from, to), by content.
@@ -164,13 +173,6 @@ struct Billing::State {
   /// Of the period's draft round, once it is what would be drafted now.
   [[nodiscard]] Status release_adjustments(Work& work, const std::string& period,
                                            const Decision& decision);
-  /// What another catalogue changes in closed periods and the next one to close.
-  [[nodiscard]] Result<std::vector<PeriodChanges>> changes_by(const Catalogue& next);
-  [[nodiscard]] Result<std::vector<Change>> changes_in(const Catalogue& next, const Period& period);
-  /// Released periods in which it might change something.
-  [[nodiscard]] Result<std::vector<std::string>> released_differing(const Catalogue& next);
-  /// An error when it would change a released record.
-  [[nodiscard]] Status keeps_released(const Catalogue& next);
   /// How far metering has come: the newest watermark, else now.
   [[nodiscard]] Result<Ns> metered_until();
   /// Appends the periods that are not closed, up to the running one.
@@ -183,6 +185,18 @@ struct Billing::State {
   [[nodiscard]] static Error no_catalogue();
 
  private:
+  struct Basis;
+  [[nodiscard]] Result<Basis> basis();
+  /// An error when that is not what there is now.
+  [[nodiscard]] Status stands_on(const Basis& then);
+  /// Compares what is left of it, and then `use`s it.
+  [[nodiscard]] Status compare_in(Work& work, const std::shared_ptr<Comparison>& with,
+                                  const std::function<Status()>& use);
+  /// Tells it what changes in a period.
+  [[nodiscard]] Status changes_in(Work& work, const std::shared_ptr<Comparison>& with,
+                                  const Period& period, const std::string& state);
+  [[nodiscard]] Status bring_into_force(const Comparison& with, const ApplyTerms& terms);
+  [[nodiscard]] Result<std::string> catalogue_log();
   [[nodiscard]] Result<AuditMark> take_decision(const char* kind, const std::string& what,
                                                 const Span& touched, const Decision& decision);
   [[nodiscard]] Status compare(const ClosedPeriod& closed, const std::string& against,

@@ -63,13 +63,6 @@ Status Billing::State::derive_some() {
   return {};
 }
 
-Status Billing::State::derive_all() {
-  do {
-    if (const Status done = derive_some(); !done) return done;
-  } while (deriving);
-  return {};
-}
-
 Status Billing::State::publish_some() {
   const Result<std::size_t> published = outbox->publish(options.messages_per_tick);
   if (!published) return published.error();

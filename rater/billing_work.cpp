@@ -10,9 +10,13 @@
 
 namespace tallyman::rater {
 
-void Billing::State::start(std::unique_ptr<Work> work) {
+void Billing::State::start(std::unique_ptr<Work> work, bool always) {
   const bool first = works.idle();
-  works.push(std::move(work));
+  if (always) {
+    works.push_always(std::move(work));
+  } else {
+    works.push(std::move(work));
+  }
   if (first && rest) {
     take_turns();
   } else if (first) {

@@ -63,19 +63,21 @@ void Daemon::tick_after(Ns delay) {
   timer_ = loop_.after(delay, [this] { tick(); });
 }
 
-void Daemon::reload_catalogue() {
+void Daemon::reload_catalogue(const std::function<void()>& done) {
   if (!has_catalogue_) {
     log::warning("there is no catalogue to read again; set `catalogue` and restart");
-    return;
+    return done();
   }
-  const Status status = billing_->reload_catalogue();
-  if (status.ok()) {
-    log::info("the catalogue was read again");
-    return;
-  }
-  log::error("the catalogue stays as it was:");
-  std::istringstream lines(status.error().what);
-  for (std::string line; std::getline(lines, line);) log::error("{}", line);
+  billing_->reload_catalogue([done](const Status& status) {
+    if (status.ok()) {
+      log::info("the catalogue was read again");
+      return done();
+    }
+    log::error("the catalogue stays as it was:");
+    std::istringstream lines(status.error().what);
+    for (std::string line; std::getline(lines, line);) log::error("{}", line);
+    done();
+  });
 }
 
 namespace {
@@ -109,8 +111,7 @@ int run_daemon(const RaterConfig& config) {
   loop.on_signal(SIGHUP, [&] {
     if (!daemon) return;
     manager.reloading();
-    daemon->reload_catalogue();
-    manager.ready();
+    daemon->reload_catalogue([&manager] { manager.ready(); });
   });
   auto opened = Daemon::open(loop, config);
   if (!opened.ok()) {

@@ -26,8 +26,9 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  /// Reads the catalogue again; mistakes are logged, and the one in force stays.
-  void reload_catalogue();
+  /// Reads the catalogue again, and says when that is done; mistakes are logged, and the one in
+  /// force stays.
+  void reload_catalogue(const std::function<void()>& done);
   /// Where agents reach it, with the real port.
   [[nodiscard]] const std::string& endpoint() const { return receiver_->endpoint(); }
 

@@ -15,14 +15,6 @@ namespace {
 constexpr Ns kZones = 26 * kHour;     ///< between the first and the last beginning of one day
 constexpr Ns kLongMonth = 32 * kDay;  ///< with an hour of summer time
 
-std::vector<RecordVersion> versions_of(const std::vector<Message>& messages) {
-  std::vector<RecordVersion> out;
-  for (const Message& message : messages) {
-    if (auto version = version_of(message)) out.push_back(std::move(*version));
-  }
-  return newest(std::move(out), {});
-}
-
 /// Of two rounds: their period records name the cut, which moves with every batch.
 bool same_adjustments(const std::vector<Message>& a, const std::vector<Message>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Message& x, const Message& y) {
@@ -151,72 +143,6 @@ Billing::State::Due Billing::State::release_due_adjustments() {
     return release_adjustments(work, which, by_configuration("[release] automatic"));
   }));
   return made;
-}
-
-Result<std::vector<PeriodChanges>> Billing::State::changes_by(const Catalogue& next) {
-  std::vector<PeriodChanges> out;
-  if (!catalogue) return out;
-  const Result<std::vector<ClosedPeriod>> closed = periods.periods();
-  if (!closed) return closed.error();
-  std::vector<std::pair<Period, std::string>> all;
-  for (const ClosedPeriod& each : *closed) {
-    all.emplace_back(each.period, period_state_name(each.state));
-  }
-  if (next.period == catalogue->period) {
-    const Result<std::optional<Period>> open = next_period();
-    if (!open) return open.error();
-    if (*open) all.emplace_back(**open, clock.wall() < (*open)->end ? "running" : "ended");
-  }
-  for (const auto& [period, state] : all) {
-    if (same_within(*catalogue, next, period)) continue;
-    Result<std::vector<Change>> changes = changes_in(next, period);
-    if (!changes) return changes.error();
-    if (!changes->empty()) out.push_back({period.id, state, std::move(*changes)});
-  }
-  return out;
-}
-
-Result<std::vector<Change>> Billing::State::changes_in(const Catalogue& next,
-                                                       const Period& period) {
-  const Result<Cut> cut = cut_at(period);
-  if (!cut) return cut.error();
-  const Result<Drafts> before = drafts_of(period, *cut);
-  if (!before) return before.error();
-  // The other catalogue is in force for as long as it is rated by.
-  std::optional<Catalogue> kept = std::exchange(catalogue, next);
-  const Result<Drafts> after = drafts_of(period, *cut);
-  catalogue = std::move(kept);
-  if (!after) return after.error();
-  return changes_between(versions_of(before->messages), after->messages);
-}
-
-Result<std::vector<std::string>> Billing::State::released_differing(const Catalogue& next) {
-  std::vector<std::string> out;
-  const Result<std::vector<ClosedPeriod>> closed = periods.periods();
-  if (!closed) return closed.error();
-  for (const ClosedPeriod& each : *closed) {
-    if (each.state != PeriodState::released || !catalogue) continue;
-    if (!same_within(*catalogue, next, each.period)) out.push_back(each.period.id);
-  }
-  return out;
-}
-
-Status Billing::State::keeps_released(const Catalogue& next) {
-  const Result<std::vector<std::string>> differing = released_differing(next);
-  if (!differing) return differing.error();
-  for (const std::string& id : *differing) {
-    const Result<std::optional<ClosedPeriod>> closed = periods.period(id);
-    if (!closed) return closed.error();
-    const Result<std::vector<Change>> changes = changes_in(next, (*closed)->period);
-    if (!changes) return changes.error();
-    if (changes->empty()) continue;
-    const Change& first = changes->front();
-    return Error{"it would alter " + std::to_string(changes->size()) + " records of period " + id +
-                     ", which is released: `" + first.meter + "` of customer `" + first.customer +
-                     "`",
-                 "", "see `tallyman-rater catalogue diff`, and apply it with --adjust --why"};
-  }
-  return {};
 }
 
 }  // namespace tallyman::rater

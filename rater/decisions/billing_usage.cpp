@@ -122,7 +122,6 @@ Result<std::string> Billing::State::list_anomalies(const DecisionRequest& reques
 }
 
 Result<std::string> Billing::State::decide_anomaly(const DecisionRequest& request) {
-  if (const Status derived_all = derive_all(); !derived_all) return derived_all.error();
   const std::string id = request.field("id");
   const Result<std::vector<AnomalyContent>> all = anomalies(0, kForever);
   if (!all) return all.error();
