@@ -327,6 +327,7 @@ std::string status_document(const BillingStatus& s) {
                        {"plans", s.plans},
                        {"resources", s.resources}};
   json["deriving"] = s.deriving;
+  json["comparing"] = s.comparing > 0 ? Json(s.comparing) : Json(nullptr);
   json["running"] = json_of(s.running);
   json["next"] = json_of(s.next);
   json["draft"] = json_of(s.draft);

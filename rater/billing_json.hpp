@@ -60,6 +60,7 @@ struct BillingStatus {
   std::uint64_t waiting = 0, confirmed = 0;
   std::string bus, error;
   bool deriving = false;
+  std::uint64_t comparing = 0;  ///< shared series whose past is compared anew
 };
 [[nodiscard]] std::string status_document(const BillingStatus& status);
 

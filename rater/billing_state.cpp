@@ -46,6 +46,7 @@ Result<BillingStatus> Billing::State::status() {
   BillingStatus s;
   s.catalogue_path = options.catalogue_path;
   s.deriving = deriving;
+  s.comparing = usage->comparing();
   s.error = error_text();
   s.bus = outbox->bus();
   if (catalogue) {

@@ -13,7 +13,7 @@
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kUsageVersion = 4;
+constexpr std::int64_t kUsageVersion = 5;
 constexpr Ns kClocksDiffer = kSecond;        ///< by this much an agent's clock may lead unnoticed
 constexpr std::size_t kUpgradeSlots = 8192;  ///< rows of one view held in memory at a time
 constexpr Ns kLongestBeat = 366 * kDay;
@@ -67,9 +67,14 @@ Status pack_slots(Database& db) {
   return db.run("DROP TABLE usage_slot");
 }
 
-/// The third version did not compare witnesses. All of the past is compared as soon as the views
-/// are met again.
+/// The third version did not compare witnesses.
 Status compare_witnesses(Database& db) { return db.run(kWitnessTables); }
+
+/// The fourth did not know what it had still to compare of the past.
+Status compare_again(Database& db) {
+  if (Status made = db.run(kWitnessTables); !made.ok()) return made;
+  return compare_all_anew(db);
+}
 
 }  // namespace
 
@@ -77,6 +82,7 @@ UsageStore::UsageStore(std::unique_ptr<State> state) : state_(std::move(state)) 
 UsageStore::~UsageStore() = default;
 void UsageStore::on_keep(Kept kept) { state_->kept = std::move(kept); }
 Ns UsageStore::slot() const { return state_->slot; }
+std::uint64_t UsageStore::comparing() const { return state_->comparing; }
 const std::map<std::string, Error>& UsageStore::stuck() const { return state_->stuck; }
 
 Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& intake, Ns slot) {
@@ -87,13 +93,14 @@ Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& int
   if (Status status =
           ledger.prepare_part("usage", kUsageVersion,
                               std::string(kUsageTables) + ";" + kSlotTables + ";" + kWitnessTables,
-                              {derive_anew, pack_slots, compare_witnesses});
+                              {derive_anew, pack_slots, compare_witnesses, compare_again});
       !status.ok()) {
     return status.error();
   }
   auto state = std::make_unique<State>(ledger, intake, slot);
   if (Status status = state->check_slot(); !status.ok()) return status.error();
   if (Status status = state->load_marks(); !status.ok()) return status.error();
+  if (Status status = state->count_to_compare(); !status.ok()) return status.error();
   return std::unique_ptr<UsageStore>(new UsageStore(std::move(state)));
 }
 
@@ -176,10 +183,12 @@ Result<UsageStore::Progress> UsageStore::State::advance(
     if (Status again = rolled_back(); !again.ok()) return again.error();
     return status.error();
   }
+  if (Status status = compare_past(); !status.ok()) return status.error();
   const auto left = waiting(until);
   if (!left.ok()) return left.error();
   progress.more = std::any_of(left->begin(), left->end(),
-                              [&](const auto& each) { return !stuck.contains(each.first); });
+                              [&](const auto& each) { return !stuck.contains(each.first); }) ||
+                  comparing > 0;
   return progress;
 }
 

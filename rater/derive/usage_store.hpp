@@ -62,7 +62,7 @@ class UsageStore {
 
   struct Progress {
     std::size_t batches = 0;  ///< derived and kept by this call
-    bool more = false;        ///< committed batches are waiting
+    bool more = false;        ///< committed batches are waiting, or something is to be compared
   };
   /// Derives at most `max_batches` of what was committed and keeps it, the state of each agent
   /// once. After an error everything stands as before the call. An agent whose batch, definitions
@@ -86,6 +86,10 @@ class UsageStore {
                                                             const std::string& agent = {});
   /// One for each stream of the intake, derived or not, by agent and then as they were made.
   [[nodiscard]] Result<std::vector<StreamMark>> marks();
+  /// Shared series whose past has to be compared anew, since a witness polls more slowly than was
+  /// known, or the ledger was brought up from an older version: each advance() does some of it, and
+  /// until all is done what is rated may not be final.
+  [[nodiscard]] std::uint64_t comparing() const;
   /// Those that touch [from, to), as they were found.
   [[nodiscard]] Result<std::vector<KeptAnomaly>> anomalies(Ns from, Ns to);
   /// Agents that advance() could derive no further, and why; each is tried again by each advance().

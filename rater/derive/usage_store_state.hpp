@@ -59,7 +59,8 @@ struct UsageStore::State {
   std::map<std::string, std::unique_ptr<Agent>> agents;  ///< those met since the start
   std::map<std::string, Error> stuck;  ///< agents whose next batch cannot be derived
   Kept kept;                           ///< told what an advance() may change; may be empty
-  std::optional<Span> touched{};       ///< by what persist() keeps
+  std::uint64_t comparing = 0;         ///< series
+  std::optional<Span> touched{};       ///< by what a transaction keeps
   std::string next;  ///< the agent to begin with: none waits behind another for ever
 
   Status check_slot();
@@ -81,6 +82,9 @@ struct UsageStore::State {
   static void learn_beats(Agent& agent, const Done& stream, const wire::Batch& batch);
   Result<Agent*> agent(const std::string& name);
 
+  /// Some of what witnesses have to be compared in anew.
+  Status compare_past();
+  Status count_to_compare();
   Status persist();
   /// Widens `touched` by what was derived.
   void touch(const Derived& derived);

@@ -59,6 +59,28 @@ Status UsageStore::State::persist() {
   return transaction.commit();
 }
 
+Status UsageStore::State::count_to_compare() {
+  const auto count = to_compare(ledger.database());
+  if (!count.ok()) return count.error();
+  comparing = *count;
+  return {};
+}
+
+Status UsageStore::State::compare_past() {
+  if (Status status = count_to_compare(); !status.ok() || comparing == 0) return status;
+  Transaction transaction(ledger.database());
+  if (!transaction.begun().ok()) return transaction.begun();
+  touched.reset();
+  WitnessTables witnesses(ledger.database(), slot);
+  Status compared = witnesses.compare_past([this](Ns from, Ns to) { touch(from, to); });
+  if (!compared.ok()) return compared;
+  if (kept && touched) {
+    if (Status told = kept(touched->from, touched->to); !told.ok()) return told;
+  }
+  if (Status committed = transaction.commit(); !committed.ok()) return committed;
+  return count_to_compare();
+}
+
 Status UsageStore::State::persist(const std::string& name, Agent& agent) {
   const Derived derived = agent.deriver.take();
   touch(derived);

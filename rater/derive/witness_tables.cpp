@@ -1,12 +1,15 @@
 #include "rater/derive/witness_tables.hpp"
 
 #include <algorithm>
-#include <set>
+#include <limits>
 
 #include "rater/derive/usage_store_rows.hpp"
 
 namespace tallyman::rater {
 namespace {
+
+constexpr std::size_t kReadsAtOnce = 64;  ///< of a block of one view
+constexpr std::int64_t kFromTheFirst = std::numeric_limits<std::int64_t>::min();
 
 std::int64_t block_of(std::int64_t slot) {
   return slot / kWitnessBlock - (slot % kWitnessBlock < 0 ? 1 : 0);
@@ -27,7 +30,30 @@ const char* const kWitnessTables =
     "CREATE TABLE IF NOT EXISTS usage_witness(series BLOB NOT NULL, block INTEGER NOT NULL,"
     " view INTEGER NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, value BLOB,"
     " why TEXT NOT NULL, PRIMARY KEY(series, block, view, from_ns)) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS usage_witness_view ON usage_witness(view, from_ns)";
+    "CREATE INDEX IF NOT EXISTS usage_witness_view ON usage_witness(view, from_ns);"
+    "CREATE TABLE IF NOT EXISTS usage_compare(series BLOB PRIMARY KEY, block INTEGER NOT NULL)"
+    " WITHOUT ROWID";
+
+Status compare_all_anew(Database& database) {
+  auto keys = database.prepare("SELECT key FROM usage_view ORDER BY key");
+  auto write = database.prepare("INSERT OR REPLACE INTO usage_compare VALUES(?, ?)");
+  Bytes last;
+  for (;;) {
+    const auto row = keys.step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const auto key = decode_view_key(keys.blob(0));
+    if (!key.ok()) return key.error();
+    if (key->series.scope != wire::Scope::shared) continue;
+    Bytes series = encode_series_key(key->series);
+    // The views of one series follow each other: the second one makes it two.
+    if (series == last) {
+      Status noted = write.bind(1, ByteView(series)).bind(2, kFromTheFirst).done();
+      if (!noted.ok()) return noted;
+    }
+    last = std::move(series);
+  }
+}
 
 WitnessTables::WitnessTables(Database& db, Ns slot)
     : db_(db),
@@ -38,7 +64,8 @@ WitnessTables::WitnessTables(Database& db, Ns slot)
       read_rows_(db.prepare("SELECT view, from_ns, to_ns, value, why FROM usage_witness"
                             " WHERE series = ? AND block = ? ORDER BY view, from_ns")),
       drop_rows_(db.prepare("DELETE FROM usage_witness WHERE series = ? AND block = ?")),
-      write_row_(db.prepare("INSERT INTO usage_witness VALUES(?, ?, ?, ?, ?, ?, ?)")) {}
+      write_row_(db.prepare("INSERT INTO usage_witness VALUES(?, ?, ?, ?, ?, ?, ?)")),
+      write_past_(db.prepare("INSERT OR REPLACE INTO usage_compare VALUES(?, ?)")) {}
 
 Result<WitnessTables::Views> WitnessTables::views_of(const Bytes& series) {
   const Bytes end = past(series);
@@ -151,7 +178,7 @@ void WitnessTables::add_news(const View* was, const View& is, const Added& added
   add(due, seen_to(*was), std::min(told - 1, (was->last + 2 * beat) / slot_));
 }
 
-Status WitnessTables::after(const Added& added, const std::function<void(Ns, Ns)>& changed) {
+Status WitnessTables::after(const Added& added, const Changed& changed) {
   for (const auto& [series, was] : before_) {
     const auto is = views_of(series);
     if (!is.ok()) return is.error();
@@ -166,32 +193,76 @@ Status WitnessTables::after(const Added& added, const std::function<void(Ns, Ns)
       add_news(old == was.end() ? nullptr : &*old, view, added, due);
     }
     if (all) {
-      if (Status status = add_all(*is, due); !status.ok()) return status;
+      Status noted = write_past_.bind(1, ByteView(series)).bind(2, kFromTheFirst).done();
+      if (!noted.ok()) return noted;
     }
-    if (Status status = compare(series, *is, due, changed); !status.ok()) return status;
+    for (const std::int64_t block : blocks_of(*is, due)) {
+      if (Status status = compare(series, *is, block, changed); !status.ok()) return status;
+    }
   }
   return {};
 }
 
-Status WitnessTables::compare(const Bytes& series, const Views& views, const Due& due,
-                              const std::function<void(Ns, Ns)>& changed) {
-  const std::int64_t lag = lag_of(views);
-  const std::int64_t reach = std::min(lag, kWitnessBlock);
+Status WitnessTables::compare_past(const Changed& changed) {
+  auto first = db_.prepare("SELECT series, block FROM usage_compare ORDER BY series LIMIT 1");
+  auto drop = db_.prepare("DELETE FROM usage_compare WHERE series = ?");
+  for (std::size_t reads = kReadsAtOnce; reads > 0;) {
+    const auto row = first.step();
+    if (!row.ok()) return row.error();
+    if (!*row) return {};
+    const Bytes series = first.blob(0);
+    const std::int64_t from = first.integer(1);
+    first.reset();
+    const auto next = compare_from(series, from, reads, changed);
+    if (!next.ok()) return next.error();
+    Status kept = next->has_value() ? write_past_.bind(1, ByteView(series)).bind(2, **next).done()
+                                    : drop.bind(1, ByteView(series)).done();
+    if (!kept.ok()) return kept;
+  }
+  return {};
+}
+
+Result<std::optional<std::int64_t>> WitnessTables::compare_from(const Bytes& series,
+                                                                std::int64_t from,
+                                                                std::size_t& reads,
+                                                                const Changed& changed) {
+  const auto views = views_of(series);
+  if (!views.ok()) return views.error();
+  Due due;
+  if (views->size() > 1) {
+    if (Status status = add_all(*views, due); !status.ok()) return status.error();
+  }
+  --reads;
+  const std::set<std::int64_t> blocks = blocks_of(*views, due);
+  for (auto at = blocks.lower_bound(from); at != blocks.end(); ++at) {
+    if (reads == 0) return std::optional(*at);
+    if (Status status = compare(series, *views, *at, changed); !status.ok()) return status.error();
+    reads -= std::min(reads, views->size());
+  }
+  return std::optional<std::int64_t>();
+}
+
+/// Those in which something may compare otherwise.
+std::set<std::int64_t> WitnessTables::blocks_of(const Views& views, const Due& due) const {
+  const std::int64_t reach = std::min(lag_of(views), kWitnessBlock);
   std::set<std::int64_t> blocks;
   for (const auto& [block, range] : due) {
     const std::int64_t last = block_of(range.second + reach);
     for (std::int64_t b = block_of(range.first - reach); b <= last; ++b) blocks.insert(b);
   }
-  for (const std::int64_t block : blocks) {
-    const auto now = found(views, block, lag);
-    if (!now.ok()) return now.error();
-    const auto was = held(series, block);
-    if (!was.ok()) return was.error();
-    if (*now == *was) continue;
-    if (Status status = replace(series, block, *now); !status.ok()) return status;
-    for (const auto* rows : {&*now, &*was}) {
-      for (const Row& row : *rows) changed(row.from, row.to);
-    }
+  return blocks;
+}
+
+Status WitnessTables::compare(const Bytes& series, const Views& views, std::int64_t block,
+                              const Changed& changed) {
+  const auto now = found(views, block, lag_of(views));
+  if (!now.ok()) return now.error();
+  const auto was = held(series, block);
+  if (!was.ok()) return was.error();
+  if (*now == *was) return {};
+  if (Status status = replace(series, block, *now); !status.ok()) return status;
+  for (const auto* rows : {&*now, &*was}) {
+    for (const Row& row : *rows) changed(row.from, row.to);
   }
   return {};
 }
@@ -255,6 +326,13 @@ Status WitnessTables::replace(const Bytes& series, std::int64_t block,
     if (Status status = write_row_.done(); !status.ok()) return status;
   }
   return {};
+}
+
+Result<std::uint64_t> to_compare(Database& database) {
+  auto count = database.prepare("SELECT count(*) FROM usage_compare");
+  const auto row = count.step();
+  if (!row.ok()) return row.error();
+  return count.u64(0);
 }
 
 Result<std::vector<Span>> withheld(Database& database, std::int64_t view, Ns from, Ns to) {

@@ -23,10 +23,11 @@ constexpr Ns kSlot = 5 * kMinute;
 
 /// Batches of an agent that reads one gauge of a shared source each minute.
 std::vector<Bytes> batches_of(StreamMaker& maker, std::size_t count, Ns beat,
-                              const std::function<std::uint64_t(std::size_t)>& value) {
+                              const std::function<std::uint64_t(std::size_t)>& value,
+                              Ns from = kNoon) {
   std::vector<Bytes> out;
   for (std::size_t i = 0; i < count; ++i) {
-    const Ns at = kNoon + static_cast<Ns>(i) * beat;
+    const Ns at = from + static_cast<Ns>(i) * beat;
     wire::Batch batch{maker.head(), {}, {at, 1}};
     if (i == 0) {
       batch.entries = {
@@ -237,6 +238,82 @@ TEST(WitnessStore, ComparesThePastOfAnOlderLedger) {
   }
   rater.derive();
   EXPECT_EQ(rater.anomalies(), known);
+}
+
+// Given a ledger of either version before, whose witnesses poll once a slot, so that nothing about
+// their lag is news, when it is opened, then their past is compared although no batch comes.
+TEST(WitnessStore, ComparesThePastWithoutABatch) {
+  for (const char* older : {"DROP TABLE usage_witness; DROP TABLE usage_beat;"
+                            "UPDATE part SET version = 3 WHERE name = 'usage'",
+                            "DELETE FROM usage_witness;"
+                            "UPDATE part SET version = 4 WHERE name = 'usage'"}) {
+    Rater rater;
+    StreamMaker one("stor-01"), two("stor-02");
+    for (const Bytes& batch : batches_of(one, 100, kSlot, [](std::size_t) { return 100; })) {
+      rater.take(one, batch);
+    }
+    for (const Bytes& batch :
+         batches_of(two, 100, kSlot, [](std::size_t i) { return i >= 30 && i < 60 ? 900 : 100; })) {
+      rater.take(two, batch);
+    }
+    rater.derive();
+    const auto known = rater.anomalies();
+    ASSERT_FALSE(known.empty());
+    EXPECT_EQ(rater.store->comparing(), 0U);
+    ASSERT_TRUE(rater.ledger->database().run("DROP TABLE usage_compare").ok());
+    ASSERT_TRUE(rater.ledger->database().run(older).ok());
+    rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
+    EXPECT_TRUE(rater.anomalies().empty());
+    EXPECT_EQ(rater.store->comparing(), 1U);
+    std::vector<Span> told;
+    rater.store->on_keep([&](Ns from, Ns to) {
+      told.push_back({from, to});
+      return Status();
+    });
+    rater.derive();
+    EXPECT_EQ(rater.anomalies(), known);
+    EXPECT_EQ(rater.store->comparing(), 0U);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_LE(told[0].from, known.front().from);
+    EXPECT_GE(told[0].to, known.back().to);
+  }
+}
+
+// Given two months of two witnesses that disagree now and then, when one of them begins to poll too
+// slowly for anybody to tell, then all the past is compared again a part at a time, over restarts,
+// and until that is done it is said so.
+TEST(WitnessStore, AChangedBeatIsComparedInSteps) {
+  constexpr std::size_t kHours = 60 * 24;
+  Rater rater;
+  rater.clock.advance(90 * kDay);
+  StreamMaker one("stor-01"), two("stor-02"), later("stor-02", 9);
+  const auto wrong = [](std::size_t i) { return i % 240 < 12 ? 5000 : 100; };
+  for (const Bytes& batch : batches_of(one, kHours, kHour, [](std::size_t) { return 100; })) {
+    rater.take(one, batch);
+  }
+  for (const Bytes& batch : batches_of(two, kHours, kHour, wrong)) rater.take(two, batch);
+  rater.derive();
+  const std::size_t found = rater.anomalies().size();
+  EXPECT_GT(found, 4U);
+  EXPECT_EQ(rater.store->comparing(), 0U);
+  const Ns end = kNoon + static_cast<Ns>(kHours) * kHour;
+  const auto slow = batches_of(
+      later, 1, 10 * kHour, [](std::size_t) { return 100; }, end);
+  rater.take(later, slow.front());
+  int steps = 0;
+  bool partly = false;
+  for (bool more = true; more; ++steps) {
+    const auto progress = rater.store->advance(1000);
+    ASSERT_TRUE(progress.ok());
+    more = progress->more;
+    EXPECT_EQ(more, rater.store->comparing() > 0);
+    const std::size_t left = rater.anomalies().size();
+    partly |= left > 0 && left < found;
+    rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
+  }
+  EXPECT_GT(steps, 1);
+  EXPECT_TRUE(partly);
+  EXPECT_TRUE(rater.anomalies().empty());
 }
 
 }  // namespace
