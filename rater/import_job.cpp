@@ -167,7 +167,10 @@ void ImportJob::end(const Result<Imported>& result) {
   over_ = true;
   const Result<Imported> told = result.ok() ? result : named(result.error());
   blocks_.reset();
-  listener_.answer(told);
+  // Whoever owns this keeps it until the next import: what it holds of others ends here.
+  fd_.reset();
+  const ImportListener listener = std::exchange(listener_, {});
+  listener.answer(told);
 }
 
 Error ImportJob::named(Error error) const {

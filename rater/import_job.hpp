@@ -77,7 +77,7 @@ class ImportJob {
   const ImportRequest request_;
   ImportEntry entry_;
   ImportListener listener_;
-  const Fd fd_;  ///< the file that was looked at: its name may mean another one by now
+  Fd fd_;  ///< the file that was looked at: its name may mean another one by now
   const std::string opened_;
   const std::uint64_t size_;
   const Ns now_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -213,6 +214,28 @@ TEST_F(DaemonTest, StatusTellsImportsFromAgents) {
   const Json agent = ask(R"({"command":"status"})")["agents"].at(0);
   EXPECT_EQ(agent["agent"], "old");
   EXPECT_EQ(agent["state"], "imported");
+}
+
+// Given an import that is done, then the rater keeps nothing of the file or of who asked.
+TEST_F(DaemonTest, LetsGoOfWhatWasImported) {
+  start();
+  const std::string file = folder.file("readings");
+  std::ofstream(file)
+      << R"({"agent":"old","plugin":"p","instance":"p","source":"host:old","metric":"m_bytes_total",)"
+      << R"("kind":"counter","unit":"bytes","time":"2026-11-21T12:00:00Z","epoch":"1","value":"5"})"
+      << "\n";
+  const auto descriptors = [&] {
+    std::size_t all = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code none;
+      EXPECT_NE(std::filesystem::read_symlink(each, none), std::filesystem::path(file));
+      ++all;
+    }
+    return all;
+  };
+  const std::size_t before = descriptors();
+  EXPECT_EQ(ask(Json{{"command", "import"}, {"file", file}, {"why", "try"}}.dump())["readings"], 1);
+  EXPECT_EQ(descriptors(), before);
 }
 
 // Given a user who may connect but not decide, then close, release and import are refused with the
