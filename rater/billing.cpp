@@ -113,6 +113,10 @@ Decision Billing::by_itself() { return by_configuration("called by the rater its
 
 void Billing::on_work(std::function<void()> wake) { state_->wake = std::move(wake); }
 
+void Billing::while_importing(std::function<std::optional<Importing>()> running) {
+  state_->importing = std::move(running);
+}
+
 Result<std::string> Billing::at_once(const std::function<void(Answer)>& begin) {
   std::optional<Result<std::string>> out;
   state_->finish_works();
@@ -158,7 +162,7 @@ Result<std::string> Billing::periods_json() {
   const Result<std::vector<ClosedPeriod>> closed = s.periods.periods();
   if (!closed) return closed.error();
   std::vector<PeriodLine> lines;
-  for (const ClosedPeriod& period : *closed) lines.push_back(State::line_of(period));
+  for (const ClosedPeriod& period : *closed) lines.push_back(s.line_of(period));
   const Status open = s.open_periods(lines);
   if (!open) return open.error();
   return periods_document(lines);

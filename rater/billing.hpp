@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.hpp"
@@ -66,6 +67,16 @@ class Billing {
   [[nodiscard]] bool more_to_do() const;
   /// Called when something was begun between ticks, and wants the next one soon.
   void on_work(std::function<void()> wake);
+
+  /// An import that commits, block by block: of a period that begins before the latest instant it
+  /// tells of, nothing is closed, adjusted or released by itself meanwhile (a counter's first
+  /// reading may reach back to its last one before). `running` is asked for it at any time;
+  /// nothing: there is none.
+  struct Importing {
+    std::string file;
+    Ns to = 0;
+  };
+  void while_importing(std::function<std::optional<Importing>()> running);
 
   /// What rates, or changes what is rated by, takes its turn, and is done in bounded steps, of
   /// which tick() does the further ones: the answer is told once, in this call or a later tick();

@@ -175,6 +175,7 @@ Json json_of(const PeriodLine& line) {
   json["records"] = line.messages;
   json["closed_without"] = line.without;
   json["awaited"] = line.awaited;
+  if (!line.import.empty()) json["import"] = line.import;
   return json;
 }
 

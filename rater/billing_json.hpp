@@ -21,6 +21,7 @@ struct PeriodLine {
   std::uint64_t messages = 0;
   std::vector<std::string> without;  ///< closed without these agents
   std::vector<std::string> awaited;  ///< agents that a close still waits for
+  std::string import{};              ///< a file that is being imported into it; empty: none is
 };
 
 /// {"period":{…},"until":…,"usage":[{the data of a record}…],"unattributed":[…],"problems":[…]};

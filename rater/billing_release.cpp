@@ -79,7 +79,7 @@ Billing::State::Due Billing::State::release_due() {
   const Result<Cut> cut = cut_at(draft.period);
   if (!cut) return cut.error();
   const bool complete = draft.without.empty();
-  if (!complete && deriving) return Due{nullptr};
+  if (!import_into(draft.period).empty()) return Due{nullptr};
   const Fresh now{draft.period.id, derived, catalogue->version(), decisions.last};
   const bool right = draft.catalogue == now.catalogue && draft.without == cut->closed_without;
   if (right && !complete &&

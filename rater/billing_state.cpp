@@ -15,8 +15,20 @@ Error Billing::State::no_catalogue() {
   return {"no catalogue is in force", "", "set `catalogue` in the rater's configuration"};
 }
 
-PeriodLine Billing::State::line_of(const ClosedPeriod& closed) {
-  return {closed.period, period_state_name(closed.state), closed.messages, closed.without, {}};
+PeriodLine Billing::State::line_of(const ClosedPeriod& closed) const {
+  return {closed.period,
+          period_state_name(closed.state),
+          closed.messages,
+          closed.without,
+          {},
+          import_into(closed.period)};
+}
+
+std::string Billing::State::import_into(const Period& period) const {
+  const std::optional<Importing> running = importing ? importing() : std::nullopt;
+  if (!running) return {};
+  const Ns from = catalogue ? usage_span(*catalogue, period).from : period.start;
+  return from <= running->to ? running->file : std::string();
 }
 
 Result<Ns> Billing::State::metered_until() {
@@ -36,7 +48,8 @@ Status Billing::State::open_periods(std::vector<PeriodLine>& lines) {
     const Result<Cut> cut = cut_at(*period);
     if (!cut) return cut.error();
     const bool running = now < period->end;
-    lines.push_back({*period, running ? "running" : "ended", 0, {}, cut->closed_without});
+    lines.push_back(
+        {*period, running ? "running" : "ended", 0, {}, cut->closed_without, import_into(*period)});
     period = period_at(catalogue->period, catalogue->zone, period->end);
   }
   return {};
@@ -56,7 +69,7 @@ Result<BillingStatus> Billing::State::status() {
     s.plans = catalogue->plans.size();
     s.resources = catalogue->resources.size();
     const Period running = period_at(catalogue->period, catalogue->zone, clock.wall());
-    s.running = PeriodLine{running, "running", 0, {}, {}};
+    s.running = PeriodLine{running, "running", 0, {}, {}, import_into(running)};
   }
   const Result<std::optional<Period>> next = next_period();
   if (!next) return next.error();
@@ -64,7 +77,8 @@ Result<BillingStatus> Billing::State::status() {
     const Result<Cut> cut = cut_at(**next);
     if (!cut) return cut.error();
     const bool ended = clock.wall() >= (*next)->end;
-    s.next = PeriodLine{**next, ended ? "ended" : "running", 0, {}, cut->closed_without};
+    s.next = PeriodLine{**next, ended ? "ended" : "running", 0,
+                        {},     cut->closed_without,         import_into(**next)};
   }
   const Result<std::optional<ClosedPeriod>> draft = periods.earliest_draft();
   if (!draft) return draft.error();

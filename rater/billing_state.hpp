@@ -64,6 +64,7 @@ struct Billing::State {
   bool was_by_itself = false;    ///< the last one: those that wait come next
   std::size_t due_next = 0;      ///< which step of a tick is asked first whether it is due
   std::function<void()> wake{};  ///< may be empty
+  std::function<std::optional<Importing>()> importing{};  ///< may be empty
 
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
@@ -181,7 +182,9 @@ struct Billing::State {
 
   /// The one that a closed period was rated by.
   [[nodiscard]] Result<Catalogue> catalogue_of(const ClosedPeriod& closed);
-  [[nodiscard]] static PeriodLine line_of(const ClosedPeriod& closed);
+  [[nodiscard]] PeriodLine line_of(const ClosedPeriod& closed) const;
+  /// The file of an import under way that may write into the period; empty: none does.
+  [[nodiscard]] std::string import_into(const Period& period) const;
   [[nodiscard]] static Error no_catalogue();
 
  private:

@@ -118,7 +118,7 @@ Billing::State::Due Billing::State::close_due() {
   if (!*next) return Due{nullptr};
   const Ns end = usage_span(*catalogue, **next).to;
   const Ns now = clock.wall();
-  if (now < end) return Due{nullptr};
+  if (now < end || !import_into(**next).empty()) return Due{nullptr};
   const Result<Cut> cut = cut_at(**next);
   if (!cut) return cut.error();
   const bool waits = cut->marks.empty() || !cut->closed_without.empty();

@@ -77,7 +77,7 @@ void Billing::State::begin_due() {
       // A period that closed without what is in the ledger already would be wrong for good.
       {kClose, catalogue && options.close_automatically && !deriving, &State::close_due},
       {kAdjust, !deriving, &State::adjust_due},
-      {kRelease, options.release_automatically, &State::release_due},
+      {kRelease, options.release_automatically && !deriving, &State::release_due},
   }};
   for (std::size_t n = 0; n < kinds.size() && !works.busy(); ++n) {
     if (was_by_itself && works.waiting()) return;

@@ -172,10 +172,17 @@ Result<std::unique_ptr<Control>> Control::open(app::EventLoop& loop, const std::
   if (!server.ok()) return server.error();
   share_with_readers(path);
   control->server_ = std::move(*server);
+  control->parts_.billing.while_importing(
+      [raw = control.get()]() -> std::optional<Billing::Importing> {
+        const auto to = raw->import_ ? raw->import_->commits_to() : std::nullopt;
+        if (!to) return std::nullopt;
+        return Billing::Importing{raw->import_->file(), *to};
+      });
   return control;
 }
 
 Control::~Control() {
+  parts_.billing.while_importing({});
   loop_.cancel(timer_);
   for (const auto& follower : followers_) follower->close();
 }

@@ -183,6 +183,8 @@ ImportBlocks::ImportBlocks(Intake& intake, LookedThrough looked, ImportContent c
     ++looked_.done.agents;
     looked_.done.readings += stream.readings.size();
     looked_.done.gaps += stream.gaps.size();
+    for (const auto& reading : stream.readings) last_ = std::max(last_, reading.time);
+    for (const auto& gap : stream.gaps) last_ = std::max(last_, gap.to);
   }
   const Imported& done = looked_.done;
   content_.stream = to_hex(incarnation_);

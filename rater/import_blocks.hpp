@@ -48,6 +48,8 @@ class ImportBlocks {
   [[nodiscard]] Result<bool> step();
   /// Agents, readings and gaps of the whole file; batches and held so far.
   [[nodiscard]] const Imported& done() const { return looked_.done; }
+  /// The latest instant that any of it tells of.
+  [[nodiscard]] Ns last() const { return last_; }
   /// Readings that are in blocks by now.
   [[nodiscard]] std::uint64_t committed() const;
 
@@ -60,7 +62,8 @@ class ImportBlocks {
   wire::Incarnation incarnation_{};
   std::map<std::string, ImportStream>::const_iterator next_;  ///< whose blocks come next
   std::unique_ptr<Stream> stream_;                            ///< whose are being made
-  std::uint64_t committed_ = 0;                               ///< of those before
+  Ns last_ = 0;
+  std::uint64_t committed_ = 0;  ///< of those before
 };
 
 }  // namespace tallyman::rater

@@ -59,6 +59,10 @@ class ImportJob {
   /// What was to be told is told.
   [[nodiscard]] bool over() const { return over_; }
   [[nodiscard]] const std::string& file() const { return request_.file; }
+  /// While it commits: no reading of it is later than this.
+  [[nodiscard]] std::optional<Ns> commits_to() const {
+    return blocks_ ? std::optional(blocks_->last()) : std::nullopt;
+  }
 
  private:
   ImportJob(app::EventLoop& loop, AuditLog audit, Intake& intake, ImportRequest request,

@@ -55,7 +55,7 @@ std::string brief(const Json& value) {
   if (is_period(value)) {
     // A period's id says its bounds.
     std::string out = brief(value["id"]);
-    for (const char* key : {"state", "awaited", "closed_without"}) {
+    for (const char* key : {"state", "awaited", "closed_without", "import"}) {
       const bool says = value.contains(key) && !value[key].empty();
       if (says) out += std::string(" ") + key + "=" + brief(value[key]);
     }

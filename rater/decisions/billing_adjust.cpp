@@ -71,6 +71,9 @@ Billing::State::Due Billing::State::adjust_due() {
   const Result<std::optional<std::string>> due = adjustments.due();
   if (!due) return due.error();
   if (!*due) return Due{nullptr};
+  const Result<std::optional<ClosedPeriod>> closed = periods.period(**due);
+  if (!closed) return closed.error();
+  if (*closed && !import_into((*closed)->period).empty()) return Due{nullptr};
   auto made =
       std::make_unique<Work>("adjust " + **due, [this](const Status& how) { note(kAdjust, how); });
   Work& work = *made;
@@ -135,7 +138,10 @@ Status Billing::State::release_round(const AdjustmentRound& drafted, const Adjus
 Billing::State::Due Billing::State::release_due_adjustments() {
   const Result<std::optional<std::string>> period = adjustments.first_draft();
   if (!period) return period.error();
-  if (!*period || deriving) return Due{nullptr};
+  if (!*period) return Due{nullptr};
+  const Result<std::optional<ClosedPeriod>> closed = periods.period(**period);
+  if (!closed) return closed.error();
+  if (*closed && !import_into((*closed)->period).empty()) return Due{nullptr};
   auto made = std::make_unique<Work>("release adjustments of " + **period,
                                      [this](const Status& how) { note(kRelease, how); });
   Work& work = *made;
