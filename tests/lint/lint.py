@@ -19,11 +19,11 @@ MAY_INCLUDE = {
     "sdk/base": {"base"},
     "sdk/wire": {"wire", "base"},
     "sdk/app": {"app", "base"},
-    "plugins": {"netif", "ceph"},
+    "plugins": {"netif", "ceph", "nfs"},
     "agent": {"agent", "wire", "app", "base"},
     "rater": {"rater", "wire", "app", "base"},
 }
-PROJECT_INCLUDES = {"base", "wire", "app", "agent", "rater", "sdk", "plugins", "netif", "ceph"}
+PROJECT_INCLUDES = {"base", "wire", "app", "agent", "rater", "sdk", "plugins", "netif", "ceph", "nfs"}
 
 # Heavy headers, and in how many files of sdk, agent, plugins and rater each may stand.
 HEAVY = {

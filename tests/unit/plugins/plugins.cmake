@@ -27,3 +27,22 @@ target_compile_definitions(unit_plugins PRIVATE TALLYMAN_SOURCE_DIR="${CMAKE_SOU
 target_link_libraries(unit_plugins PRIVATE sdk_plugin CURL::libcurl nlohmann_json::nlohmann_json
                       GTest::gtest GTest::gmock GTest::gtest_main)
 gtest_discover_tests(unit_plugins DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit)
+
+target_sources(unit_plugins PRIVATE
+  unit/plugins/nfs/book_test.cpp unit/plugins/nfs/book_history_test.cpp
+  unit/plugins/nfs/ganesha_answers_test.cpp unit/plugins/nfs/ganesha_part_test.cpp
+  unit/plugins/nfs/nfsd_files_test.cpp unit/plugins/nfs/stored_test.cpp
+  unit/plugins/nfs/telling_test.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/book.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/book_state.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/ganesha_answers.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/ganesha_part.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/helpers.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/nfsd_files.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/nfsd_part.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/stored.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/stored_part.cpp
+  ${CMAKE_SOURCE_DIR}/plugins/nfs/stored_report.cpp)
+tallyman_include_root(unit_plugins nfs plugins/nfs PRIVATE)
+target_compile_definitions(unit_plugins PRIVATE TALLYMAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+target_link_libraries(unit_plugins PRIVATE sdk_plugin)
