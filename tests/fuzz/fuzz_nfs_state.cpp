@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto state =
       nfs::decode_state(nfs::kStateVersion, {reinterpret_cast<const char*>(data), size});
   const auto* read = std::get_if<nfs::State>(&state);
-  if (read == nullptr || size > nfs::kMaxStateBytes / 2) return 0;
+  // More of it could have to be written coarsely.
+  if (read == nullptr || size > nfs::kMaxStateBytes / 16) return 0;
   const auto written = nfs::encode_state(*read);
   const auto* bytes = std::get_if<std::string>(&written);
   if (bytes == nullptr) std::abort();
