@@ -34,6 +34,8 @@ class Walk {
                       sighting.counters};
       }
       step_.lives.push_back(it->second.life);
+      // Beyond all births, so that no life that begins at this poll has the birth of another.
+      step_.next.instant = std::max(step_.next.instant, it->second.life.birth + 1);
     }
     return std::move(step_);
   }

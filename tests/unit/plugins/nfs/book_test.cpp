@@ -125,6 +125,17 @@ TEST_F(Polls, begins_that_nobody_knows) {
   EXPECT_EQ(poll(1030, seen), from(1020));
 }
 
+// Given a server restarted at the very instant of a poll, and an export made again after it, then the
+// two lives have births of their own.
+TEST_F(Polls, a_restart_at_the_instant_of_a_poll) {
+  poll(1000, sighting("77", 500 * kSecond, 9));
+  const Life first = poll(1010, sighting("77", 1010 * kSecond, 8));
+  EXPECT_EQ(first, from(1010));
+  const Life second = poll(1020, sighting("77", 1010 * kSecond, 7));
+  EXPECT_TRUE(second.from_zero);
+  EXPECT_GT(second.birth, first.birth);
+}
+
 // Given a clock that is set back, then births still ascend, and no two lives are one.
 TEST_F(Polls, instants_ascend) {
   poll(1000, sighting("77", 500 * kSecond, 9));
