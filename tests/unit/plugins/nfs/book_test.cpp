@@ -125,8 +125,8 @@ TEST_F(Polls, begins_that_nobody_knows) {
   EXPECT_EQ(poll(1030, seen), from(1020));
 }
 
-// Given a server restarted at the very instant of a poll, and an export made again after it, then the
-// two lives have births of their own.
+// Given a server restarted at the very instant of a poll, and an export made again after it, then
+// the two lives have births of their own.
 TEST_F(Polls, a_restart_at_the_instant_of_a_poll) {
   poll(1000, sighting("77", 500 * kSecond, 9));
   const Life first = poll(1010, sighting("77", 1010 * kSecond, 8));
