@@ -1,5 +1,6 @@
 #include "ganesha_answers.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -10,6 +11,9 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kMaxSeconds = (std::uint64_t{1} << 62U) / 1'000'000'000;
 constexpr std::size_t kLongestAddress = 256;
+/// How versions of Ganesha say that there is no such export or client.
+constexpr std::array<const char*, 3> kGone{"Export id not found", "No export available",
+                                           "Client IP address not found"};
 
 /// A (tt); nothing when it is none, or no instant that a reading could have.
 std::optional<std::int64_t> instant(const Values* pair) {
@@ -109,6 +113,11 @@ std::variant<std::vector<Listed>, Fault> decode_clients(const Values& answer) {
   return list_of(answer, "clients", read_client, [](const Listed& one) { return one.name; });
 }
 
+bool says_gone(const std::string& text) {
+  return std::any_of(kGone.begin(), kGone.end(),
+                     [&](const char* gone) { return says(text, gone); });
+}
+
 std::variant<ExportPaths, Fault> decode_paths(const Values& answer) {
   const auto* full = at<std::string>(answer, 1);
   if (full == nullptr) return Fault{"its answer about an export's path is not as expected"};
@@ -138,9 +147,7 @@ IoAnswer decode_io(const Values& answer) {
   if (says(*text, "disabled")) return Fault{"it says: " + *text};
   if (!*good) {
     if (says(*text, "does not have any")) return NoActivity{};
-    if (says(*text, "No export available") || says(*text, "Client IP address not found")) {
-      return NotThere{};
-    }
+    if (says_gone(*text)) return NotThere{};
     return Fault{"it says: " + *text};
   }
   Counted out;

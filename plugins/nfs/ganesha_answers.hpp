@@ -9,8 +9,9 @@
 //   DisplayExport    q id, s full path, s pseudo path, s tag, …
 //   StatusStats      b, s, (b NFS statistics are on, (tt) since), …
 //   GetNFSvXIO       b, s, (tt) since, (t requested, t transferred, t operations, t errors, …)
-//   read,
-//                    the same written; or b false, s why
+//                    read, the same written; or b false, s why
+//
+// Of an export that has gone DisplayExport is a D-Bus error, InvalidArgs, with the text as below.
 //
 // (tt) are seconds and nanoseconds since 1970. Statistics that are off are only told by StatusStats
 // or by the text of an answer that may otherwise look good; then nothing is known.
@@ -81,5 +82,7 @@ constexpr std::size_t kMaxListed = 65'536;
 [[nodiscard]] std::variant<ExportPaths, Fault> decode_paths(const Values& answer);
 [[nodiscard]] std::variant<Statistics, Fault> decode_statistics(const Values& answer);
 [[nodiscard]] IoAnswer decode_io(const Values& answer);
+/// Whether this says that there is no such export or client.
+[[nodiscard]] bool says_gone(const std::string& text);
 
 }  // namespace nfs

@@ -86,9 +86,13 @@ class Reading {
     auto paths = caller_.call({kExports, kExportManager, "DisplayExport", id});
     if (const auto* values = std::get_if<Values>(&paths)) {
       auto decoded = decode_paths(*values);
-      if (auto* told = std::get_if<ExportPaths>(&decoded)) seen.paths = std::move(*told);
-    } else if (std::get<Failure>(paths).kind == Failure::absent) {
-      return fail(std::get<Failure>(std::move(paths)));
+      if (auto* fault = std::get_if<Fault>(&decoded)) return fail({Failure::failed, fault->what});
+      seen.paths = std::get<ExportPaths>(std::move(decoded));
+    } else if (auto& failure = std::get<Failure>(paths); failure.kind != Failure::unknown) {
+      // Customers may be known by the path: one that is not told is no reason to lose them.
+      return fail(std::move(failure));
+    } else if (says_gone(failure.why)) {
+      return true;
     }
     bool there = true;
     const auto ask = [&](const char* method) {

@@ -28,6 +28,7 @@ constexpr const char* kWords[] = {"",
                                   "10.0.0.1",
                                   "NFS stat counting disabled",
                                   "Export does not have any NFSv3 activity",
+                                  "Export id not found",
                                   "No export available"};
 
 /// Values made of bytes, shallow and few.

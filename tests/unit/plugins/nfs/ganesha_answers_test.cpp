@@ -50,6 +50,7 @@ TEST(GaneshaAnswers, traffic) {
 TEST(GaneshaAnswers, zero_end_and_unknown_are_told_apart) {
   EXPECT_TRUE(std::holds_alternative<NoActivity>(decode_io(sample("export77-GetNFSv41IO"))));
   EXPECT_TRUE(std::holds_alternative<NoActivity>(decode_io(sample("client-GetNFSv41IO"))));
+  EXPECT_TRUE(std::holds_alternative<NotThere>(decode_io({false, "Export id not found"})));
   EXPECT_TRUE(std::holds_alternative<NotThere>(decode_io({false, "No export available"})));
   const auto other = decode_io({false, "message has no arguments"});
   EXPECT_EQ(std::get<Fault>(other).what, "it says: message has no arguments");

@@ -51,10 +51,24 @@ TEST_F(Ganesha, idle_versions_are_not_asked_for) {
 
 // Given an export that goes while its traffic is asked for, then it has ended: the others are told.
 TEST_F(Ganesha, an_export_that_goes_meanwhile_is_left_out) {
-  server_.answers["GetNFSv40IO 77"] = Values{false, "No export available"};
+  server_.answers["GetNFSv3IO 77"] = Values{false, "Export id not found"};
   const Snapshot got = snapshot();
   ASSERT_EQ(got.exports.size(), 2U);
   EXPECT_EQ(got.exports[0].listed.id, 78);
+  server_.answers["DisplayExport 78"] =
+      Failure{Failure::unknown, "DisplayExport: lookup_export failed with Export id not found"};
+  EXPECT_EQ(snapshot().exports.size(), 1U);
+}
+
+// Given a path that is not told for once, then nothing is told: a customer known by it would lose
+// what the export moved.
+TEST_F(Ganesha, a_path_that_is_not_told_for_once_spoils_the_poll) {
+  for (const Failure::Kind kind : {Failure::absent, Failure::refused, Failure::failed}) {
+    server_.answers["DisplayExport 77"] = Failure{kind, "so it is"};
+    EXPECT_EQ(failure().kind, kind);
+  }
+  server_.answers["DisplayExport 77"] = Values{std::uint64_t{77}};
+  EXPECT_EQ(failure().kind, Failure::failed);
 }
 
 // Given a Ganesha that is restarted while it is asked, then it is asked anew, from the beginning.
