@@ -6,6 +6,9 @@
 namespace nfs {
 namespace {
 
+/// What tells when statistics began may count whole seconds.
+constexpr std::int64_t kCoarseClock = 1'000'000'000;
+
 bool has_counted(const Counters& counters) {
   return std::any_of(counters.begin(), counters.end(), [](std::uint64_t c) { return c != 0; });
 }
@@ -60,7 +63,10 @@ class Walk {
       return watched ? since(now.began, before_.since) : Life{};
     }
     const auto known = before_.things.find(now.key);
-    if (known == before_.things.end()) return since(now.began, before_.instant);
+    if (known == before_.things.end()) {
+      const bool overlooked = now.own && now.began + kCoarseClock < before_.instant;
+      return overlooked ? baseline() : since(now.began, before_.instant);
+    }
     const Tracked& then = known->second;
     const bool less = fell(then.last, now.counters);
     if (now.statistics != then.statistics) {

@@ -8,7 +8,10 @@
 //   zero
 //                                        at that instant; else a baseline: what it counted before
 //                                        was not ours to meter
-//   not seen by the last good poll       from zero at that poll, or when its statistics began
+//   not seen by the last good poll       from zero at that poll, or when its statistics began; but
+//   a
+//                                        baseline when those are its own and began before that
+//                                        poll, which then did not see all: never counts twice
 //   same statistics, nothing fell        goes on
 //   same statistics, something fell      made anew: from zero at the last good poll
 //   same statistics, other thing behind
@@ -51,6 +54,7 @@ struct Sighting {
   std::uint64_t statistics = 0;  ///< which life of the statistics, opaque
   std::int64_t began = 0;        ///< when those began; 0 = not known
   Counters counters{};
+  bool own = false;  ///< the statistics are of this thing alone, and no older than it
 };
 
 /// One life of a counter.

@@ -107,9 +107,10 @@ std::variant<std::vector<KernelExport>, Fault> parse_export_stats(std::string_vi
   std::size_t count = 0;
   for (std::string_view line; lines.next(line);) {
     ++count;
-    if (line.empty() || line.starts_with('#')) continue;
     bool good = false;
-    if (line.starts_with('\t')) {
+    if (line.empty() || line.starts_with('#')) {
+      good = close();
+    } else if (line.starts_with('\t')) {
       good = open && read_statistic(line, *open);
     } else if (auto head = read_head(line); head && close()) {
       open = Open{*std::move(head), false, false};

@@ -1,11 +1,11 @@
 #pragma once
 // What the kernel's NFS server tells in files, parsed, pure.
 //
-//   /proc/fs/nfsd/export_stats      per export and client: a line "PATH\tCLIENT\tSECONDS", those
-//   being
-//                                   the monotonic clock's when its statistics began, and below it,
-//                                   indented, "NAME: NUMBER": fh_stale, io_read, io_write. Lines
-//                                   with a # are comments. Spaces and the like are \ooo in octal
+//   /proc/fs/nfsd/export_stats      per export and client: a line "PATH\tCLIENT\tSECONDS", which
+//                                   are the monotonic clock's when its statistics began, and below
+//                                   it, indented, "NAME: NUMBER": fh_stale, io_read, io_write, and
+//                                   an empty line. Lines with a # are comments. Spaces and the like
+//                                   are \ooo in octal
 //   /proc/net/rpc/nfsd              of the whole server: a line "io READ WRITTEN"
 //
 // The kernel makes an entry of export_stats anew, at zero, when it looks an export up again (each

@@ -105,6 +105,7 @@ std::vector<Sighting> export_sightings(const KernelSnapshot& snapshot) {
     constexpr std::uint64_t kMost = std::uint64_t{1} << 32U;
     if (one.began < kMost) {
       sighting.began = snapshot.booted + static_cast<std::int64_t>(one.began) * kSecond;
+      sighting.own = true;
     }
     sighting.counters[0] = one.read_bytes;
     sighting.counters[1] = one.written_bytes;

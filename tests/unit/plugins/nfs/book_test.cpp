@@ -50,6 +50,19 @@ TEST_F(Polls, a_server_that_starts_while_we_watch_counts_from_zero) {
   EXPECT_EQ(poll(1010, sighting("77", 995 * kSecond, 12)), from(995));
 }
 
+// Given an entry of the kernel's that a poll lacked although it was there, then it is a baseline:
+// it may have been billed before. One that began about the time of that poll counts from zero.
+TEST_F(Polls, an_overlooked_entry_counts_nothing_twice) {
+  Sighting old = sighting("a", 900 * kSecond, 50);
+  old.own = true;
+  poll(1000, old);
+  poll(1010, std::vector<Sighting>{});
+  EXPECT_EQ(poll(1020, old), baseline(1010));
+  Sighting fresh = sighting("b", 1019 * kSecond, 4);
+  fresh.own = true;
+  EXPECT_EQ(poll(1030, std::vector{old, fresh})[1], from(1020));
+}
+
 // Given an export that is added, then it counts from the last poll, which did not see it.
 TEST_F(Polls, an_added_export_counts_from_zero) {
   poll(1000, sighting("77", 500 * kSecond, 9));

@@ -50,6 +50,10 @@ TEST(NfsdFiles, nonsense_is_a_fault) {
   EXPECT_TRUE(is_fault("/srv/a\t*\t1\n\tio_read: 1\n"));
   EXPECT_TRUE(is_fault("/srv/a\t*\t1\n\tio_read:1\n\tio_write: 1\n"));
   EXPECT_TRUE(is_fault("\tio_read: 1\n"));
+  // Figures of one export are never taken for those of another.
+  const std::string one = "/srv/a\t*\t1\n\tio_read: 1\n\tio_write: 1\n";
+  EXPECT_TRUE(is_fault(one + "# /srv/b\t*\t1\n\tio_read: 9\n\tio_write: 9\n"));
+  EXPECT_TRUE(is_fault(one + "\n\tio_read: 9\n"));
   EXPECT_TRUE(is_fault("/srv/\\04\t*\t1\n\tio_read: 1\n\tio_write: 1\n"));
   EXPECT_FALSE(unescaped("\\000").has_value());
   EXPECT_FALSE(unescaped("\\777").has_value());
