@@ -1,5 +1,7 @@
-// sources: plugins/nfs/ganesha_answers.cpp plugins/nfs/ganesha_part.cpp plugins/nfs/book.cpp
-// plugins/nfs/book_state.cpp Whatever a Ganesha answers: a snapshot or a failure, soon; told again,
+// clang-format off
+// sources: plugins/nfs/ganesha_answers.cpp plugins/nfs/ganesha_part.cpp plugins/nfs/book.cpp plugins/nfs/book_state.cpp
+// clang-format on
+// Whatever a Ganesha answers: a snapshot or a failure, soon; told again,
 // nothing of it counts anew, nor after its state was written and read.
 
 #include <cstdint>
