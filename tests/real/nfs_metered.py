@@ -1,13 +1,16 @@
 """What the tests of the NFS plugin share: an agent that meters a server, and what is billed of it."""
 import json
 import pathlib
+import time
 
 from harness import BUILD, Daemon, toml, wait_for
 
+DAY = 86_400
+ROOM = 200  # seconds that a test takes at most
 CATALOGUE = """
 currency = "EUR"
 [billing]
-period = "1h"
+period = "PERIOD"
 [[meter]]
 id = "written"
 measure = "volume"
@@ -22,17 +25,17 @@ direction = "out"
 unit = "B"
 [[meter]]
 id = "stored"
-measure = "peak"
+measure = "time_weighted"
 metric = "nfs_stored_bytes"
-unit = "B"
+unit = "B-month"
 [[plan]]
 id = "basic"
 """
 
 
-def catalogue(site, customers):
+def catalogue(site, customers, period):
     """Customers by id with the labels of what is theirs."""
-    text = CATALOGUE
+    text = CATALOGUE.replace("PERIOD", period)
     for meter in ("written", "read", "stored"):
         text += f'[[plan.item]]\nmeter = "{meter}"\nallowance = "0"\nprice = "0.01"\n'
     for customer, matches in customers.items():
@@ -43,11 +46,11 @@ def catalogue(site, customers):
     (site.directory / "catalogue.toml").write_text(text)
 
 
-def plugin_file(directory, server, interval="1s", user="nobody", **options):
+def plugin_file(directory, server, interval="1s", user="nobody", plugin="nfs", **options):
     chosen = {"ganesha": {"bus": str(server.socket)}, "nfsd": {"folder": "", "server": ""}}
     for table, values in options.items():
         chosen.setdefault(table, {}).update(values)
-    lines = ['plugin = "nfs"', f"interval = {toml(interval)}", f"deadline = {toml(interval)}",
+    lines = [f"plugin = {toml(str(plugin))}", f"interval = {toml(interval)}", f"deadline = {toml(interval)}",
              "[limits]", "processes = 24", "[grants]", f"user = {toml(user)}",
              'paths = ["+@ganesha.bus", "@nfsd.folder", "@nfsd.server",',
              ' "/proc/sys/kernel/random/boot_id", "@stored.roots", "@stored.btrfs"]']
@@ -57,11 +60,14 @@ def plugin_file(directory, server, interval="1s", user="nobody", **options):
     (pathlib.Path(directory) / "plugins.d/nfs.toml").write_text("\n".join(lines) + "\n")
 
 
-def metered(site, server, customers, **options):
-    """Agent and rater on the server, once the plugin has polled."""
+def metered(site, server, customers, period=None, **options):
+    """Agent and rater on the server, once the plugin has polled. Only a period that is given ends, and
+    closes by itself, during a test."""
+    if not period:
+        wait_for("a fresh day", lambda: DAY - time.time() % DAY > ROOM, patience=ROOM + 10)
     site.configure_agent()
-    site.configure_rater(automatic=False)
-    catalogue(site, customers)
+    site.configure_rater(automatic=bool(period))
+    catalogue(site, customers, period or "1d")
     plugin_file(site.directory, server, **options)
     site.start()
     follow(site)
@@ -85,22 +91,29 @@ def exact(site, customer, meter):
                  if (record["key"]["customer"], record["key"]["meter"]) == (customer, meter)), None)
 
 
-def polled(site, times=3):
+def polled(site, times=2):
     before = site.plugin_status("nfs")["last_poll"]
     for _ in range(times):
         before = wait_for("another poll", lambda: (
             (p := site.plugin_status("nfs")) and p["last_poll"] > before and p["last_poll"]))
 
 
-def billed(site, customer, meter, expected):
-    """Waits until it is so, and sees that it stays so when polls go on."""
-    try:
-        wait_for(f"{meter} of {customer} to be {expected}",
-                 lambda: exact(site, customer, meter) == expected)
-    except AssertionError as error:
-        raise AssertionError(f"{error}; it is {exact(site, customer, meter)}") from None
+def billed(site, *expected):
+    """Waits until what is billed is as expected: (customer, meter, bytes), each."""
+    for customer, meter, size in expected:
+        try:
+            wait_for(f"{meter} of {customer} to be {size}",
+                     lambda: exact(site, customer, meter) == size)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {exact(site, customer, meter)}") from None
+
+
+def stays_billed(site, *expected):
+    """And sees that it stays so when polls go on."""
+    billed(site, *expected)
     polled(site)
-    assert exact(site, customer, meter) == expected
+    assert [exact(site, customer, meter) for customer, meter, _ in expected] == [
+        size for _, _, size in expected]
 
 
 def readings(site, metric=None):
@@ -110,8 +123,12 @@ def readings(site, metric=None):
     return [r for r in found if metric in (None, r.get("metric"))]
 
 
+def told(site):
+    """All that the agent told since metered(), in order: readings and gaps."""
+    lines = pathlib.Path(site.followed.log).read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+
 def gap_of(site, part):
     """The first reason of a gap that has these words."""
-    lines = pathlib.Path(site.followed.log).read_text().splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
-    return next((r["gap"] for r in found if part in r.get("gap", "")), None)
+    return next((r["gap"] for r in told(site) if part in r.get("gap", "")), None)
