@@ -6,9 +6,6 @@
 namespace nfs {
 namespace {
 
-/// What tells when statistics began may count whole seconds.
-constexpr std::int64_t kCoarseClock = 1'000'000'000;
-
 bool has_counted(const Counters& counters) {
   return std::any_of(counters.begin(), counters.end(), [](std::uint64_t c) { return c != 0; });
 }
@@ -63,10 +60,7 @@ class Walk {
       return watched ? since(now.began, before_.since) : Life{};
     }
     const auto known = before_.things.find(now.key);
-    if (known == before_.things.end()) {
-      const bool overlooked = now.own && now.began + kCoarseClock < before_.instant;
-      return overlooked ? baseline() : since(now.began, before_.instant);
-    }
+    if (known == before_.things.end()) return since(now.began, before_.instant);
     const Tracked& then = known->second;
     const bool less = fell(then.last, now.counters);
     if (now.statistics != then.statistics) {
@@ -88,8 +82,14 @@ class Walk {
 
 }  // namespace
 
-void watch(Book& book, std::int64_t scheduled) {
-  if (book.since == 0) book.since = scheduled;
+void look_for(State& state, const Wanted& wanted, std::int64_t scheduled) {
+  const auto look = [&](auto& kept, bool used) {
+    if (!used) kept = {};
+    if (used && kept.since == 0) kept.since = scheduled;
+  };
+  look(state.books[0], wanted.exports);
+  look(state.books[1], wanted.clients);
+  look(state.kernel, wanted.kernel);
 }
 
 Step advance(Book before, const std::vector<Sighting>& seen, std::int64_t scheduled) {

@@ -60,8 +60,8 @@ class Reader {
     for (unsigned i = 0; i < 8; ++i) value |= std::uint64_t{byte()} << (8 * i);
     return value;
   }
-  std::string text() {
-    const std::uint64_t n = number(kLongestKey);
+  std::string text(std::uint64_t most = kLongestKey) {
+    const std::uint64_t n = number(most);
     if (n > bytes_.size()) fail();
     if (!ok_) return {};
     std::string out(bytes_.substr(0, n));
@@ -155,12 +155,48 @@ bool read_book(Reader& in, Book& book) {
   return true;
 }
 
+void write_kernel(Writer& out, const KernelWatch& kernel) {
+  out.number(static_cast<std::uint64_t>(kernel.since));
+  out.hash(kernel.boot);
+  out.number(static_cast<std::uint64_t>(kernel.booted));
+}
+
+KernelWatch read_kernel(Reader& in) {
+  KernelWatch kernel;
+  kernel.since = in.instant();
+  kernel.boot = in.hash();
+  kernel.booted = in.instant();
+  return kernel;
+}
+
+void write_shared(Writer& out, const SharedFolders& shared) {
+  out.number(shared.size());
+  for (const auto& [path, folder] : shared) {
+    out.hash(path);
+    out.text(folder.cluster);
+    out.text(folder.folder);
+  }
+}
+
+bool read_shared(Reader& in, SharedFolders& shared) {
+  for (std::uint64_t left = in.number(kMaxShared); left > 0; --left) {
+    const std::uint64_t path = in.hash();
+    SharedFolder folder;
+    folder.cluster = in.text(kLongestShared);
+    folder.folder = in.text(kLongestShared);
+    if (!in.ok() || !shared.emplace(path, std::move(folder)).second) return false;
+  }
+  return in.ok();
+}
+
 }  // namespace
 
 std::variant<std::string, Fault> encode_state(const State& state) {
   for (unsigned coarse = 0; coarse <= 64; coarse += 8) {
     Writer out;
     out.byte(state.found);
+    write_kernel(out, state.kernel);
+    write_shared(out, state.shared);
     for (const Book& book : state.books) write_book(out, book, coarse);
     std::string bytes = out.take();
     if (bytes.size() <= kMaxStateBytes) return bytes;
@@ -176,6 +212,8 @@ std::variant<State, Fault> decode_state(std::uint32_t version, std::string_view 
   Reader in(bytes);
   State state;
   state.found = in.byte();
+  state.kernel = read_kernel(in);
+  if (!read_shared(in, state.shared)) return Fault{"the state's bytes are damaged"};
   for (Book& book : state.books) {
     if (!read_book(in, book)) return Fault{"the state's bytes are damaged"};
   }

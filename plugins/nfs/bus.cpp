@@ -67,7 +67,7 @@ class Reader {
 
  private:
   static constexpr unsigned kMostDepth = 8;
-  static constexpr std::size_t kMostValues = 4'000'000;
+  static constexpr std::size_t kMostValues = 400'000;
 
   bool one(char type, const char* contents, Values& into, unsigned depth) {
     switch (type) {

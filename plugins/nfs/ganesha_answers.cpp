@@ -41,7 +41,10 @@ bool read_flags(const Values* flags, Listed& into) {
     }
   }
   // A version that is not named may have counted nevertheless: it is asked for.
-  for (std::size_t v = 0; v < kVersions; ++v) into.active[v] = into.active[v] || !named[v];
+  for (std::size_t v = 0; v < kVersions; ++v) {
+    into.unnamed[v] = !named[v];
+    into.active[v] = into.active[v] || !named[v];
+  }
   return true;
 }
 

@@ -44,7 +44,8 @@ inline constexpr std::array<VersionName, kVersions> kVersionNames{
 struct Listed {
   std::uint16_t id = 0;  ///< of an export
   std::string name;      ///< an export's path as Ganesha shows it, a client's address
-  std::array<bool, kVersions> active{};
+  std::array<bool, kVersions> active{};   ///< it has moved something, or may have
+  std::array<bool, kVersions> unnamed{};  ///< it may: the version is not named
   friend bool operator==(const Listed&, const Listed&) = default;
 };
 

@@ -32,7 +32,12 @@ class Reading {
     for (Listed& listed : *exports) {
       if (!take_export(std::move(listed))) return false;
     }
-    if (clients && !take_clients()) return false;
+    if (clients && !take_clients()) {
+      if (again_) return false;
+      // Exports are told without them.
+      out_.clients.clear();
+      out_.no_clients = failure_.why;
+    }
     const auto after = statistics();
     if (!after) return false;
     if (after->since != out_.since) return began_anew();
@@ -126,8 +131,8 @@ class Reading {
       const Call call = ask(kVersionNames[v].method);
       auto answer = caller_.call(call);
       if (auto* failure = std::get_if<Failure>(&answer)) {
-        // A server that does not know this version has never served it.
-        if (failure->kind == Failure::unknown) continue;
+        // A server that does not know of this version has never served it.
+        if (failure->kind == Failure::unknown && seen.listed.unnamed[v]) continue;
         return fail(std::move(*failure));
       }
       const IoAnswer io = decode_io(std::get<Values>(answer));
@@ -157,6 +162,12 @@ constexpr std::uint64_t Traffic::*kFields[] = {&Traffic::read_bytes, &Traffic::w
 constexpr std::size_t kFieldCount = std::size(kFields);
 static_assert(kFieldCount * kVersions <= kCounters);
 
+/// As it is kept in the state: the eight bytes of a hash.
+std::string short_key(const std::string& name) {
+  const std::uint64_t hash = epoch(name);
+  return {reinterpret_cast<const char*>(&hash), sizeof hash};
+}
+
 }  // namespace
 
 std::variant<Snapshot, Failure> read_ganesha(Caller& caller, bool clients) {
@@ -172,7 +183,7 @@ std::vector<Sighting> sightings(const std::vector<Seen>& seen, std::int64_t sinc
   out.reserve(seen.size());
   for (const Seen& one : seen) {
     Sighting sighting;
-    sighting.key = exports ? std::to_string(one.listed.id) : one.listed.name;
+    sighting.key = exports ? std::to_string(one.listed.id) : short_key(one.listed.name);
     sighting.thing = one.paths.full.empty() ? 0 : epoch(one.paths.full);
     sighting.statistics = static_cast<std::uint64_t>(since);
     sighting.began = since;

@@ -1,8 +1,8 @@
 #pragma once
 // What a poll learns of one Ganesha, and how it is told. Pure but for whom it asks.
 //
-// All of it, or nothing: an answer that is missing makes the whole source a gap. An export that one
-// poll lacked would otherwise seem to be made anew in the next.
+// All exports, or nothing: an answer that is missing makes the whole source a gap. An export that
+// one poll lacked would otherwise seem to be made anew in the next. Likewise all clients, or none.
 
 #include <array>
 #include <cstdint>
@@ -27,6 +27,7 @@ struct Seen {
 struct Snapshot {
   std::int64_t since = 0;  ///< when Ganesha's statistics began
   std::vector<Seen> exports, clients;
+  std::string no_clients;  ///< why there are none, where they are not known
 };
 
 /// Asks for everything, anew when Ganesha was restarted, or its statistics reset, in between.

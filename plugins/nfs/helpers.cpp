@@ -53,6 +53,9 @@ class Helpers::Round {
   Round(Helpers& owner, const std::vector<std::string>& paths, const Look& look, Time until)
       : owner_(owner), paths_(paths), look_(look), until_(until) {
     out_.resize(paths.size(), Fault{"no time was left to look at it"});
+    for (std::size_t i = 0; i < paths.size(); ++i) order_.push_back(i);
+    std::stable_partition(order_.begin(), order_.end(),
+                          [&](std::size_t i) { return !owner_.silent_.contains(paths_[i]); });
   }
 
   std::vector<Measured> run() {
@@ -66,12 +69,15 @@ class Helpers::Round {
       owner_.reap();
       if (!owner_.leaving_.empty()) poll(nullptr, 0, 1);
     }
+    std::erase_if(owner_.silent_, [&](const std::string& path) {
+      return std::find(paths_.begin(), paths_.end(), path) == paths_.end();
+    });
     return std::move(out_);
   }
 
  private:
   void start() {
-    const std::size_t index = next_++;
+    const std::size_t index = order_[next_++];
     const std::string& path = paths_[index];
     owner_.reap();
     const auto& leaving = owner_.leaving_;
@@ -122,9 +128,11 @@ class Helpers::Round {
     const Time now = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < running_.size(); ++i) {
       if (waits[i].revents != 0 && read_on(running_[i])) {
+        owner_.silent_.erase(paths_[running_[i].index]);
         finish(running_[i], from_report(running_[i].report), {});
       } else if (now >= running_[i].end) {
         kill(running_[i].process, SIGKILL);
+        owner_.silent_.insert(paths_[running_[i].index]);
         finish(running_[i], Fault{"no answer from its file system in time"},
                paths_[running_[i].index]);
       }
@@ -155,6 +163,7 @@ class Helpers::Round {
   const std::vector<std::string>& paths_;
   const Look& look_;
   const Time until_;
+  std::vector<std::size_t> order_;
   std::size_t next_ = 0;
   std::vector<Running> running_;
   std::vector<Measured> out_;

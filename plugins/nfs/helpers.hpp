@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ class Helpers {
   Helpers& operator=(const Helpers&) = delete;
   ~Helpers();
 
-  /// One measure a path, in their order, by `until`.
+  /// One measure a path, in their order, by `until`. Looks first at those that answered the last
+  /// time: others do not keep them from being looked at.
   [[nodiscard]] std::vector<Measured> run(const std::vector<std::string>& paths, const Look& look,
                                           Time until);
 
@@ -42,6 +44,7 @@ class Helpers {
   void reap();
 
   const HelperLimits limits_;
+  std::set<std::string> silent_;  ///< those that did not answer the last time
   /// Not waited for yet: those that were killed with their path, those that have said all without.
   std::map<pid_t, std::string> leaving_;
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <ctime>
 #include <iterator>
+#include <set>
 
 #include "bus.hpp"
 #include "ganesha_part.hpp"
@@ -40,7 +41,9 @@ constexpr tm_metric of_client(const char* name, const char* unit, const char* he
 /// Which back ends were ever found, in State::found.
 constexpr std::uint8_t kFoundGanesha = 1, kFoundKernel = 2;
 /// The books, in the order of State::books.
-enum BookOf : std::size_t { kOfExports, kOfClients, kOfKernel, kOfServer };
+enum BookOf : std::size_t { kOfExports, kOfClients };
+/// Entries of the kernel's: per export and client.
+constexpr std::size_t kMaxEntries = 10'000;
 
 std::int64_t now_of(clockid_t clock) {
   timespec now{};
@@ -96,7 +99,9 @@ class Nfs {
         stored_(host, options_.btrfs, options_.patience) {}
 
   void poll(Poll& poll) {
-    for (Book& book : state_.books) watch(book, poll.scheduled());
+    const bool ask = options_.ganesha != Use::never;
+    look_for(state_, {ask, ask && options_.clients, options_.kernel != Use::never},
+             poll.scheduled());
     State next = state_;
     Outlet out(poll);
     std::vector<Place> places;
@@ -106,7 +111,7 @@ class Nfs {
       throw RetryLater("no NFS server here: no " + options_.name + " on the bus at " +
                        options_.bus + ", no " + options_.kernel_paths.folder + "/export_stats");
     }
-    if (options_.stored) stored_.tell(out, places, share_of(poll.deadline(), 80));
+    if (options_.stored) stored_.tell(out, places, next.shared, share_of(poll.deadline(), 80));
     state_ = std::move(next);
   }
 
@@ -173,10 +178,14 @@ class Nfs {
 
   static void tell_clients_within(Outlet& out, State& next, const Snapshot& snapshot,
                                   std::uint32_t source) {
+    std::string why = snapshot.no_clients;
     if (snapshot.exports.size() + snapshot.clients.size() > kMaxThings) {
+      why = "Ganesha has too many clients: ganesha.clients = false";
+    }
+    if (!why.empty()) {
       for (const Metric metric :
            {kClientReadBytes, kClientWrittenBytes, kClientReadOperations, kClientWriteOperations}) {
-        out.gap(metric, {}, "Ganesha has too many clients: ganesha.clients = false", source);
+        out.gap(metric, {}, why, source);
       }
       return;
     }
@@ -198,16 +207,19 @@ class Nfs {
       return true;
     }
     const auto& snapshot = std::get<KernelSnapshot>(read);
-    if (snapshot.exports.size() > kMaxThings) {
-      out.gap("nfsd has more than " + std::to_string(kMaxThings) + " exports", source);
+    if (snapshot.exports.size() > kMaxEntries) {
+      out.gap("nfsd has more than " + std::to_string(kMaxEntries) + " entries of exports", source);
       return true;
     }
     next.found |= kFoundKernel;
-    const auto exports = turn(next.books[kOfKernel], export_sightings(snapshot), out.scheduled());
-    const auto server = turn(next.books[kOfServer], server_sightings(snapshot), out.scheduled());
-    tell_kernel(out, snapshot, exports, server, source);
+    note_boot(next.kernel, snapshot);
+    tell_kernel(out, snapshot, next.kernel, source);
+    std::set<std::string> told;
     for (const KernelExport& one : snapshot.exports) {
-      add_place(places, source, one.path, one.path);
+      // "/" is where the kernel's NFSv4 begins, whatever is exported.
+      if (one.path != "/" && told.insert(one.path).second) {
+        add_place(places, source, one.path, one.path);
+      }
     }
     return true;
   }
@@ -215,8 +227,9 @@ class Nfs {
   void add_place(std::vector<Place>& places, std::uint32_t source, const std::string& export_name,
                  const std::string& path) const {
     const auto elsewhere = options_.places.find(export_name);
-    const std::string& at = elsewhere == options_.places.end() ? path : elsewhere->second;
-    if (at.starts_with('/')) places.push_back({source, export_name, at});
+    const bool named = elsewhere != options_.places.end();
+    const std::string& at = named ? elsewhere->second : path;
+    if (at.starts_with('/')) places.push_back({source, export_name, at, named});
   }
 
   const Host host_;

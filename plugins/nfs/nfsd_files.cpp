@@ -1,7 +1,8 @@
 #include "nfsd_files.hpp"
 
 #include <charconv>
-#include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 namespace nfs {
@@ -122,18 +123,12 @@ std::variant<std::vector<KernelExport>, Fault> parse_export_stats(std::string_vi
   return out;
 }
 
-std::vector<KernelExport> newest_of(std::vector<KernelExport> exports) {
-  std::map<std::pair<std::string, std::string>, std::size_t> index;
-  std::vector<KernelExport> out;
-  for (KernelExport& one : exports) {
-    const auto [it, fresh] = index.emplace(std::pair(one.path, one.client), out.size());
-    if (fresh) {
-      out.push_back(std::move(one));
-    } else if (out[it->second].began < one.began) {
-      out[it->second] = std::move(one);
-    }
-  }
-  return out;
+std::vector<KernelExport> each_once(std::vector<KernelExport> exports) {
+  std::set<std::tuple<std::string, std::string, std::uint64_t>> seen;
+  std::erase_if(exports, [&](const KernelExport& one) {
+    return !seen.emplace(one.path, one.client, one.began).second;
+  });
+  return exports;
 }
 
 std::variant<KernelServer, Fault> parse_rpc_nfsd(std::string_view text) {

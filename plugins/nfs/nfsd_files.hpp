@@ -9,7 +9,8 @@
 //   /proc/net/rpc/nfsd              of the whole server: a line "io READ WRITTEN"
 //
 // The kernel makes an entry of export_stats anew, at zero, when it looks an export up again (each
-// half hour or so, and after exportfs): the seconds tell.
+// quarter of an hour or so): the seconds tell. The old one is listed beside it, with its last
+// figures, until the kernel cleans up some seconds later; after exportfs -f it is gone at once.
 
 #include <cstdint>
 #include <optional>
@@ -38,8 +39,8 @@ struct KernelServer {
 [[nodiscard]] std::variant<std::vector<KernelExport>, Fault> parse_export_stats(
     std::string_view text);
 [[nodiscard]] std::variant<KernelServer, Fault> parse_rpc_nfsd(std::string_view text);
-/// Of entries of the same path and client the one that began last: the others are on their way out.
-[[nodiscard]] std::vector<KernelExport> newest_of(std::vector<KernelExport> exports);
+/// Of entries that nothing tells apart the first.
+[[nodiscard]] std::vector<KernelExport> each_once(std::vector<KernelExport> exports);
 
 /// "\040" and its kind as what they stand for; nothing when it is no such text.
 [[nodiscard]] std::optional<std::string> unescaped(std::string_view text);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -42,26 +43,42 @@ bool is_number(const std::string& name) {
   return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
 }
 
-/// How many NFSv4 clients there are; nothing when this kernel does not tell, or not us.
-std::optional<std::size_t> count_clients(const std::string& folder) {
+/// How many NFSv4 clients there are.
+void count_clients(const std::string& folder, KernelSnapshot& out) {
   std::error_code error;
   std::size_t count = 0;
   fs::directory_iterator it(folder + "/clients", error);
   for (; !error && it != fs::directory_iterator(); it.increment(error)) {
     if (is_number(it->path().filename().string())) ++count;
   }
-  if (error) return {};
-  return count;
+  if (error) {
+    out.no_clients = folder + "/clients: " + error.message() + " (needs CAP_DAC_READ_SEARCH)";
+  } else {
+    out.clients = count;
+  }
 }
 
-std::uint64_t statistics_of(const KernelSnapshot& snapshot, const KernelExport& one) {
-  return epoch(snapshot.boot, one.began);
+void read_server(const std::string& path, KernelSnapshot& out) {
+  auto text = slurp(path);
+  if (const auto* fault = std::get_if<Fault>(&text)) {
+    out.no_server = fault->what;
+    return;
+  }
+  const auto parsed = parse_rpc_nfsd(std::get<std::string>(text));
+  if (const auto* fault = std::get_if<Fault>(&parsed)) {
+    out.no_server = path + ": " + fault->what;
+  } else {
+    out.server = std::get<KernelServer>(parsed);
+  }
 }
 
-/// Short, as it is kept in the state: the eight bytes of a hash.
-std::string key_of(const KernelExport& one) {
-  const std::uint64_t hash = epoch(one.path, one.client);
-  return {reinterpret_cast<const char*>(&hash), sizeof hash};
+/// When statistics of so many seconds after the boot began, if that is known and since we have been
+/// looking; else 0. The seconds are whole ones: it may be up to one early, when it was not there.
+std::int64_t start_of(const KernelWatch& watch, std::uint64_t seconds) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 32U;
+  if (seconds >= kMost) return 0;
+  const std::int64_t began = watch.booted + static_cast<std::int64_t>(seconds) * kSecond;
+  return began + kSecond >= watch.since ? began : 0;
 }
 
 }  // namespace
@@ -82,81 +99,52 @@ std::variant<KernelSnapshot, Fault> read_kernel(const KernelPaths& paths, std::i
   if (auto* fault = std::get_if<Fault>(&exports)) {
     return Fault{paths.folder + "/export_stats: " + fault->what};
   }
-  out.exports = newest_of(std::get<std::vector<KernelExport>>(std::move(exports)));
-  if (!paths.server.empty()) {
-    auto server = slurp(paths.server);
-    if (auto* fault = std::get_if<Fault>(&server)) return std::move(*fault);
-    auto parsed = parse_rpc_nfsd(std::get<std::string>(server));
-    if (auto* fault = std::get_if<Fault>(&parsed)) return Fault{paths.server + ": " + fault->what};
-    out.server = std::get<KernelServer>(parsed);
-  }
-  out.clients = count_clients(paths.folder);
+  out.exports = each_once(std::get<std::vector<KernelExport>>(std::move(exports)));
+  if (!paths.server.empty()) read_server(paths.server, out);
+  count_clients(paths.folder, out);
   return out;
 }
 
-std::vector<Sighting> export_sightings(const KernelSnapshot& snapshot) {
-  std::vector<Sighting> out;
-  out.reserve(snapshot.exports.size());
+void note_boot(KernelWatch& watch, const KernelSnapshot& snapshot) {
+  const std::uint64_t boot = epoch(snapshot.boot);
+  if (watch.boot == boot) return;
+  watch.boot = boot;
+  watch.booted = std::max<std::int64_t>(snapshot.booted, 1);
+}
+
+void tell_kernel(Outlet& out, const KernelSnapshot& snapshot, const KernelWatch& watch,
+                 std::uint32_t source) {
   for (const KernelExport& one : snapshot.exports) {
-    Sighting sighting;
-    sighting.key = key_of(one);
-    sighting.statistics = statistics_of(snapshot, one);
-    // Of a clock in whole seconds, so it may be up to a second early: then it was not there yet.
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 32U;
-    if (one.began < kMost) {
-      sighting.began = snapshot.booted + static_cast<std::int64_t>(one.began) * kSecond;
-      sighting.own = true;
-    }
-    sighting.counters[0] = one.read_bytes;
-    sighting.counters[1] = one.written_bytes;
-    out.push_back(std::move(sighting));
-  }
-  return out;
-}
-
-std::vector<Sighting> server_sightings(const KernelSnapshot& snapshot) {
-  if (!snapshot.server) return {};
-  Sighting sighting;
-  sighting.key = "server";
-  sighting.statistics = epoch(snapshot.boot);
-  sighting.began = snapshot.booted;
-  sighting.counters[0] = snapshot.server->read_bytes;
-  sighting.counters[1] = snapshot.server->written_bytes;
-  return {std::move(sighting)};
-}
-
-void tell_kernel(Outlet& out, const KernelSnapshot& snapshot, const std::vector<Life>& exports,
-                 const std::vector<Life>& server, std::uint32_t source) {
-  for (std::size_t i = 0; i < snapshot.exports.size(); ++i) {
-    const KernelExport& one = snapshot.exports[i];
-    const Life& life = exports[i];
-    const std::uint64_t counter = epoch("kernel", one.path, one.client,
-                                        statistics_of(snapshot, one), life.birth, life.from_zero);
+    const std::int64_t start = start_of(watch, one.began);
+    const std::uint64_t counter =
+        epoch("kernel", watch.boot, one.path, one.client, one.began, start);
     for (const auto& [metric, value] : {std::pair(kKernelReadBytes, one.read_bytes),
                                         std::pair(kKernelWrittenBytes, one.written_bytes)}) {
       out.emit({.metric = metric,
                 .value = value,
                 .epoch = counter,
-                .start = life.start(),
+                .start = start,
                 .identity = {one.path, one.client},
                 .source = source});
     }
   }
   if (snapshot.server) {
-    const Life& life = server.front();
-    const std::uint64_t counter = epoch("server", snapshot.boot, life.birth, life.from_zero);
+    const std::int64_t start = start_of(watch, 0);
+    const std::uint64_t counter = epoch("server", watch.boot, start);
     for (const auto& [metric, value] :
          {std::pair(kServerReadBytes, snapshot.server->read_bytes),
           std::pair(kServerWrittenBytes, snapshot.server->written_bytes)}) {
-      out.emit({.metric = metric,
-                .value = value,
-                .epoch = counter,
-                .start = life.start(),
-                .source = source});
+      out.emit(
+          {.metric = metric, .value = value, .epoch = counter, .start = start, .source = source});
     }
+  } else if (!snapshot.no_server.empty()) {
+    out.gap(kServerReadBytes, {}, snapshot.no_server, source);
+    out.gap(kServerWrittenBytes, {}, snapshot.no_server, source);
   }
   if (snapshot.clients) {
     out.emit({.metric = kKernelClients, .value = *snapshot.clients, .source = source});
+  } else {
+    out.gap(kKernelClients, {}, snapshot.no_clients, source);
   }
 }
 

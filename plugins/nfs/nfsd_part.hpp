@@ -1,6 +1,11 @@
 #pragma once
 // What a poll learns of the kernel's NFS server, and how it is told. Files are read here, what
 // stands in them is nfsd_files.hpp's.
+//
+// An entry names the life of its counters: boot, path, client and the second in which it began.
+// Each is an epoch of its own, several of one export at a time while an old entry is on its way
+// out. One that began since polls have looked for an nfsd counts from zero, from when it began;
+// another is a baseline. So an entry that a poll lacked goes on, and none counts twice.
 
 #include <cstdint>
 #include <optional>
@@ -24,8 +29,10 @@ struct KernelSnapshot {
   std::string boot;         ///< names this boot of the kernel
   std::int64_t booted = 0;  ///< when the monotonic clock was 0, nanoseconds since 1970
   std::vector<KernelExport> exports;
-  std::optional<KernelServer> server;  ///< absent where the kernel does not tell
+  std::optional<KernelServer> server;
+  std::string no_server;               ///< why there is none, where there should be
   std::optional<std::size_t> clients;  ///< NFSv4 clients
+  std::string no_clients;
 };
 
 /// Whether this kernel tells of its exports at all.
@@ -34,12 +41,11 @@ struct KernelSnapshot {
 [[nodiscard]] std::variant<KernelSnapshot, Fault> read_kernel(const KernelPaths& paths,
                                                               std::int64_t booted);
 
-/// As the books want them, pure.
-[[nodiscard]] std::vector<Sighting> export_sightings(const KernelSnapshot& snapshot);
-[[nodiscard]] std::vector<Sighting> server_sightings(const KernelSnapshot& snapshot);
+/// Notes this boot, when there was a snapshot of it.
+void note_boot(KernelWatch& watch, const KernelSnapshot& snapshot);
 
-/// Emits what was seen, with the lives that the books gave them.
-void tell_kernel(Outlet& out, const KernelSnapshot& snapshot, const std::vector<Life>& exports,
-                 const std::vector<Life>& server, std::uint32_t source);
+/// Emits what was seen, after note_boot().
+void tell_kernel(Outlet& out, const KernelSnapshot& snapshot, const KernelWatch& watch,
+                 std::uint32_t source);
 
 }  // namespace nfs

@@ -22,8 +22,7 @@ namespace {
 
 constexpr std::uint64_t kCephMagic = 0x00c36400;
 constexpr std::uint64_t kXfsMagic = 0x58465342;
-constexpr std::uint64_t kTopOfBtrfs = 5;  ///< the subvolume that all others are in
-constexpr int kProjectQuota = 2;          ///< PRJQUOTA
+constexpr int kProjectQuota = 2;  ///< PRJQUOTA
 
 Fault failed(const std::string& what) { return Fault{what + ": " + std::strerror(errno)}; }
 
@@ -72,7 +71,7 @@ class Look {
     struct statfs system {};
     if (statfs(path_.c_str(), &system) != 0) return failed("statfs");
     const auto kind = static_cast<std::uint64_t>(system.f_type);
-    if (kind == kCephMagic) return ceph();
+    if (kind == kCephMagic) return ceph(system.f_fsid.__val[1]);
     if (kind == BTRFS_SUPER_MAGIC) return btrfs();
     if (kind == EXT4_SUPER_MAGIC || kind == kXfsMagic) return ext4_or_xfs();
     return whole();
@@ -83,7 +82,7 @@ class Look {
     return failed("it cannot be opened (is it below one of stored.roots?)");
   }
 
-  Measured ceph() {
+  Measured ceph(int file_system) {
     const auto bytes = attribute(path_, "ceph.dir.rbytes");
     const auto cluster = attribute(path_, "ceph.cluster_fsid");
     struct stat status {};
@@ -91,7 +90,11 @@ class Look {
     if (!value || !cluster || stat(path_.c_str(), &status) != 0) {
       return Fault{"this CephFS does not tell ceph.dir.rbytes and ceph.cluster_fsid"};
     }
-    return Stored{*value, "ceph.dir.rbytes", *cluster, std::to_string(status.st_ino)};
+    const auto folder = folder_of_cephfs(file_system, status.st_ino);
+    if (!folder) {
+      return Fault{"which CephFS of its cluster this is is not told: mount it by name, Linux 5.16"};
+    }
+    return Stored{*value, "ceph.dir.rbytes", *cluster, *folder, {}};
   }
 
   Measured btrfs() {
@@ -109,14 +112,18 @@ class Look {
     if (ioctl(folder.fd(), BTRFS_IOC_FS_INFO, &info) != 0) return failed("its file system");
     const std::string groups = around_.btrfs + "/" + uuid(info.fsid) + "/qgroups";
     const auto text = slurp_line(groups + "/0_" + std::to_string(lookup.treeid) + "/referenced");
-    if (!text && lookup.treeid == kTopOfBtrfs) return whole();
-    if (!text) return Fault{"no qgroup of its subvolume can be read: btrfs quota enable"};
+    if (!text) {
+      return Fault{
+          "no qgroup of its subvolume can be read: btrfs quota enable; where btrfs was loaded "
+          "after "
+          "the plugin was started, start it anew"};
+    }
     const auto bytes = number_in(*text);
     const auto broken = slurp_line(groups + "/inconsistent");
     if (!bytes || (broken && number_in(*broken) != 0)) {
       return Fault{"its btrfs quota is inconsistent: btrfs quota rescan"};
     }
-    return Stored{*bytes, "btrfs qgroup", {}, {}};
+    return Stored{*bytes, "btrfs qgroup", {}, {}, {}};
   }
 
   Measured ext4_or_xfs() {
@@ -146,13 +153,23 @@ class Look {
     const unsigned wanted = STATX_MNT_ID;
     if (statx(AT_FDCWD, path_.c_str(), 0, wanted, &status) != 0) return failed("statx");
     const bool root = (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-    if (!root || shown_by_mount(around_.mounts, status.stx_mnt_id) != "/") {
+    const auto mount = mount_of(around_.mounts, status.stx_mnt_id);
+    if (!root || !mount || mount->part != "/") {
       return Fault{
           "neither a file system of its own, nor a subvolume, nor with a project of its own"};
     }
+    if (!around_.named && !is_local(mount->type)) {
+      return Fault{"a file system of type " + mount->type +
+                   ": whose bytes it counts is not known; stored.places can say that they are its"};
+    }
     struct statvfs figures {};
     if (statvfs(path_.c_str(), &figures) != 0) return failed("statvfs");
-    return used_of(figures.f_frsize, figures.f_blocks, figures.f_bfree);
+    Measured used = used_of(figures.f_frsize, figures.f_blocks, figures.f_bfree);
+    if (auto* stored = std::get_if<Stored>(&used)) {
+      stored->device =
+          std::to_string(status.stx_dev_major) + ":" + std::to_string(status.stx_dev_minor);
+    }
+    return used;
   }
 
   static std::string uuid(const std::uint8_t (&bytes)[BTRFS_FSID_SIZE]) {

@@ -2,11 +2,10 @@
 // The bytes that exports hold, and how they are told. Owned by the plugin; the host's thread.
 
 #include <cstdint>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "book.hpp"
 #include "helpers.hpp"
 #include "outlet.hpp"
 
@@ -17,14 +16,17 @@ struct Place {
   std::uint32_t source = 0;
   std::string name;  ///< the label `export`: Ganesha's id, the kernel's path
   std::string path;
+  bool named = false;  ///< by stored.places
 };
 
 class StoredPart {
  public:
   StoredPart(tallyman::plugin::Host host, std::string btrfs, std::chrono::milliseconds patience);
 
-  /// Looks at all of them, each path once, and tells; by `until`.
-  void tell(Outlet& out, const std::vector<Place>& places, Helpers::Time until);
+  /// Looks at all of them, each path once, and tells; by `until`. Notes in `shared` which are on a
+  /// CephFS.
+  void tell(Outlet& out, const std::vector<Place>& places, SharedFolders& shared,
+            Helpers::Time until);
 
  private:
   /// A series: what is shared by hosts is named by what it is, not by who exports it.
@@ -33,12 +35,13 @@ class StoredPart {
     std::string name;
     friend auto operator<=>(const Series&, const Series&) = default;
   };
-  [[nodiscard]] Series series_of(const Place& place, const Stored& stored) const;
+  [[nodiscard]] std::vector<Measured> look(const std::vector<Place>& places, Helpers::Time until);
+  [[nodiscard]] Series series_of(const Place& place, const Measured& measured,
+                                 const SharedFolders& shared) const;
 
   const tallyman::plugin::Host host_;
   const std::string btrfs_;
   Helpers helpers_;
-  std::map<std::string, Series> shared_;  ///< by path: which are on a CephFS, as last seen
 };
 
 }  // namespace nfs

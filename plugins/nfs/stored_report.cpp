@@ -1,5 +1,7 @@
 // The pure parts of stored.hpp.
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <vector>
 
@@ -37,12 +39,29 @@ std::optional<std::uint64_t> number_in(std::string_view text) {
   return value;
 }
 
-std::optional<std::string> shown_by_mount(std::string_view mountinfo, std::uint64_t mount) {
+std::optional<Mount> mount_of(std::string_view mountinfo, std::uint64_t mount) {
   for (const std::string_view line : split(mountinfo, '\n')) {
     const std::vector<std::string_view> words = split(line, ' ');
-    if (words.size() >= 5 && number_in(words[0]) == mount) return std::string(words[3]);
+    if (words.size() < 5 || number_in(words[0]) != mount) continue;
+    // Optional fields stand before the dash, the type behind it.
+    const auto dash = std::find(words.begin() + 5, words.end(), "-");
+    if (dash == words.end() || dash + 1 == words.end()) return {};
+    return Mount{std::string(words[3]), std::string(dash[1])};
   }
   return {};
+}
+
+bool is_local(std::string_view type) {
+  constexpr std::array<std::string_view, 8> kLocal{"ext2", "ext3",  "ext4", "xfs",
+                                                   "zfs",  "tmpfs", "f2fs", "jfs"};
+  return std::find(kLocal.begin(), kLocal.end(), type) != kLocal.end();
+}
+
+std::optional<std::string> folder_of_cephfs(int file_system, std::uint64_t inode) {
+  // Older kernels have a part of the cluster's id there, mounts without a name -1.
+  constexpr int kMost = 0xffff;
+  if (file_system < 1 || file_system > kMost) return {};
+  return "fs " + std::to_string(file_system) + " inode " + std::to_string(inode);
 }
 
 Measured used_of(std::uint64_t fragment, std::uint64_t blocks, std::uint64_t free) {
@@ -51,12 +70,12 @@ Measured used_of(std::uint64_t fragment, std::uint64_t blocks, std::uint64_t fre
   if (fragment == 0 || free > blocks || __builtin_mul_overflow(blocks - free, fragment, &bytes)) {
     return Fault{"the file system's figures contradict each other"};
   }
-  return Stored{bytes, "statvfs", {}, {}};
+  return Stored{bytes, "statvfs", {}, {}, {}};
 }
 
 Measured used_of(const dqblk& quota) {
   if ((quota.dqb_valid & QIF_SPACE) == 0) return Fault{"its project quota does not tell the space"};
-  return Stored{quota.dqb_curspace, "project quota", {}, {}};
+  return Stored{quota.dqb_curspace, "project quota", {}, {}, {}};
 }
 
 std::string to_report(const Measured& measured) {
@@ -65,7 +84,8 @@ std::string to_report(const Measured& measured) {
   }
   const auto& stored = std::get<Stored>(measured);
   return "stored\n" + std::to_string(stored.bytes) + "\n" + in_a_line(stored.method) + "\n" +
-         in_a_line(stored.cluster) + "\n" + in_a_line(stored.inode) + "\n";
+         in_a_line(stored.cluster) + "\n" + in_a_line(stored.folder) + "\n" +
+         in_a_line(stored.device) + "\n";
 }
 
 Measured from_report(std::string_view report) {
@@ -73,11 +93,12 @@ Measured from_report(std::string_view report) {
   if (lines.size() == 3 && lines[0] == "unknown" && lines[2].empty()) {
     return Fault{std::string(lines[1])};
   }
-  const auto bytes = lines.size() == 6 ? number_in(lines[1]) : std::nullopt;
-  if (!bytes || lines[0] != "stored" || !lines[5].empty()) {
+  const auto bytes = lines.size() == 7 ? number_in(lines[1]) : std::nullopt;
+  if (!bytes || lines[0] != "stored" || !lines[6].empty()) {
     return Fault{"the process that looked at it ended without a word"};
   }
-  return Stored{*bytes, std::string(lines[2]), std::string(lines[3]), std::string(lines[4])};
+  return Stored{*bytes, std::string(lines[2]), std::string(lines[3]), std::string(lines[4]),
+                std::string(lines[5])};
 }
 
 }  // namespace nfs

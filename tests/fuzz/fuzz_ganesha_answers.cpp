@@ -110,7 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (snapshot == nullptr) return 0;
   constexpr std::int64_t kNow = 1'000'000'000'000;
   nfs::State state;
-  watch(state.books[0], kNow);
+  look_for(state, {.exports = true}, kNow);
   const auto seen = sightings(snapshot->exports, snapshot->since, true);
   auto first = advance(state.books[0], seen, kNow);
   require(first.lives.size() == seen.size());

@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   (void)nfs::parse_rpc_nfsd(text);
   (void)nfs::from_report(text);
-  (void)nfs::shown_by_mount(text, 1);
+  (void)nfs::mount_of(text, 1);
   const auto parsed = nfs::parse_export_stats(text);
   const auto* exports = std::get_if<std::vector<nfs::KernelExport>>(&parsed);
   if (exports == nullptr) return 0;

@@ -91,7 +91,7 @@ class History {
   void run(int polls) {
     for (int i = 0; i < polls; ++i) {
       now_ += 10 * kSecond;
-      watch(book_, now_);
+      if (book_.since == 0) book_.since = now_;
       if (i > 0) change();
       if (made_again_ || random_() % 5 != 0) poll();
       if (random_() % 7 == 0) die_and_come_back();

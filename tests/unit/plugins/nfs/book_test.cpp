@@ -22,7 +22,7 @@ Sighting sighting(std::string key, std::int64_t began, std::uint64_t read,
 class Polls : public testing::Test {
  protected:
   std::vector<Life> poll(std::int64_t second, const std::vector<Sighting>& seen) {
-    watch(book_, second * kSecond);
+    if (book_.since == 0) book_.since = second * kSecond;
     Step step = advance(book_, seen, second * kSecond);
     book_ = step.next;
     return step.lives;
@@ -45,22 +45,9 @@ TEST_F(Polls, the_very_first_is_a_baseline) {
 
 // Given polls in vain before the server was started, then it counts from its start.
 TEST_F(Polls, a_server_that_starts_while_we_watch_counts_from_zero) {
-  watch(book_, 990 * kSecond);
+  book_.since = 990 * kSecond;
   EXPECT_EQ(poll(1000, sighting("77", 995 * kSecond, 9)), from(995));
   EXPECT_EQ(poll(1010, sighting("77", 995 * kSecond, 12)), from(995));
-}
-
-// Given an entry of the kernel's that a poll lacked although it was there, then it is a baseline:
-// it may have been billed before. One that began about the time of that poll counts from zero.
-TEST_F(Polls, an_overlooked_entry_counts_nothing_twice) {
-  Sighting old = sighting("a", 900 * kSecond, 50);
-  old.own = true;
-  poll(1000, old);
-  poll(1010, std::vector<Sighting>{});
-  EXPECT_EQ(poll(1020, old), baseline(1010));
-  Sighting fresh = sighting("b", 1019 * kSecond, 4);
-  fresh.own = true;
-  EXPECT_EQ(poll(1030, std::vector{old, fresh})[1], from(1020));
 }
 
 // Given an export that is added, then it counts from the last poll, which did not see it.
@@ -159,10 +146,34 @@ TEST_F(Polls, instants_ascend) {
   EXPECT_LT(b.birth, c.birth);
 }
 
+// Given clients that are asked for later than exports, or again after a while, then what they
+// counted before is not ours: it was billed by export, if at all.
+TEST(LookFor, what_was_not_looked_for_is_a_baseline) {
+  State state;
+  look_for(state, {.exports = true}, 1000 * kSecond);
+  look_for(state, {.exports = true}, 1010 * kSecond);
+  EXPECT_EQ(state.books[0].since, 1000 * kSecond);
+  EXPECT_EQ(state.books[1].since, 0);
+  EXPECT_EQ(state.kernel.since, 0);
+  look_for(state, {true, true, true}, 2000 * kSecond);
+  EXPECT_EQ(state.kernel.since, 2000 * kSecond);
+  const auto seen = std::vector{sighting("host", 1500 * kSecond, 9)};
+  Step step = advance(state.books[1], seen, 2000 * kSecond);
+  EXPECT_EQ(step.lives[0], Life{});
+  state.books[1] = step.next;
+  look_for(state, {.exports = true}, 2010 * kSecond);
+  look_for(state, {true, true, false}, 3000 * kSecond);
+  const auto later = std::vector{sighting("host", 2500 * kSecond, 3)};
+  EXPECT_EQ(advance(state.books[1], later, 3000 * kSecond).lives[0], Life{});
+  EXPECT_EQ(state.kernel, KernelWatch{});
+}
+
 // Given a state as written, then it is read as it was, however much of it there is.
 TEST(BookState, round_trip) {
   State state;
   state.found = 3;
+  state.kernel = {4, 5, 6};
+  state.shared.emplace(7, SharedFolder{"fsid", "fs 1 inode 2"});
   Book& book = state.books[0];
   book.since = 5, book.instant = 6 * kSecond;
   Tracked tracked;
@@ -198,24 +209,34 @@ TEST(BookState, much_is_kept_coarsely) {
   EXPECT_EQ(step.lives[0], tracked.life);
 }
 
-// Given as many things as a server may have, each of another age, then their state fits.
+// Given as many things as a server may have, each of another age, with all else that is kept, then
+// their state fits, and no life is lost.
 TEST(BookState, the_most_there_can_be_fits) {
-  for (const std::size_t which : {0U, 2U}) {
+  for (const std::size_t exports : {kMaxThings, kMaxThings / 2, std::size_t{0}}) {
     State state;
+    state.kernel = {1'795'361'093 * kSecond, UINT64_MAX, 1'795'361'093 * kSecond};
+    const std::string longest(kLongestShared, 'x');
+    for (std::size_t i = 0; i < kMaxShared; ++i) {
+      state.shared.emplace(UINT64_MAX - i, SharedFolder{longest, longest});
+    }
     for (std::size_t i = 0; i < kMaxThings; ++i) {
       Tracked tracked;
       tracked.last.fill(UINT64_MAX);
       tracked.life = {1'795'361'093 * kSecond + static_cast<std::int64_t>(i), true};
-      // Exports of Ganesha have a path, those of the kernel statistics of their own.
-      (which == 0 ? tracked.thing : tracked.statistics) = UINT64_MAX - i;
+      const bool is_export = i < exports;
+      if (is_export) tracked.thing = UINT64_MAX - i;
       const std::string key = std::to_string(50'000 + i);
-      state.books[which].things.emplace(which == 0 ? key : "by8" + key, tracked);
+      state.books[is_export ? 0 : 1].things.emplace(is_export ? key : "by8" + key, tracked);
     }
     const auto bytes = encode_state(state);
     ASSERT_TRUE(std::holds_alternative<std::string>(bytes));
     const auto read = std::get<State>(decode_state(kStateVersion, std::get<std::string>(bytes)));
-    for (const auto& [key, tracked] : state.books[which].things) {
-      EXPECT_EQ(read.books[which].things.at(key).life, tracked.life);
+    EXPECT_EQ(read.kernel, state.kernel);
+    EXPECT_EQ(read.shared, state.shared);
+    for (const std::size_t which : {0U, 1U}) {
+      for (const auto& [key, tracked] : state.books[which].things) {
+        EXPECT_EQ(read.books[which].things.at(key).life, tracked.life);
+      }
     }
   }
 }
@@ -226,6 +247,7 @@ TEST(BookState, damage_is_refused) {
   Tracked tracked;
   tracked.last[3] = 300;
   state.books[1].things.emplace("a", tracked);
+  state.shared.emplace(7, SharedFolder{"fsid", "fs 1 inode 2"});
   const auto bytes = std::get<std::string>(encode_state(state));
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_TRUE(std::holds_alternative<Fault>(decode_state(kStateVersion, bytes.substr(0, n))))

@@ -124,6 +124,22 @@ TEST_F(Ganesha, one_bad_answer_spoils_the_poll) {
   EXPECT_NE(failure().why.find("/exp-b"), std::string::npos);
 }
 
+// Given an answer about clients that is missing, then exports are told, and why clients are not.
+TEST_F(Ganesha, clients_spoil_no_export) {
+  server_.answers["GetNFSv3IO ::ffff:10.203.0.2"] = Values{false, "invalid address"};
+  const Snapshot got = snapshot(true);
+  EXPECT_EQ(got.exports.size(), 3U);
+  EXPECT_TRUE(got.clients.empty());
+  EXPECT_NE(got.no_clients.find("invalid address"), std::string::npos);
+}
+
+// Given a version that has been active and is not answered for, then nothing is told: it is no
+// zero.
+TEST_F(Ganesha, an_active_version_without_an_answer_is_not_zero) {
+  server_.answers.erase("GetNFSv3IO 77");
+  EXPECT_EQ(failure().kind, Failure::unknown);
+}
+
 // Given a server that tells no paths, then its exports are told nevertheless.
 TEST_F(Ganesha, paths_may_be_unknown) {
   server_.answers.erase("DisplayExport 77");

@@ -60,12 +60,13 @@ TEST(NfsdFiles, nonsense_is_a_fault) {
   EXPECT_FALSE(unescaped("a\\").has_value());
 }
 
-// Given an entry that was made anew while the old one is still there, then the new one counts.
-TEST(NfsdFiles, the_newest_entry_counts) {
+// Given an entry that was made anew while the old one is still there, then both count; of two that
+// nothing tells apart one does.
+TEST(NfsdFiles, old_and_new_entries_count) {
   const KernelExport old{"/a", "*", 10, 7, 7}, fresh{"/a", "*", 20, 1, 0},
       other{"/b", "*", 5, 0, 0};
-  EXPECT_EQ(newest_of({old, fresh, other}), (std::vector{fresh, other}));
-  EXPECT_EQ(newest_of({fresh, other, old}), (std::vector{fresh, other}));
+  EXPECT_EQ(each_once({old, fresh, other}), (std::vector{old, fresh, other}));
+  EXPECT_EQ(each_once({old, fresh, {"/a", "*", 10, 8, 8}}), (std::vector{old, fresh}));
 }
 
 // Given the whole server's figures, then the line io is found among the others.
