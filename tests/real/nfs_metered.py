@@ -24,6 +24,18 @@ out = "nfs_read_bytes_total"
 direction = "out"
 unit = "B"
 [[meter]]
+id = "nfsd-written"
+measure = "volume"
+in = "nfsd_written_bytes_total"
+direction = "in"
+unit = "B"
+[[meter]]
+id = "nfsd-read"
+measure = "volume"
+out = "nfsd_read_bytes_total"
+direction = "out"
+unit = "B"
+[[meter]]
 id = "stored"
 measure = "time_weighted"
 metric = "nfs_stored_bytes"
@@ -36,7 +48,7 @@ id = "basic"
 def catalogue(site, customers, period):
     """Customers by id with the labels of what is theirs."""
     text = CATALOGUE.replace("PERIOD", period)
-    for meter in ("written", "read", "stored"):
+    for meter in ("written", "read", "nfsd-written", "nfsd-read", "stored"):
         text += f'[[plan.item]]\nmeter = "{meter}"\nallowance = "0"\nprice = "0.01"\n'
     for customer, matches in customers.items():
         text += f'[[customer]]\nid = "{customer}"\nname = "{customer}"\nplan = "basic"\n'

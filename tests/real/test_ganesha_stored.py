@@ -118,11 +118,13 @@ def test_held_by_the_byte_second(ganesha, mounts, site):
         assert min(stored(site, "77")[0], stored(site, export)[0]) > size * MIB
     assert gap_of(site, "neither a file system of its own")
     for export in customers:
-        record = site.record_of(export, begun)
+        site.record_of(export, begun)
+        record = next(r for r in site.records(export) if r["key"]["meter"] == "stored"
+                      and seconds_of(r["key"]["period"]["end"]) > begun)
         start, end = (round(seconds_of(record["key"]["period"][edge])) * SECOND
                       for edge in ("start", "end"))
-        assert (record["measure"], record["exact_unit"]) == ("time_weighted", "B*s")
-        assert record["coverage"] == "1", record
+        assert (record["measure"], record["exact"]["unit"]) == ("time_weighted", "byte-seconds")
+        assert float(record["coverage"]) == 1, record
         assert int(record["exact"]["billed"]) == integral(site, export, start, end)
 
 
