@@ -216,7 +216,8 @@ std::optional<SessionTable::Refusal> SessionTable::check_token(const Session& se
     case TokenVerdict::good:
       return std::nullopt;
     case TokenVerdict::superseded:
-      return Refusal{wire::Refusal::no_session, "the token was superseded; say hello"};
+      return Refusal{wire::Refusal::no_session, "the token was superseded; say hello",
+                     token < session.token && session.token == fence.issued};
     case TokenVerdict::fenced:
       break;
   }
@@ -237,6 +238,7 @@ void SessionTable::take_heartbeat(Turn& turn, const Bytes& peer, const wire::Hea
   const auto wrong = check_token(here, heartbeat.token, fence->value_or(Fence{}));
   if (wrong) {
     refuse(turn, peer, wrong->why, wrong->text);
+    sessions_.at(peer).open = wrong->late;
   } else {
     turn.acknowledge.insert(peer);
   }
@@ -249,6 +251,7 @@ void SessionTable::take_data(Turn& turn, const Bytes& peer, const wire::AgentMes
   if (!keep(turn, peer, refusal.ok() ? Status() : refusal.error())) return;
   if (refusal->has_value()) {
     refuse(turn, peer, (*refusal)->why, (*refusal)->text);
+    sessions_.at(peer).open = (*refusal)->late;
   } else {
     turn.acknowledge.insert(peer);
   }

@@ -92,6 +92,7 @@ class SessionTable {
   struct Refusal {
     wire::Refusal why;
     std::string text;
+    bool late = false;  ///< sent under a token before the session's own, which is good
   };
 
   void take(Turn& turn, const app::Message& message);

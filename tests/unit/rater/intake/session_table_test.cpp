@@ -162,6 +162,27 @@ TEST_F(Sessions, PackedBatches) {
   EXPECT_EQ(only<wire::Ack>(send(kPeer, wire::BatchMessage{token, second})).mark, 2U);
 }
 
+// Given a hello that arrived twice, and a batch that was sent under the first answer's token, then
+// that batch is refused, and what comes under the second answer's token is taken.
+TEST_F(Sessions, AHelloThatArrivedTwice) {
+  StreamMaker maker;
+  const wire::Token first = welcome(kPeer, maker), second = welcome(kPeer, maker);
+  ASSERT_NE(first, second);
+  const Bytes batch = maker.next(1).bytes;
+  for (int copies = 0; copies < 2; ++copies) {
+    EXPECT_EQ(only<wire::Refused>(send(kPeer, wire::BatchMessage{first, batch})).why,
+              wire::Refusal::no_session);
+  }
+  EXPECT_EQ(only<wire::Refused>(send(kPeer, wire::Heartbeat{first, clock.wall(), 0})).why,
+            wire::Refusal::no_session);
+  EXPECT_EQ(only<wire::Ack>(send(kPeer, wire::BatchMessage{second, batch})).mark, 1U);
+  EXPECT_EQ(content(), batch);
+  EXPECT_FALSE(welcome(kOther, maker, second) == second);
+  EXPECT_EQ(only<wire::Refused>(send(kPeer, wire::BatchMessage{second, batch})).why,
+            wire::Refusal::no_session);
+  EXPECT_TRUE(send(kPeer, wire::BatchMessage{second, batch}).empty()) << "told once";
+}
+
 // Given garbage, a batch without a hello, and a hole in the numbers, then each peer is told once
 // and not listened to until it says hello.
 TEST_F(Sessions, OneErrorReplyThenSilence) {
