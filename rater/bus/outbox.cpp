@@ -30,6 +30,7 @@ Result<std::size_t> Outbox::publish(std::size_t most) {
   if (!good_) {
     if (const Status recovered = recover(most); !recovered) return recovered.error();
   }
+  more_ = false;
   good_ = false;  // until everything below has gone well
   if (const Status submitted = submit(most); !submitted) return submitted.error();
   const Result<std::vector<std::string>> safe = bus_->confirmed();
@@ -58,19 +59,21 @@ Status Outbox::recover(std::size_t most) {
 }
 
 Status Outbox::submit(std::size_t most) {
-  if (in_flight_.size() >= most) return {};
+  const std::size_t limit = std::min(most, bus_->room());
+  if (limit == 0) return {};
   Statement select = ledger_.database().prepare(
       "SELECT n, id, routing_key, body FROM outbox WHERE confirmed = 0 AND n > ? ORDER BY n"
       " LIMIT ?");
-  select.bind(1, submitted_).bind(2, static_cast<std::int64_t>(most - in_flight_.size()));
-  for (;;) {
+  select.bind(1, submitted_).bind(2, static_cast<std::int64_t>(limit));
+  for (std::size_t taken = 0;; ++taken) {
     const Result<bool> row = select.step();
     if (!row) return row.error();
+    more_ = taken == most;
     if (!*row) return {};
     const BusMessage message{select.text(1), select.text(2), select.text(3)};
     submitted_ = select.integer(0);
     in_flight_[message.id] = submitted_;
-    if (const Status taken = bus_->submit(message); !taken) return taken;
+    if (const Status done = bus_->submit(message); !done) return done;
   }
 }
 
@@ -101,6 +104,7 @@ Result<std::uint64_t> Outbox::count(const char* which) {
 
 Result<std::uint64_t> Outbox::waiting() { return count("confirmed = 0"); }
 Result<std::uint64_t> Outbox::confirmed() { return count("confirmed = 1"); }
+Result<std::uint64_t> Outbox::skipped() { return count("confirmed = 2"); }
 
 Result<std::vector<OutboxRow>> Outbox::list(std::size_t most) {
   Statement select = ledger_.database().prepare(
@@ -111,8 +115,44 @@ Result<std::vector<OutboxRow>> Outbox::list(std::size_t most) {
     const Result<bool> row = select.step();
     if (!row) return row.error();
     if (!*row) return rows;
-    rows.push_back({select.integer(0), select.text(1), select.text(2), select.text(3)});
+    rows.push_back({select.integer(0), select.text(1), select.text(2), select.text(3),
+                    state_of(select.text(1))});
   }
+}
+
+std::string Outbox::state_of(const std::string& id) const {
+  const std::string state = bus_->state_of(id);
+  return state.empty() ? "waiting" : state;
+}
+
+Result<OutboxRow> Outbox::find(const std::string& id) {
+  Statement select = ledger_.database().prepare(
+      "SELECT n, id, period, routing_key FROM outbox WHERE confirmed = 0 AND substr(id, 1, ?) = ?"
+      " LIMIT 2");
+  select.bind(1, static_cast<std::int64_t>(id.size())).bind(2, id);
+  const Result<bool> row = id.empty() ? Result<bool>(false) : select.step();
+  if (!row) return row.error();
+  if (!*row) {
+    return Error{"no message that waits has this id", id,
+                 "see what waits: tallyman-rater outbox ls --json"};
+  }
+  OutboxRow found{select.integer(0), select.text(1), select.text(2), select.text(3),
+                  state_of(select.text(1))};
+  const Result<bool> another = select.step();
+  if (!another) return another.error();
+  if (*another) return Error{"several messages have an id that begins so", id, "give more of it"};
+  return found;
+}
+
+Status Outbox::skip(const OutboxRow& row) {
+  Statement update = ledger_.database().prepare(
+      "UPDATE outbox SET confirmed = 2, body = NULL WHERE n = ? AND confirmed = 0");
+  return update.bind(1, row.n).done();
+}
+
+void Outbox::forget(const std::string& id) {
+  in_flight_.erase(id);
+  bus_->forget(id);
 }
 
 }  // namespace tallyman::rater

@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <utility>
 
 #include "rater/bus/file_bus.hpp"
 #include "rater/rating/period_store.hpp"
@@ -148,6 +150,93 @@ TEST(Outbox, EveryMessageGoesOutOnceWhereverTheRaterDies) {
     EXPECT_EQ(lines_of(path), expected) << "after " << steps << " steps";
     EXPECT_EQ(*(*outbox)->confirmed(), 10U);
   }
+}
+
+/// Confirms nothing by itself, has little room, and notes what it is asked.
+class SlowBus final : public Bus {
+ public:
+  Status submit(const BusMessage& m) override {
+    here.push_back(m.id);
+    return {};
+  }
+  Result<std::vector<std::string>> confirmed() override { return std::exchange(safe, {}); }
+  Result<std::vector<std::string>> recover(std::span<const std::string>) override {
+    here.clear();
+    return std::vector<std::string>{};
+  }
+  std::string name() const override { return "slow"; }
+  std::size_t room() const override { return here.size() < 3 ? 3 - here.size() : 0; }
+  std::string state_of(const std::string& id) const override {
+    return std::count(here.begin(), here.end(), id) > 0 ? "returned: 312" : "";
+  }
+  void forget(const std::string& id) override { std::erase(here, id); }
+
+  std::vector<std::string> here, safe;
+};
+
+class SlowOutbox : public ::testing::Test {
+ protected:
+  SlowOutbox() {
+    auto ledger = Ledger::open(":memory:", clock_);
+    EXPECT_TRUE(ledger);
+    ledger_ = std::move(*ledger);
+    auto bus = std::make_unique<SlowBus>();
+    bus_ = bus.get();
+    outbox_ = std::move(*Outbox::open(*ledger_, std::move(bus)));
+    for (const char* id : {"a1", "a2", "b3", "b4", "b5"}) {
+      EXPECT_TRUE(outbox_->put("p", message(id)));
+    }
+  }
+  std::vector<std::string> states() {
+    std::vector<std::string> out;
+    for (const OutboxRow& row : *outbox_->list(10)) out.push_back(row.id + " " + row.state);
+    return out;
+  }
+
+  const FakeClock clock_{kSecond};
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Outbox> outbox_;
+  SlowBus* bus_ = nullptr;
+};
+
+/// Given a bus that takes a few at a time, then the others wait in the ledger until it has room.
+TEST_F(SlowOutbox, SubmitsWhatTheBusHasRoomFor) {
+  EXPECT_EQ(*outbox_->publish(2), 0U);
+  EXPECT_TRUE(outbox_->more());
+  EXPECT_EQ(*outbox_->publish(2), 0U);
+  EXPECT_FALSE(outbox_->more()) << "the bus tells when it has room";
+  EXPECT_THAT(bus_->here, ElementsAre("a1", "a2", "b3"));
+  EXPECT_THAT(states(), ElementsAre("a1 returned: 312", "a2 returned: 312", "b3 returned: 312",
+                                    "b4 waiting", "b5 waiting"));
+  bus_->here = {"a1"};
+  bus_->safe = {"b3", "a2"};
+  EXPECT_EQ(*outbox_->publish(2), 2U);
+  EXPECT_THAT(bus_->here, ElementsAre("a1", "b4", "b5"));
+  EXPECT_EQ(*outbox_->confirmed(), 2U);
+}
+
+/// Given a message that somebody leaves out, then it waits no more, and a late confirm is no harm.
+TEST_F(SlowOutbox, WhatIsSkippedNeverGoesOut) {
+  ASSERT_TRUE(outbox_->publish(10));
+  EXPECT_FALSE(outbox_->find("a")) << "two begin so";
+  EXPECT_FALSE(outbox_->find("c"));
+  EXPECT_FALSE(outbox_->find(""));
+  for (const char* id : {"a2", "b5"}) {
+    const auto row = outbox_->find(id);
+    ASSERT_TRUE(row) << row.error().text();
+    ASSERT_TRUE(outbox_->skip(*row));
+    outbox_->forget(row->id);
+    EXPECT_FALSE(outbox_->find(id)) << "it waits no more";
+  }
+  EXPECT_EQ(*outbox_->skipped(), 2U);
+  EXPECT_EQ(*outbox_->waiting(), 3U);
+  bus_->safe = {"a1", "a2", "b3"};
+  EXPECT_EQ(*outbox_->publish(10), 3U);
+  bus_->here.clear();
+  ASSERT_TRUE(outbox_->publish(10));
+  EXPECT_THAT(bus_->here, ElementsAre());
+  EXPECT_EQ(*outbox_->confirmed(), 2U);
+  EXPECT_EQ(*outbox_->skipped(), 2U);
 }
 
 TEST(PeriodStore, ADraftIsReplacedAndAReleasedPeriodStays) {
