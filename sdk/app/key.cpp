@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "app/exit.hpp"
+#include "app/secret_file.hpp"
 #include "base/fd.hpp"
 #include "base/files.hpp"
 
@@ -18,42 +19,12 @@ namespace tallyman::app {
 namespace {
 
 constexpr std::size_t kRawKey = 32;
-constexpr std::size_t kMaxFile = 4096;
-constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
 
 using KeyText = std::array<char, kKeyText + 1>;
 
 std::string public_of(const std::string& secret) {
   KeyText text{};
   return zmq_curve_public(text.data(), secret.c_str()) == 0 ? std::string(text.data()) : "";
-}
-
-/// The file's text; an error in words for a person when it is not to be used.
-Result<std::string> read_secret(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file.valid()) {
-    return errno_error("cannot read the key file", path, errno,
-                       errno == ENOENT ? "a file made by `key new`" : "a file of its own user");
-  }
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return errno_error("cannot look at it", path, errno);
-  if (!S_ISREG(info.st_mode)) return Error{"this is no file", path, "a file made by `key new`"};
-  if ((info.st_mode & kOthers) != 0) {
-    return Error{"others than its owner may use this secret key", path,
-                 "mode 0600 (chmod 600), and a new key if it may have been read"};
-  }
-  std::string text(kMaxFile + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno_error("cannot read the key file", path, errno);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  if (size > kMaxFile) return Error{"this is too long for a key file", path, ""};
-  text.resize(size);
-  return text;
 }
 
 std::string file_text(const KeyPair& pair) {
@@ -105,7 +76,7 @@ KeyPair new_key_pair() {
 }
 
 KeyPair load_key_pair(const std::string& path, ConfigErrors& errors) {
-  const auto text = read_secret(path);
+  const auto text = read_secret(path, "key file", "a file made by `key new`");
   if (!text.ok()) {
     errors.add({path, 0, 0, text.error().what, text.error().todo});
     return {};
