@@ -7,26 +7,9 @@
 #include "app/log.hpp"
 #include "base/time_text.hpp"
 #include "rater/billing_state.hpp"
-#include "rater/bus/file_bus.hpp"
-#include "rater/bus/no_bus.hpp"
+#include "rater/bus/open_bus.hpp"
 
 namespace tallyman::rater {
-
-namespace {
-
-constexpr std::size_t kOutboxShown = 1000;
-
-Result<std::unique_ptr<Bus>> open_bus(const BillingOptions& options) {
-  if (options.bus_type == "none") return std::unique_ptr<Bus>(std::make_unique<NoBus>());
-  if (options.bus_type != "file") {
-    return Error{"unknown bus `" + options.bus_type + "`", "bus.type", "use \"file\" or \"none\""};
-  }
-  Result<std::unique_ptr<FileBus>> file = FileBus::open(options.bus_file);
-  if (!file) return file.error();
-  return std::unique_ptr<Bus>(std::move(*file));
-}
-
-}  // namespace
 
 Billing::Billing(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Billing::~Billing() = default;
@@ -37,7 +20,7 @@ Result<std::unique_ptr<Billing>> Billing::open(Ledger& ledger, Intake& intake,
   if (!usage) return usage.error();
   Result<PeriodStore> periods = PeriodStore::open(ledger);
   if (!periods) return periods.error();
-  Result<std::unique_ptr<Bus>> bus = open_bus(options);
+  Result<std::unique_ptr<Bus>> bus = open_bus(options, clock);
   if (!bus) return bus.error();
   Result<std::unique_ptr<Outbox>> outbox = Outbox::open(ledger, std::move(*bus));
   if (!outbox) return outbox.error();
@@ -175,14 +158,6 @@ Result<std::string> Billing::records_json(const std::string& id) {
   const Result<std::vector<Message>> messages = state_->periods.messages(id);
   if (!messages) return messages.error();
   return records_document(id, *messages);
-}
-
-Result<std::string> Billing::outbox_json() {
-  const Result<std::vector<OutboxRow>> rows = state_->outbox->list(kOutboxShown);
-  if (!rows) return rows.error();
-  const Result<std::uint64_t> waiting = state_->outbox->waiting();
-  if (!waiting) return waiting.error();
-  return outbox_document(*rows, *waiting, state_->outbox->bus());
 }
 
 Result<std::string> Billing::status_json() {

@@ -14,6 +14,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "rater/bus/amqp_options.hpp"
 #include "rater/decisions/request.hpp"
 #include "rater/intake/intake.hpp"
 #include "rater/ledger/ledger.hpp"
@@ -25,8 +26,9 @@ struct BillingOptions {
   bool close_automatically = false;
   Ns grace = kHour;  ///< after a period's end, before it closes without those still awaited
   bool release_automatically = false;
-  std::string bus_type = "file";  ///< or "none": what is released goes nowhere
+  std::string bus_type = "file";  ///< or "amqp"; or "none": what is released goes nowhere
   std::string bus_file;           ///< file bus: where records are appended
+  AmqpOptions amqp;               ///< amqp bus
   std::string catalogue_path;     ///< may be empty: nothing is rated
   /// What is committed is derived so much later, or before a period is closed or released: each
   /// time costs a row for every series that it brings, and the derivation's snapshot. 0 = at every
@@ -126,6 +128,10 @@ class Billing {
   [[nodiscard]] Result<std::string> records_json(const std::string& period);
   /// {"outbox":[{"n","id","routing_key","period","state"}]}: what has not been confirmed yet.
   [[nodiscard]] Result<std::string> outbox_json();
+  /// Tries at once what the bus would try later; the state of the bus comes back.
+  [[nodiscard]] Result<std::string> retry_outbox();
+  /// A descriptor that is readable when the bus has something for the next tick(); -1: none.
+  [[nodiscard]] int bus_news() const;
   /// For `tallyman-rater status`: catalogue, running period, who is awaited, outbox, bus, error.
   [[nodiscard]] Result<std::string> status_json();
 

@@ -306,17 +306,53 @@ std::string review_document(const Review& review) {
   return text_of(json);
 }
 
+namespace {
+
+/// What a bus that answers in the call has nothing to say of is left out.
+Json bus_json(const std::string& bus, const BusState& state) {
+  Json json = {{"bus", bus}, {"state", state.name}};
+  if (!state.node.empty()) {
+    json["node"] = state.node;
+    json["in_flight"] = state.in_flight;
+    json["held"] = state.held;
+    json["repeated"] = state.repeated;
+  }
+  if (!state.detail.empty()) json["detail"] = state.detail;
+  return json;
+}
+
+}  // namespace
+
 std::string outbox_document(const std::vector<OutboxRow>& rows, std::uint64_t waiting,
-                            const std::string& bus) {
+                            const std::string& bus, const BusState& state) {
   Json lines = Json::array();
   for (const OutboxRow& row : rows) {
     lines.push_back({{"n", row.n},
                      {"id", row.id},
                      {"routing_key", row.routing_key},
                      {"period", row.period},
-                     {"state", "waiting"}});
+                     {"state", row.state}});
   }
-  return text_of({{"bus", bus}, {"waiting", waiting}, {"outbox", std::move(lines)}});
+  Json json = bus_json(bus, state);
+  json["waiting"] = waiting;
+  json["outbox"] = std::move(lines);
+  return text_of(json);
+}
+
+std::string bus_document(const std::string& bus, const BusState& state) {
+  return text_of(bus_json(bus, state));
+}
+
+std::string skipped_document(const OutboxRow& row) {
+  Json json = {{"skipped", row.id}, {"period", row.period}, {"routing_key", row.routing_key}};
+  if (row.state == "in flight") {
+    json["note"] = "it was on its way to the broker, and may have arrived";
+  }
+  return text_of(json);
+}
+
+std::string skip_subject(const OutboxRow& row) {
+  return text_of({{"id", row.id}, {"period", row.period}, {"routing_key", row.routing_key}});
 }
 
 std::string status_document(const BillingStatus& s) {
@@ -334,7 +370,10 @@ std::string status_document(const BillingStatus& s) {
   json["draft"] = json_of(s.draft);
   json["latest"] = json_of(s.latest);
   json["adjustments"] = {{"due", s.adjustments_due}, {"drafts", s.adjustments}};
-  json["outbox"] = {{"waiting", s.waiting}, {"confirmed", s.confirmed}, {"bus", s.bus}};
+  json["outbox"] = bus_json(s.bus, s.bus_state);
+  json["outbox"]["waiting"] = s.waiting;
+  json["outbox"]["confirmed"] = s.confirmed;
+  json["outbox"]["skipped"] = s.skipped;
   json["error"] = s.error.empty() ? Json(nullptr) : Json(s.error);
   return text_of(json);
 }

@@ -48,7 +48,13 @@ struct Review {
 [[nodiscard]] std::string review_document(const Review& review);
 
 [[nodiscard]] std::string outbox_document(const std::vector<OutboxRow>& rows, std::uint64_t waiting,
-                                          const std::string& bus);
+                                          const std::string& bus, const BusState& state);
+/// {"bus","state","node","detail","in_flight","held","repeated"}, without what is not so.
+[[nodiscard]] std::string bus_document(const std::string& bus, const BusState& state);
+/// {"skipped":id,…}
+[[nodiscard]] std::string skipped_document(const OutboxRow& row);
+/// What the audit log keeps of it.
+[[nodiscard]] std::string skip_subject(const OutboxRow& row);
 
 struct BillingStatus {
   std::string catalogue_path;
@@ -58,8 +64,9 @@ struct BillingStatus {
   std::optional<PeriodLine> draft, latest;  ///< earliest draft; the last one closed
   /// Released periods that are to be rated again, and adjustments that wait to be released.
   std::uint64_t adjustments_due = 0, adjustments = 0;
-  std::uint64_t waiting = 0, confirmed = 0;
+  std::uint64_t waiting = 0, confirmed = 0, skipped = 0;
   std::string bus, error;
+  BusState bus_state;
   bool deriving = false;
   std::uint64_t comparing = 0;  ///< shared series whose past is compared anew
 };

@@ -62,6 +62,7 @@ Result<BillingStatus> Billing::State::status() {
   s.comparing = usage->comparing();
   s.error = error_text();
   s.bus = outbox->bus();
+  s.bus_state = outbox->bus_state();
   if (catalogue) {
     s.catalogue = catalogue->version();
     s.customers = catalogue->customers.size();
@@ -98,6 +99,9 @@ Result<BillingStatus> Billing::State::status() {
   const Result<std::uint64_t> confirmed = outbox->confirmed();
   if (!confirmed) return confirmed.error();
   s.confirmed = *confirmed;
+  const Result<std::uint64_t> skipped = outbox->skipped();
+  if (!skipped) return skipped.error();
+  s.skipped = *skipped;
   return s;
 }
 

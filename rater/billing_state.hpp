@@ -65,6 +65,7 @@ struct Billing::State {
   std::size_t due_next = 0;      ///< which step of a tick is asked first whether it is due
   std::function<void()> wake{};  ///< may be empty
   std::function<std::optional<Importing>()> importing{};  ///< may be empty
+  std::string bus_said{};  ///< its state, as the log has it
 
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
@@ -155,6 +156,9 @@ struct Billing::State {
                                            const std::vector<LooseSeries>& loose);
   /// A decision, or what may be asked while something is rated.
   [[nodiscard]] Result<std::string> decide(const DecisionRequest& request);
+  /// Moves the outbox on, and tells the log when the bus comes to another state.
+  [[nodiscard]] Status publish_some();
+  [[nodiscard]] Result<std::string> skip_message(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
   /// Those that touch [from, to), by content.
@@ -220,7 +224,6 @@ struct Billing::State {
                                      const Decision& decision);
   [[nodiscard]] Due release_due();
   [[nodiscard]] Due release_due_adjustments();
-  [[nodiscard]] Status publish_some();
   [[nodiscard]] Status find_beginning();
   [[nodiscard]] Result<bool> has_data(const Period& period);
 };

@@ -63,13 +63,6 @@ Status Billing::State::derive_some() {
   return {};
 }
 
-Status Billing::State::publish_some() {
-  const Result<std::size_t> published = outbox->publish(options.messages_per_tick);
-  if (!published) return published.error();
-  if (*published >= options.messages_per_tick) more = true;
-  return {};
-}
-
 Status Billing::State::find_beginning() {
   const Result<std::optional<Ns>> known = periods.beginning();
   if (!known) return known.error();

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/socket.hpp"
+#include "rater/bus/amqp_config.hpp"
 
 namespace tallyman::rater {
 namespace {
@@ -70,9 +71,11 @@ RaterConfig read(const app::ConfigFile& parsed, const std::string& file) {
   }
   release.finish();
   app::ConfigTable bus = root.table("bus");
-  constexpr std::array<std::string_view, 2> kTypes{"file", "none"};
+  constexpr std::array<std::string_view, 3> kTypes{"file", "amqp", "none"};
   out.billing.bus_type = bus.choice("type", kTypes, "file");
   out.billing.bus_file = path_of(bus, file, "file", "/var/lib/tallyman/usage.jsonl");
+  out.billing.amqp = read_amqp(bus, out.billing.bus_type == "amqp",
+                               [&](const std::string& path) { return beside(file, path); });
   bus.finish();
   root.finish();
   return out;
@@ -91,9 +94,10 @@ RaterConfig load_config(const std::string& path, app::ConfigErrors& errors) {
   return out;
 }
 
-void load_key(RaterConfig& config, app::ConfigErrors& errors) {
+void load_secrets(RaterConfig& config, app::ConfigErrors& errors) {
   config.key = {};
   if (!config.key_file.empty()) config.key = app::load_key_pair(config.key_file, errors);
+  if (config.billing.bus_type == "amqp") check_secrets(config.billing.amqp, errors);
 }
 
 RaterConfig parse_config(std::string_view toml, const std::string& name,

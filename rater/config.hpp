@@ -16,7 +16,7 @@ struct RaterConfig {
   std::string ledger = "/var/lib/tallyman/ledger.db";
   std::string listen = "tcp://127.0.0.1:5580";
   std::string key_file;  ///< of the own key pair; empty = agents speak plain
-  app::KeyPair key;      ///< as load_key() found it
+  app::KeyPair key;      ///< as load_secrets() found it
   std::string socket = "/run/tallyman/rater.sock";
   log::Level log_level = log::Level::info;
   BillingOptions billing;
@@ -28,8 +28,8 @@ struct RaterConfig {
 [[nodiscard]] RaterConfig parse_config(std::string_view toml, const std::string& name,
                                        app::ConfigErrors& errors);
 
-/// Reads the key pair if one is configured: for the daemon and its `--check`. Who asks the daemon
-/// need not be allowed to read it.
-void load_key(RaterConfig& config, app::ConfigErrors& errors);
+/// Reads the key pair if one is configured, and looks whether the bus's secrets can be read: for
+/// the daemon and its `--check`. Who asks the daemon need not be allowed to read them.
+void load_secrets(RaterConfig& config, app::ConfigErrors& errors);
 
 }  // namespace tallyman::rater

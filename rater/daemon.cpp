@@ -1,6 +1,7 @@
 #include "rater/daemon.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -47,11 +48,26 @@ Result<std::unique_ptr<Daemon>> Daemon::open(app::EventLoop& loop, const RaterCo
   if (!control.ok()) return control.error();
   daemon->control_ = std::move(*control);
   daemon->has_catalogue_ = !config.billing.catalogue_path.empty();
+  daemon->watch_bus();
   daemon->tick_after(0);
   return daemon;
 }
 
-Daemon::~Daemon() { loop_.cancel(timer_); }
+Daemon::~Daemon() {
+  loop_.cancel(timer_);
+  if (bus_ != 0) loop_.unwatch(bus_);
+}
+
+void Daemon::watch_bus() {
+  const int news = billing_->bus_news();
+  if (news < 0) return;
+  bus_ = loop_.watch(news, true, false, [this, news](app::Ready) {
+    // Told once: a tick that fails is followed by another in a second.
+    std::uint64_t count = 0;
+    (void)!::read(news, &count, sizeof count);
+    tick_after(0);
+  });
+}
 
 void Daemon::tick() {
   billing_->tick();

@@ -36,6 +36,7 @@ class Daemon {
   explicit Daemon(app::EventLoop& loop) : loop_(loop) {}
   void tick();
   void tick_after(Ns delay);  ///< in place of the tick that is to come
+  void watch_bus();
 
   app::EventLoop& loop_;
   std::unique_ptr<Ledger> ledger_;
@@ -45,6 +46,7 @@ class Daemon {
   std::unique_ptr<Receiver> receiver_;
   std::unique_ptr<Control> control_;
   app::TimerId timer_ = 0;
+  app::WatchId bus_ = 0;
   bool has_catalogue_ = false;
 };
 

@@ -8,6 +8,7 @@
 
 #include "app/exit.hpp"
 #include "app/key.hpp"
+#include "rater/bus/amqp_link.hpp"
 #include "rater/cli/client.hpp"
 #include "rater/cli/decide.hpp"
 #include "rater/cli/import.hpp"
@@ -50,7 +51,7 @@ enum class Reader {
 int load(const Arguments& arguments, Reader reader, rater::RaterConfig& config) {
   app::ConfigErrors errors;
   config = rater::load_config(arguments.config, errors);
-  if (reader != Reader::client) rater::load_key(config, errors);
+  if (reader != Reader::client) rater::load_secrets(config, errors);
   const std::string& catalogue = config.billing.catalogue_path;
   if (reader == Reader::check && !catalogue.empty()) {
     const auto read = rater::load_catalogue(catalogue, config.billing.slot, errors);
@@ -63,12 +64,21 @@ int load(const Arguments& arguments, Reader reader, rater::RaterConfig& config) 
   return app::kUsage;
 }
 
+/// What cannot be published to now is found before it matters: a line for each node.
+int check_bus(const rater::BillingOptions& options) {
+  if (options.bus_type != "amqp") return app::kDone;
+  const std::vector<Error> wrong = rater::check_amqp(options.amqp);
+  for (const Error& error : wrong) app::complain(kProgram, error);
+  return wrong.empty() ? app::kDone : app::kUsage;
+}
+
 int run_rater(const Arguments& arguments) {
   rater::RaterConfig config;
   const Reader reader = arguments.check ? Reader::check : Reader::daemon;
   if (const int wrong = load(arguments, reader, config); wrong != app::kDone) return wrong;
   if (!arguments.socket.empty()) config.socket = arguments.socket;
   if (!arguments.check) return rater::run_daemon(config);
+  if (const int wrong = check_bus(config.billing); wrong != app::kDone) return wrong;
   std::printf("%s: fine\n", arguments.config.c_str());
   return app::kDone;
 }

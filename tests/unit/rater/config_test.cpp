@@ -27,6 +27,12 @@ TEST(RaterConfig, ShippedFileSaysTheDefaults) {
   EXPECT_EQ(shipped.billing.release_automatically, bare.billing.release_automatically);
   EXPECT_EQ(shipped.billing.bus_file, bare.billing.bus_file);
   EXPECT_EQ(shipped.billing.bus_type, "file");
+  EXPECT_EQ(shipped.billing.amqp.ca, bare.billing.amqp.ca);
+  EXPECT_EQ(shipped.billing.amqp.user, bare.billing.amqp.user);
+  EXPECT_EQ(shipped.billing.amqp.virtual_host, bare.billing.amqp.virtual_host);
+  EXPECT_EQ(shipped.billing.amqp.exchange, bare.billing.amqp.exchange);
+  EXPECT_EQ(shipped.billing.amqp.declare, bare.billing.amqp.declare);
+  EXPECT_EQ(shipped.billing.amqp.heartbeat, bare.billing.amqp.heartbeat);
 }
 
 // Given a file that says everything differently, then all of it is taken, and relative paths count
@@ -94,12 +100,12 @@ TEST(RaterConfig, ANetworkNeedsAKey) {
   RaterConfig config = parse_config(listen + "key = \"rater.key\"\n", file, absent);
   EXPECT_TRUE(absent.empty()) << absent.text();
   EXPECT_EQ(config.key_file, folder.file("rater.key"));
-  load_key(config, absent);
+  load_secrets(config, absent);
   EXPECT_NE(absent.text().find("rater.key: cannot read"), std::string::npos) << absent.text();
   const app::KeyPair pair = app::new_key_pair();
   ASSERT_TRUE(app::write_key_pair(config.key_file, pair, false).ok());
   app::ConfigErrors none;
-  load_key(config, none);
+  load_secrets(config, none);
   EXPECT_TRUE(none.empty()) << none.text();
   EXPECT_EQ(config.key, pair);
 }
