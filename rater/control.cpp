@@ -21,11 +21,11 @@ constexpr std::size_t kLongestRequest = std::size_t{32}
 constexpr const char* kDecisions[] = {
     "close",          "release",    "import",       "agent approve",   "agent revoke",
     "agent replace",  "agent move", "agent retire", "catalogue apply", "anomaly accept",
-    "anomaly reject", "waive",      "correct"};
+    "anomaly reject", "waive",      "correct",      "outbox retry",    "outbox skip"};
 /// What Billing::decide() answers, decisions or not.
 constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",  "audit log",
                                  "anomaly ls",      "anomaly accept", "anomaly reject", "waive",
-                                 "correct",         "review"};
+                                 "correct",         "review",         "outbox skip"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -102,6 +102,7 @@ Result<std::string> dispatch(const StatusParts& parts, const Clock& clock, const
   if (command == "periods") return billing.periods_json();
   if (command == "records") return billing.records_json(period);
   if (command == "outbox") return billing.outbox_json();
+  if (command == "outbox retry") return billing.retry_outbox();
   if (command == "agent ls") return agents_json(parts.keys, false);
   if (command == "agent ls pending") return agents_json(parts.keys, true);
   if (command.starts_with("agent ") && decides(command)) {

@@ -134,6 +134,15 @@ int run_agent(const rater::cli::Target& target, const Arguments& arguments, cons
   return rater::cli::ask(target, arguments.pending ? "agent ls pending" : "agent ls", {});
 }
 
+int run_outbox(const rater::cli::Target& target, const Arguments& arguments,
+               const CLI::App& outbox) {
+  if (outbox.got_subcommand("retry")) return rater::cli::ask(target, "outbox retry", {});
+  if (outbox.got_subcommand("skip")) {
+    return rater::cli::ask(target, "outbox skip", {{"id", arguments.whom}, {"why", arguments.why}});
+  }
+  return rater::cli::ask(target, "outbox", {});
+}
+
 int run_client(const Arguments& arguments, const CLI::App& app) {
   rater::cli::Target target;
   if (const int wrong = target_of(arguments, target); wrong != app::kDone) return wrong;
@@ -148,7 +157,9 @@ int run_client(const Arguments& arguments, const CLI::App& app) {
     return rater::cli::ask(target, "usage",
                            {{"customer", arguments.customer}, {"period", arguments.period}});
   }
-  if (app.got_subcommand("outbox")) return rater::cli::ask(target, "outbox", {});
+  if (app.got_subcommand("outbox")) {
+    return run_outbox(target, arguments, *app.get_subcommand("outbox"));
+  }
   if (app.got_subcommand("agent")) {
     return run_agent(target, arguments, *app.get_subcommand("agent"));
   }
@@ -282,7 +293,12 @@ void declare(CLI::App& app, Arguments& arguments) {
   declare_agent(app, arguments);
   declare_key(app, arguments);
   CLI::App* outbox = client(app, arguments, "outbox", "what waits to be published");
-  outbox->add_subcommand("ls", "list it")->fallthrough();
+  outbox->add_subcommand("ls", "list it, with what the bus says of each")->fallthrough();
+  outbox->add_subcommand("retry", "try at once what is to be tried later")->fallthrough();
+  CLI::App* skip = outbox->add_subcommand("skip", "leave a message out for good");
+  skip->fallthrough();
+  skip->add_option("id", arguments.whom, "its id; the first digits will do")->required();
+  rater::cli::want_why(*skip, arguments.why);
   outbox->require_subcommand(1);
   CLI::App* verify = app.add_subcommand(
       "verify", "check the ledger and its chain; exit 1 and name what is damaged");

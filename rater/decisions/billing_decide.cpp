@@ -69,6 +69,7 @@ Result<std::string> Billing::State::decide(const DecisionRequest& request) {
   if (request.command == "review") {
     return review(request.field("period"), request.field("against"), {});
   }
+  if (request.command == "outbox skip") return skip_message(request);
   if (request.command.starts_with("anomaly ") || request.command == kWaive ||
       request.command == kCorrect) {
     return decide_usage(request);

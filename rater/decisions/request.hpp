@@ -7,6 +7,7 @@
 //   anomaly ls        open ("" = all)         anomaly accept | reject   id (it may be cut short)
 //   waive             resource, from, to, withdraw ("" = no)
 //   correct           record (an id, maybe cut short), quantity ("" = as computed after all)
+//   outbox skip       id (it may be cut short)
 
 #include <cstddef>
 #include <map>
