@@ -344,15 +344,21 @@ std::string bus_document(const std::string& bus, const BusState& state) {
 }
 
 std::string skipped_document(const OutboxRow& row) {
-  Json json = {{"skipped", row.id}, {"period", row.period}, {"routing_key", row.routing_key}};
-  if (row.state == "in flight") {
-    json["note"] = "it was on its way to the broker, and may have arrived";
-  }
-  return text_of(json);
+  return text_of({{"skipped", row.id},
+                  {"period", row.period},
+                  {"routing_key", row.routing_key},
+                  {"state", row.state},
+                  {"note",
+                   "look for its id at the invoice system: an earlier try may have arrived. Its "
+                   "period record still counts it"}});
 }
 
 std::string skip_subject(const OutboxRow& row) {
   return text_of({{"id", row.id}, {"period", row.period}, {"routing_key", row.routing_key}});
+}
+
+std::string resend_subject(const std::string& what, std::uint64_t messages) {
+  return text_of({{"resent", what}, {"messages", messages}});
 }
 
 std::string status_document(const BillingStatus& s) {

@@ -55,6 +55,7 @@ struct Review {
 [[nodiscard]] std::string skipped_document(const OutboxRow& row);
 /// What the audit log keeps of it.
 [[nodiscard]] std::string skip_subject(const OutboxRow& row);
+[[nodiscard]] std::string resend_subject(const std::string& what, std::uint64_t messages);
 
 struct BillingStatus {
   std::string catalogue_path;

@@ -65,7 +65,7 @@ struct Billing::State {
   std::size_t due_next = 0;      ///< which step of a tick is asked first whether it is due
   std::function<void()> wake{};  ///< may be empty
   std::function<std::optional<Importing>()> importing{};  ///< may be empty
-  std::string bus_said{};  ///< its state, as the log has it
+  std::string bus_said{};                                 ///< its state, as the log has it
 
   /// What the earliest draft was last seen to agree with.
   struct Fresh {
@@ -159,6 +159,9 @@ struct Billing::State {
   /// Moves the outbox on, and tells the log when the bus comes to another state.
   [[nodiscard]] Status publish_some();
   [[nodiscard]] Result<std::string> skip_message(const DecisionRequest& request);
+  /// Of a period's records and adjustments, those that are released.
+  [[nodiscard]] Result<std::vector<Message>> released_messages(const std::string& period);
+  [[nodiscard]] Result<std::string> resend_messages(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> audit_text(const DecisionRequest& request);
   [[nodiscard]] Result<std::string> decide_usage(const DecisionRequest& request);
   /// Those that touch [from, to), by content.

@@ -19,13 +19,15 @@ constexpr std::size_t kMaxFiles = 1000;  ///< of one catalogue
 constexpr std::size_t kLongestRequest = std::size_t{32}
                                         << 20U;  ///< a catalogue of 50,000 customers
 constexpr const char* kDecisions[] = {
-    "close",          "release",    "import",       "agent approve",   "agent revoke",
-    "agent replace",  "agent move", "agent retire", "catalogue apply", "anomaly accept",
-    "anomaly reject", "waive",      "correct",      "outbox retry",    "outbox skip"};
+    "close",           "release",        "import",         "agent approve",
+    "agent revoke",    "agent replace",  "agent move",     "agent retire",
+    "catalogue apply", "anomaly accept", "anomaly reject", "waive",
+    "correct",         "outbox retry",   "outbox skip",    "outbox resend"};
 /// What Billing::decide() answers, decisions or not.
-constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",  "audit log",
-                                 "anomaly ls",      "anomaly accept", "anomaly reject", "waive",
-                                 "correct",         "review",         "outbox skip"};
+constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",
+                                 "audit log",       "anomaly ls",     "anomaly accept",
+                                 "anomaly reject",  "waive",          "correct",
+                                 "review",          "outbox skip",    "outbox resend"};
 
 std::string line_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

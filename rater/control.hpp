@@ -23,10 +23,10 @@
 //                                   in the files. Their text is sent, and no path: the rater reads
 //                                   nothing for people that these may not read themselves
 //
-// close, release, import, apply, waive, correct, outbox retry and skip, and the decisions on agents
-// and anomalies are for those whom control_rights.hpp allows, are logged with the user's name and,
-// but for retry, want a "why"; the rest is for everybody who may connect. A request is one line of
-// at most 32 MiB.
+// close, release, import, apply, waive, correct, outbox retry, skip and resend, and the decisions
+// on agents and anomalies are for those whom control_rights.hpp allows, are logged with the user's
+// name and, but for retry, want a "why"; the rest is for everybody who may connect. A request is
+// one line of at most 32 MiB.
 
 #include <memory>
 #include <string>

@@ -137,8 +137,10 @@ int run_agent(const rater::cli::Target& target, const Arguments& arguments, cons
 int run_outbox(const rater::cli::Target& target, const Arguments& arguments,
                const CLI::App& outbox) {
   if (outbox.got_subcommand("retry")) return rater::cli::ask(target, "outbox retry", {});
-  if (outbox.got_subcommand("skip")) {
-    return rater::cli::ask(target, "outbox skip", {{"id", arguments.whom}, {"why", arguments.why}});
+  for (const char* verb : {"skip", "resend"}) {
+    if (!outbox.got_subcommand(verb)) continue;
+    return rater::cli::ask(target, std::string("outbox ") + verb,
+                           {{"id", arguments.whom}, {"why", arguments.why}});
   }
   return rater::cli::ask(target, "outbox", {});
 }
@@ -299,6 +301,12 @@ void declare(CLI::App& app, Arguments& arguments) {
   skip->fallthrough();
   skip->add_option("id", arguments.whom, "its id; the first digits will do")->required();
   rater::cli::want_why(*skip, arguments.why);
+  CLI::App* resend =
+      outbox->add_subcommand("resend", "send once more what was lost behind the bus");
+  resend->fallthrough();
+  resend->add_option("what", arguments.whom, "a period, or an id; its first digits will do")
+      ->required();
+  rater::cli::want_why(*resend, arguments.why);
   outbox->require_subcommand(1);
   CLI::App* verify = app.add_subcommand(
       "verify", "check the ledger and its chain; exit 1 and name what is damaged");

@@ -103,7 +103,7 @@ std::size_t AmqpBus::room() const {
 
 BusState AmqpBus::state() const {
   const std::lock_guard lock(mutex_);
-  BusState out = publisher_.state();
+  BusState out = publisher_.state(clock_.boot());
   if (!options_.nodes.empty()) out.node = options_.nodes[publisher_.node()];
   return out;
 }
@@ -111,6 +111,11 @@ BusState AmqpBus::state() const {
 std::string AmqpBus::state_of(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   return publisher_.state_of(id);
+}
+
+std::vector<std::string> AmqpBus::wanted(std::size_t most) {
+  const std::lock_guard lock(mutex_);
+  return publisher_.wanted(most);
 }
 
 void AmqpBus::forget(const std::string& id) {
@@ -184,7 +189,9 @@ std::optional<BrokerFault> AmqpBus::send() {
     BusMessage message;
     {
       const std::lock_guard lock(mutex_);
-      if (stop_ || !publisher_.has_to_send(clock_.boot())) return std::nullopt;
+      const bool has = publisher_.has_to_send(clock_.boot());
+      if (!publisher_.wanted(1).empty()) tell_loop();
+      if (stop_ || !has) return std::nullopt;
       if (link_->can_send()) {
         message = *publisher_.next_to_send(clock_.boot());
       } else {

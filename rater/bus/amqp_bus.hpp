@@ -45,6 +45,7 @@ class AmqpBus final : public Bus {
   [[nodiscard]] std::size_t room() const override;
   [[nodiscard]] BusState state() const override;
   [[nodiscard]] std::string state_of(const std::string& id) const override;
+  [[nodiscard]] std::vector<std::string> wanted(std::size_t most) override;
   void forget(const std::string& id) override;
   void retry() override;
   [[nodiscard]] int news() const override { return news_.get(); }

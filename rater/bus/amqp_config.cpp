@@ -1,5 +1,7 @@
 #include "rater/bus/amqp_config.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -14,8 +16,15 @@ constexpr std::size_t kMostNodes = 32;
 constexpr std::size_t kLongestKey = 65536;  ///< bytes of a private key's file
 constexpr std::size_t kLongestName = 255;   ///< a short string of AMQP
 
+bool is_address(const AmqpNode& node) {
+  in6_addr any{};
+  return ::inet_pton(AF_INET, node.host.c_str(), &any) == 1 ||
+         ::inet_pton(AF_INET6, node.host.c_str(), &any) == 1;
+}
+
 bool is_loopback(const AmqpNode& node) {
-  return node.host == "localhost" || node.host == "::1" || node.host.starts_with("127.");
+  const bool is_127 = is_address(node) && node.host.starts_with("127.");
+  return node.host == "localhost" || node.host == "::1" || is_127;
 }
 
 void read_nodes(app::ConfigTable& bus, bool wanted, AmqpOptions& out) {
@@ -44,6 +53,10 @@ void read_tls(app::ConfigTable& bus, bool wanted, AmqpOptions& out,
                  "`tls = true`, or nodes on this host");
   }
   for (AmqpNode& node : out.nodes) {
+    if (wanted && out.tls && is_address(node)) {
+      bus.complain("nodes", "a certificate is checked for a host's name, not for an address",
+                   "with TLS: the name in the certificate of " + node.host);
+    }
     if (node.port == 0) node.port = out.tls ? kTlsPort : kPort;
   }
   out.ca = beside(bus.text("ca", out.ca));
@@ -116,7 +129,11 @@ void check_secrets(const AmqpOptions& options, app::ConfigErrors& errors) {
   if (options.key.empty()) return;
   const auto key =
       app::read_secret(options.key, "private key", "the key of `certificate`, in PEM", kLongestKey);
-  if (!key) add(key.error());
+  if (!key) return add(key.error());
+  if (key->find("ENCRYPTED") != std::string::npos) {
+    add({"this private key wants a passphrase, and nobody is there to ask", options.key,
+         "take it off: openssl pkey -in KEY -out KEY"});
+  }
 }
 
 }  // namespace tallyman::rater

@@ -8,11 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <utility>
 
 #include "app/secret_file.hpp"
+#include "rater/bus/reach.hpp"
 
 namespace tallyman::rater {
 
@@ -23,6 +24,7 @@ constexpr int kChannels = 2;
 constexpr int kFrame = 131072;
 constexpr int kSendBuffer = 1 << 20;  ///< bytes; the system may grant less
 constexpr timeval kPatience{5, 0};    ///< for connecting, and for each answer while logging in
+constexpr std::size_t kLongestText = 512;
 constexpr const char* kContentType = "application/cloudevents+json";
 constexpr const char* kProbeKey = "v1.check.-.-";
 
@@ -33,8 +35,12 @@ amqp_bytes_t bytes_of(const std::string& text) {
   return out;
 }
 
+/// The broker's words go into the log and onto terminals: one line of them, and not too long.
 std::string text_of(amqp_bytes_t bytes) {
-  return {static_cast<const char*>(bytes.bytes), bytes.len};
+  std::string out(static_cast<const char*>(bytes.bytes), std::min(bytes.len, kLongestText));
+  std::replace_if(
+      out.begin(), out.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
+  return out;
 }
 
 /// What the broker closed a channel or the connection with: "403: ACCESS_REFUSED - …".
@@ -70,7 +76,7 @@ std::string advice(const std::string& reason, const AmqpOptions& options) {
   }
   if (reason.starts_with("403")) {
     return "grant the user `" + options.user + "` to write to the exchange `" + options.exchange +
-           "`";
+           "`, under every routing key";
   }
   return "";
 }
@@ -144,9 +150,7 @@ BrokerFault AmqpLink::failed(const std::string& doing, int code) {
                    "set `ca` under [bus] to the authority's certificate", true);
     case AMQP_STATUS_SSL_CONNECTION_FAILED:
       return fault("no TLS handshake: it does not speak TLS here, or its certificate is no good",
-                   "see whether the port is the one for TLS, and `ca` the right authority", true);
-    case AMQP_STATUS_SSL_ERROR:
-      return fault(what, "see its certificate and log", true);
+                   "see whether the port is the one for TLS, and `ca` the right authority", false);
     default:
       return fault(what, "", false);
   }
@@ -192,14 +196,12 @@ std::optional<BrokerFault> AmqpLink::open_socket() {
   if (options_.tls) {
     if (auto wrong = secure(socket)) return wrong;
   }
-  errno = 0;
   const int opened = amqp_socket_open_noblock(socket, node_.host.c_str(), node_.port, &kPatience);
-  if (opened != AMQP_STATUS_OK) {
-    const int number = errno;
-    const bool plain = opened == AMQP_STATUS_SOCKET_ERROR && number != 0;
-    if (plain) return fault(std::string("cannot connect: ") + ::strerror(number), "", false);
-    return failed("cannot connect", opened);
+  if (opened == AMQP_STATUS_SOCKET_ERROR) {
+    const std::string why = why_unreachable(node_, kSecond);
+    return fault("cannot connect" + (why.empty() ? "" : ": " + why), "", false);
   }
+  if (opened != AMQP_STATUS_OK) return failed("cannot connect", opened);
   descriptor_ = amqp_get_sockfd(state_);
   ::setsockopt(descriptor_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
   return std::nullopt;

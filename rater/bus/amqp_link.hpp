@@ -7,9 +7,9 @@
 
 namespace tallyman::rater {
 
-/// Connects, logs in, finds (or declares) the exchange and asks for confirms. Takes at most some
-/// ten seconds, and as long as the system looks for the host's address. Any thread; one thread at a
-/// time for what comes back.
+/// Connects, logs in, finds (or declares) the exchange and asks for confirms. Each of these steps
+/// takes at most five seconds, and the first one also as long as the system looks for the host's
+/// address. Any thread; one thread at a time for what comes back.
 [[nodiscard]] LinkOrFault connect_amqp(const AmqpOptions& options, const AmqpNode& node);
 
 /// For `--check`: one line for each node that cannot be published to. It publishes nothing; where

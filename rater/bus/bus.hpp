@@ -53,12 +53,14 @@ class Bus {
   /// What became of a message that was submitted and is not confirmed: "in flight", "returned: …";
   /// empty when it is not here.
   [[nodiscard]] virtual std::string state_of(const std::string& /*id*/) const { return {}; }
+  /// Ids of messages whose text it did not keep, and that it would send again now: submit them.
+  [[nodiscard]] virtual std::vector<std::string> wanted(std::size_t /*most*/) { return {}; }
   /// A message that somebody decided to leave out. It may have gone out already.
   virtual void forget(const std::string& /*id*/) {}
   /// Tries at once what would be tried later.
   virtual void retry() {}
-  /// An eventfd that is readable once confirmed() or room() has something new; who looks reads it
-  /// empty. -1: a bus that answers in the call.
+  /// An eventfd that is readable once confirmed(), room() or wanted() has something new; who looks
+  /// reads it empty. -1: a bus that answers in the call.
   [[nodiscard]] virtual int news() const { return -1; }
 };
 

@@ -24,6 +24,9 @@ struct OutboxRow {
   std::string state{};  ///< waiting, in flight, or what the bus says of it
 };
 
+/// As in the table.
+enum class OutboxMark : std::uint8_t { waiting = 0, confirmed = 1, skipped = 2 };
+
 /// Owned by Billing, on the loop's thread. The ledger outlives it.
 class Outbox {
  public:
@@ -33,7 +36,8 @@ class Outbox {
   /// it is.
   [[nodiscard]] Status put(const std::string& period, const BusMessage& message);
   /// A bounded step: submits up to `most` messages and marks what the bus has confirmed, in one
-  /// transaction. The number marked.
+  /// transaction. The number marked. What could not be marked is marked before anything else goes
+  /// out: a ledger that cannot be written must not send the same messages again and again.
   [[nodiscard]] Result<std::size_t> publish(std::size_t most);
   [[nodiscard]] Result<std::uint64_t> waiting();
   /// True when the last publish() ended before all was submitted that the bus would have taken.
@@ -41,12 +45,22 @@ class Outbox {
   [[nodiscard]] Result<std::uint64_t> confirmed();
   [[nodiscard]] Result<std::uint64_t> skipped();
   [[nodiscard]] Result<std::vector<OutboxRow>> list(std::size_t most);
-  /// The one row that waits and whose id begins so; an Error when none does, or several do.
-  [[nodiscard]] Result<OutboxRow> find(const std::string& id);
+  /// The one row that waits, or waits no more, and whose id begins so; an Error when none does, or
+  /// several do.
+  [[nodiscard]] Result<OutboxRow> find(const std::string& id, bool waits = true);
   /// Leaves a row that waits out for good, inside the caller's transaction; forget() follows once
   /// that is committed.
   [[nodiscard]] Status skip(const OutboxRow& row);
   void forget(const std::string& id);
+  /// Of a ledger at rest, or of one moment of it: what became of a period's messages, by id; and
+  /// the period of one message, empty when it was never queued.
+  static Result<std::map<std::string, OutboxMark>> of_period(Ledger& ledger,
+                                                             const std::string& period);
+  static Result<std::string> period_of(Ledger& ledger, const std::string& id);
+  /// Lets messages of these ids go out again, with their texts, inside the caller's transaction;
+  /// rewind() follows once that is committed. How many had gone out, or been left out, before.
+  [[nodiscard]] Result<std::uint64_t> put_back(const std::string& id, const std::string& body);
+  void rewind() { submitted_ = 0; }
   /// Tries at once what the bus would try later.
   void retry() { bus_->retry(); }
   [[nodiscard]] std::string bus() const { return bus_->name(); }
@@ -58,6 +72,9 @@ class Outbox {
   Outbox(Ledger& ledger, std::unique_ptr<Bus> bus) : ledger_(ledger), bus_(std::move(bus)) {}
   [[nodiscard]] Status recover(std::size_t most);
   [[nodiscard]] Status submit(std::size_t most);
+  [[nodiscard]] Result<std::size_t> submit_wanted(std::size_t most);
+  [[nodiscard]] Status hand_over(const BusMessage& message, std::int64_t n);
+  [[nodiscard]] Result<std::size_t> mark_owed();
   [[nodiscard]] std::string state_of(const std::string& id) const;
   [[nodiscard]] Status mark(const std::vector<std::string>& ids);
   [[nodiscard]] Result<std::uint64_t> count(const char* which);
@@ -65,7 +82,8 @@ class Outbox {
   Ledger& ledger_;
   std::unique_ptr<Bus> bus_;
   bool more_ = false;
-  bool good_ = false;                              ///< recovered since the start or the last error
+  bool good_ = false;                              ///< the bus: since the start or its last error
+  std::vector<std::string> owed_;                  ///< confirmed by the bus, and not marked yet
   std::int64_t submitted_ = 0;                     ///< highest row in flight
   std::map<std::string, std::int64_t> in_flight_;  ///< rows by id
 };

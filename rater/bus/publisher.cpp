@@ -14,6 +14,9 @@ Ns doubled(Ns first, std::size_t times, Ns longest) {
   return std::min(out, longest);
 }
 
+constexpr const char* kUnconfirmed =
+    "the broker confirms nothing; see whether its queues have their majority and their disks";
+
 BrokerFault nonsense(const std::string& what) {
   return {{"the broker " + what, "", "report this"}, false};
 }
@@ -41,17 +44,33 @@ void Publisher::forgive() {
 }
 
 std::size_t Publisher::room() const {
-  if (entries_.size() >= options_.most || bytes_ >= options_.most_bytes) return 0;
-  return options_.most - entries_.size();
+  const std::size_t apart = held_.size() + wanted_.size();
+  const std::size_t here = entries_.size() - apart;
+  if (here >= options_.most || bytes_ >= options_.most_bytes || apart >= options_.most_held) {
+    return 0;
+  }
+  return options_.most - here;
 }
 
 void Publisher::submit(BusMessage message) {
-  const Order order = next_order_;
-  if (!by_id_.emplace(message.id, order).second) return;
-  ++next_order_;
+  const auto [at, fresh] = by_id_.emplace(message.id, next_order_);
+  const Order order = at->second;
+  if (!fresh && wanted_.erase(order) == 0) return;
+  if (fresh) ++next_order_;
   bytes_ += message.body.size();
-  entries_[order].message = std::move(message);
+  Entry& entry = entries_[order];
+  entry.message = std::move(message);
+  entry.where = Where::queued;
   queued_.insert(order);
+}
+
+std::vector<std::string> Publisher::wanted(std::size_t most) const {
+  std::vector<std::string> out;
+  for (const Order order : wanted_) {
+    if (out.size() >= most) break;
+    out.push_back(entries_.at(order).message.id);
+  }
+  return out;
 }
 
 std::vector<std::string> Publisher::take_confirmed() { return std::exchange(confirmed_, {}); }
@@ -62,7 +81,9 @@ void Publisher::erase(Order order) {
   if (entry.where == Where::queued) queued_.erase(order);
   if (entry.where == Where::sent) sent_.erase(entry.tag);
   if (entry.where == Where::held) held_.erase({entry.due, order});
+  if (entry.where == Where::wanted) wanted_.erase(order);
   if (entry.refusals > 0) --troubled_;
+  if (entry.refusals > 0 && entry.unroutable) --unroutable_;
   bytes_ -= entry.message.body.size();
   by_id_.erase(entry.message.id);
   entries_.erase(at);
@@ -80,20 +101,19 @@ void Publisher::forget_all() {
   queued_.clear();
   sent_.clear();
   held_.clear();
+  wanted_.clear();
   confirmed_.clear();
-  bytes_ = troubled_ = 0;
+  bytes_ = troubled_ = unroutable_ = 0;
 }
 
 void Publisher::retry(Ns now) {
   try_at_ = std::min(try_at_, now);
-  for (const auto& [due, order] : held_) {
-    entries_.at(order).where = Where::queued;
-    queued_.insert(order);
-  }
+  patience_ = options_.patience;
+  for (const auto& [due, order] : held_) want(order);
   held_.clear();
 }
 
-BusState Publisher::state() const {
+BusState Publisher::state(Ns now) const {
   BusState out;
   out.in_flight = sent_.size();
   out.held = troubled_;
@@ -103,16 +123,18 @@ BusState Publisher::state() const {
     out.detail = blocked_;
   } else if (link_ == kOpen) {
     out.name = "connected";
-    const auto held = [&](bool unroutable) {
-      return std::find_if(entries_.begin(), entries_.end(), [&](const auto& each) {
-        return each.second.refusals > 0 && each.second.unroutable == unroutable;
-      });
-    };
-    for (const bool unroutable : {false, true}) {
-      const auto worst = troubled_ == 0 ? entries_.end() : held(unroutable);
-      if (worst == entries_.end()) continue;
-      out.name = unroutable ? "returned" : "nacked";
-      out.detail = worst->second.why;
+    if (troubled_ > unroutable_) {
+      out.name = "nacked";
+      out.detail = nacked_why_;
+    }
+    if (unroutable_ > 0) {
+      out.name = "returned";
+      out.detail = returned_why_;
+    }
+    const bool waited = now - progress_ > options_.notice || patience_ > options_.patience;
+    if (!sent_.empty() && waited) {
+      out.name = "unconfirmed";
+      out.detail = kUnconfirmed;
     }
   } else if (!ever_) {
     out.name = "connecting";
@@ -128,6 +150,7 @@ std::string Publisher::state_of(const std::string& id) const {
   if (at == by_id_.end()) return {};
   const Entry& entry = entries_.at(at->second);
   if (entry.where == Where::sent) return "in flight";
+  if (entry.unanswered) return entry.why.empty() ? "sent, and not answered" : entry.why;
   return entry.refusals > 0 ? entry.why : "waiting";
 }
 
@@ -154,10 +177,17 @@ void Publisher::lost(const BrokerFault& why, Ns now) {
   step(kLost);
   ever_ = true;
   fault_ = why;
+  lost_node_ = node_;
+  if (why.refused && !sent_.empty()) {
+    // Whoever has to mend it wants to know what it was about.
+    fault_.error.what +=
+        " (the first unconfirmed: " + entries_.at(sent_.begin()->second).message.routing_key + ")";
+  }
   for (const auto& [tag, order] : sent_) {
     Entry& entry = entries_.at(order);
     entry.where = Where::queued;
     entry.returned = false;
+    entry.unanswered = true;
     queued_.insert(order);
   }
   sent_.clear();
@@ -222,19 +252,27 @@ void Publisher::settle(Order order, bool acked, Ns now) {
 
 void Publisher::hold(Order order, Entry& entry, Ns now) {
   sent_.erase(entry.tag);
+  if (entry.refusals > 0 && entry.unroutable) --unroutable_;
   entry.unroutable = std::exchange(entry.returned, false);
+  (entry.unroutable ? returned_why_ : nacked_why_) = entry.why;
+  if (entry.unroutable) ++unroutable_;
   entry.where = Where::held;
   entry.due = now + doubled(options_.hold, entry.refusals, options_.longest_hold);
   if (entry.refusals++ == 0) ++troubled_;
+  bytes_ -= entry.message.body.size();
+  entry.message = {entry.message.id, {}, {}};
   held_.emplace(entry.due, order);
+}
+
+void Publisher::want(Order order) {
+  entries_.at(order).where = Where::wanted;
+  wanted_.insert(order);
 }
 
 void Publisher::release_held(Ns now) {
   while (!held_.empty() && held_.begin()->first <= now) {
-    const Order order = held_.begin()->second;
+    want(held_.begin()->second);
     held_.erase(held_.begin());
-    entries_.at(order).where = Where::queued;
-    queued_.insert(order);
   }
 }
 
@@ -262,17 +300,16 @@ std::optional<BrokerFault> Publisher::check(Ns now) const {
     return BrokerFault{{"nothing was heard from the broker for two heartbeats", "", ""}, false};
   }
   if (link_ == kOpen && !sent_.empty() && now - progress_ > patience_) {
-    return BrokerFault{{"the broker confirms nothing", "",
-                        "see whether its queues have their majority and their disks"},
-                       false};
+    return BrokerFault{{kUnconfirmed, "", ""}, false};
   }
   return std::nullopt;
 }
 
 Ns Publisher::next_at() const {
-  Ns at = held_.empty() ? kNever : held_.begin()->first;
-  if (link_ == kDown) return std::min(at, try_at_);
-  if (link_ == kTrying) return at;
+  // What is held matters on an open link alone.
+  if (link_ == kDown) return try_at_;
+  if (link_ == kTrying) return kNever;
+  Ns at = held_.empty() || link_ == kBlocked ? kNever : held_.begin()->first;
   at = std::min(at, heard_ + 2 * options_.heartbeat);
   if (link_ == kOpen && !sent_.empty()) at = std::min(at, progress_ + patience_);
   return at;

@@ -1,10 +1,13 @@
 #include "rater/cli/view_commands.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <tuple>
 
 #include "app/exit.hpp"
 #include "rater/cli/compare.hpp"
+#include "rater/cli/reconcile.hpp"
 #include "rater/cli/replay.hpp"
 
 namespace tallyman::rater::cli {
@@ -49,13 +52,21 @@ void declare_views(CLI::App& app, ViewArguments& arguments) {
       ->required();
   compare->add_option("--tolerance", arguments.tolerance, "what may differ, such as 0.5%")
       ->capture_default_str();
+  CLI::App* reconcile = view(app, arguments, "reconcile",
+                             "what of a period was released, confirmed by the bus and received; "
+                             "exit 1 if that is not the same");
+  reconcile->add_option("period", arguments.period, "which period")->required();
+  reconcile->add_option("--received", arguments.received,
+                        "CSV from the invoice system: id and, if you have them, customer, meter, "
+                        "period and revision");
   explain->add_flag("--full", arguments.explain.full, "all intervals of all slots");
 }
 
 bool run_view(const CLI::App& app, const ViewArguments& arguments, const LedgerOf& ledger_of,
               int& exit) {
   const auto given = [&](const char* name) { return app.got_subcommand(name); };
-  if (!given("replay") && !given("explain") && !given("shadow") && !given("compare")) return false;
+  constexpr const char* kViews[] = {"replay", "explain", "shadow", "compare", "reconcile"};
+  if (std::none_of(std::begin(kViews), std::end(kViews), given)) return false;
   std::string ledger = arguments.ledger;
   exit = ledger.empty() ? ledger_of(arguments, ledger) : app::kDone;
   if (exit != app::kDone) return true;
@@ -70,6 +81,10 @@ bool run_view(const CLI::App& app, const ViewArguments& arguments, const LedgerO
   }
   if (given("compare")) {
     exit = compare(ledger, arguments.old, arguments.tolerance, period, json);
+    return true;
+  }
+  if (given("reconcile")) {
+    exit = reconcile(ledger, arguments.received, period, json);
     return true;
   }
   ExplainQuestion question = arguments.explain;

@@ -16,6 +16,7 @@ struct ViewArguments {
   std::string ledger, config, period;
   ExplainQuestion explain;
   std::string catalogue, old, tolerance = "0%";  // of `shadow` and `compare`
+  std::string received;                          // of `reconcile`
   bool json = false;
 };
 

@@ -70,6 +70,7 @@ Result<std::string> Billing::State::decide(const DecisionRequest& request) {
     return review(request.field("period"), request.field("against"), {});
   }
   if (request.command == "outbox skip") return skip_message(request);
+  if (request.command == "outbox resend") return resend_messages(request);
   if (request.command.starts_with("anomaly ") || request.command == kWaive ||
       request.command == kCorrect) {
     return decide_usage(request);

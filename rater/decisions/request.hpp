@@ -8,6 +8,7 @@
 //   waive             resource, from, to, withdraw ("" = no)
 //   correct           record (an id, maybe cut short), quantity ("" = as computed after all)
 //   outbox skip       id (it may be cut short)
+//   outbox resend     id (the same; or a period's name: all of it)
 
 #include <cstddef>
 #include <map>

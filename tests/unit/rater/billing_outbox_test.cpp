@@ -62,5 +62,38 @@ TEST_F(BillingTest, ASkippedMessageIsADecision) {
   EXPECT_TRUE(verify_audit(ledger_->database(), broken));
 }
 
+/// Given a released period whose messages were lost behind the bus, then somebody sends them once
+/// more, each byte for byte, or one of them; what is not released is not sent.
+TEST_F(BillingTest, WhatWentOutIsSentOnceMore) {
+  minute(0);
+  settle();
+  const auto first = published();
+  ASSERT_EQ(first.size(), 3U);
+  const auto resend = [&](const std::string& what, const std::string& why) {
+    DecisionRequest request = skip(what, why);
+    request.command = "outbox resend";
+    return billing_->decide(request);
+  };
+  const std::string period = "2026-11-22T12:00:00Z/1m";
+  EXPECT_FALSE(resend(period, ""));
+  EXPECT_FALSE(resend("2026-11-22T12:01:00Z/1m", "lost"));
+  EXPECT_EQ(answer(resend(period, "the queue was deleted")).at("messages"), 3);
+  settle();
+  auto again = published();
+  ASSERT_EQ(again.size(), 6U);
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), again.begin() + 3));
+  const std::string id = first[1].at("id");
+  EXPECT_EQ(answer(resend(id.substr(0, 16), "that one too")).at("resent"), id);
+  settle();
+  again = published();
+  ASSERT_EQ(again.size(), 7U);
+  EXPECT_EQ(again.back(), first[1]);
+  DecisionRequest log;
+  log.command = "audit log";
+  const json entry = answer(billing_->decide(log)).at("decisions").back();
+  EXPECT_EQ(entry.at("kind"), "outbox resend");
+  EXPECT_EQ(entry.at("why"), "that one too");
+}
+
 }  // namespace
 }  // namespace tallyman::rater

@@ -105,6 +105,9 @@ class AmqpBusTest : public ::testing::Test {
       for (std::size_t room = bus_->room(); room > 0 && next < messages; --room, ++next) {
         EXPECT_TRUE(bus_->submit({"id" + std::to_string(next), "k", "body"}));
       }
+      for (const std::string& id : bus_->wanted(bus_->room())) {
+        EXPECT_TRUE(bus_->submit({id, "k", "body"}));
+      }
       pollfd news{bus_->news(), POLLIN, 0};
       if (::poll(&news, 1, 60'000) != 1) return false;
       for (const std::string& id : *bus_->confirmed()) {

@@ -49,6 +49,11 @@ TEST(AmqpConfig, ANetworkIsSpokenToByTls) {
   EXPECT_EQ(errors, "");
   EXPECT_FALSE(options.tls);
   EXPECT_EQ(options.nodes.at(0).port, 5672);
+  options = parse("nodes = [\"127.rabbit.example\"]\npassword_file = \"/p\"\n", errors);
+  EXPECT_EQ(errors, "");
+  EXPECT_TRUE(options.tls) << "a name, whatever it begins with";
+  parse("nodes = [\"10.0.0.5\"]\npassword_file = \"/p\"\n", errors);
+  EXPECT_NE(errors.find("not for an address"), std::string::npos) << errors;
   parse("nodes = [\"a.example\"]\npassword_file = \"/p\"\ntls = false\n", errors);
   EXPECT_NE(errors.find("rater.toml:5:"), std::string::npos) << errors;
 }

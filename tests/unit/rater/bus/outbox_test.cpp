@@ -157,9 +157,15 @@ class SlowBus final : public Bus {
  public:
   Status submit(const BusMessage& m) override {
     here.push_back(m.id);
+    submitted.push_back(m.id);
+    EXPECT_EQ(m.body, body_of(m.id));
+    std::erase(again, m.id);
     return {};
   }
   Result<std::vector<std::string>> confirmed() override { return std::exchange(safe, {}); }
+  std::vector<std::string> wanted(std::size_t most) override {
+    return {again.begin(), again.begin() + static_cast<long>(std::min(most, again.size()))};
+  }
   Result<std::vector<std::string>> recover(std::span<const std::string>) override {
     here.clear();
     return std::vector<std::string>{};
@@ -169,9 +175,12 @@ class SlowBus final : public Bus {
   std::string state_of(const std::string& id) const override {
     return std::count(here.begin(), here.end(), id) > 0 ? "returned: 312" : "";
   }
-  void forget(const std::string& id) override { std::erase(here, id); }
+  void forget(const std::string& id) override {
+    std::erase(here, id);
+    std::erase(again, id);
+  }
 
-  std::vector<std::string> here, safe;
+  std::vector<std::string> here, safe, again, submitted;
 };
 
 class SlowOutbox : public ::testing::Test {
@@ -182,7 +191,9 @@ class SlowOutbox : public ::testing::Test {
     ledger_ = std::move(*ledger);
     auto bus = std::make_unique<SlowBus>();
     bus_ = bus.get();
-    outbox_ = std::move(*Outbox::open(*ledger_, std::move(bus)));
+    auto outbox = Outbox::open(*ledger_, std::move(bus));
+    EXPECT_TRUE(outbox);
+    outbox_ = std::move(*outbox);
     for (const char* id : {"a1", "a2", "b3", "b4", "b5"}) {
       EXPECT_TRUE(outbox_->put("p", message(id)));
     }
@@ -213,6 +224,60 @@ TEST_F(SlowOutbox, SubmitsWhatTheBusHasRoomFor) {
   EXPECT_EQ(*outbox_->publish(2), 2U);
   EXPECT_THAT(bus_->here, ElementsAre("a1", "b4", "b5"));
   EXPECT_EQ(*outbox_->confirmed(), 2U);
+}
+
+/// Given a ledger that cannot be written for a while, then what the bus confirmed is marked once it
+/// can be, and nothing goes out in between, however often it is tried.
+TEST_F(SlowOutbox, ALedgerThatCannotBeWrittenSendsNothingAgain) {
+  EXPECT_EQ(*outbox_->publish(10), 0U);
+  bus_->safe = {"a2", "a1"};
+  bus_->here.clear();
+  ASSERT_TRUE(
+      ledger_->database().run("CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN"
+                              " SELECT RAISE(ABORT, 'disk full'); END"));
+  // Rows that were submitted before the failure was seen may go; not one goes twice.
+  for (int n = 0; n < 50; ++n) EXPECT_FALSE(outbox_->publish(10));
+  EXPECT_THAT(bus_->submitted, ElementsAre("a1", "a2", "b3", "b4", "b5"));
+  ASSERT_TRUE(ledger_->database().run("DROP TRIGGER full"));
+  EXPECT_EQ(*outbox_->publish(10), 2U);
+  EXPECT_EQ(*outbox_->confirmed(), 2U);
+  bus_->safe = {"b3", "b4", "b5"};
+  EXPECT_EQ(*outbox_->publish(10), 3U);
+  EXPECT_THAT(bus_->submitted, ElementsAre("a1", "a2", "b3", "b4", "b5"));
+  EXPECT_EQ(*outbox_->waiting(), 0U);
+}
+
+/// Given messages that the bus wants again, then they go with their texts, before the others; what
+/// was left out meanwhile is forgotten.
+TEST_F(SlowOutbox, WhatTheBusWantsAgainComesFirst) {
+  EXPECT_EQ(*outbox_->publish(10), 0U);
+  bus_->here.clear();
+  bus_->again = {"a1", "b3"};
+  const auto row = outbox_->find("b3");
+  ASSERT_TRUE(row);
+  ASSERT_TRUE(outbox_->skip(*row));
+  bus_->submitted.clear();
+  EXPECT_EQ(*outbox_->publish(10), 0U);
+  EXPECT_THAT(bus_->submitted, ElementsAre("a1", "b4"));
+  EXPECT_TRUE(bus_->again.empty());
+}
+
+/// Given messages that went out, then those that are put back go once more, and the others do not.
+TEST_F(SlowOutbox, WhatIsPutBackGoesOutOnceMore) {
+  EXPECT_EQ(*outbox_->publish(10), 0U);
+  bus_->safe = {"a1", "a2", "b3"};
+  bus_->here.clear();
+  EXPECT_EQ(*outbox_->publish(10), 3U);
+  EXPECT_FALSE(outbox_->find("a1"));
+  EXPECT_TRUE(outbox_->find("a1", false));
+  EXPECT_EQ(*outbox_->put_back("a1", body_of("a1")), 1U);
+  EXPECT_EQ(*outbox_->put_back("b4", "another text"), 0U) << "it waits";
+  outbox_->rewind();
+  bus_->here.clear();
+  bus_->submitted.clear();
+  for (int n = 0; n < 5; ++n) EXPECT_TRUE(outbox_->publish(10));
+  EXPECT_THAT(bus_->submitted, ElementsAre("a1"));
+  EXPECT_EQ(*outbox_->waiting(), 3U);
 }
 
 /// Given a message that somebody leaves out, then it waits no more, and a late confirm is no harm.

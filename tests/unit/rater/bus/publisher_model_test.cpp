@@ -54,12 +54,15 @@ class History {
   }
 
   void submit() {
+    for (const std::string& id : publisher_.wanted(publisher_.room())) {
+      publisher_.submit({id, "k", "body"});
+    }
     for (std::size_t room = publisher_.room(); room > 0 && next_ < messages_; --room, ++next_) {
       const std::string id = id_of(next_);
       if (confirmed_.contains(id) || skipped_.contains(id)) continue;
       publisher_.submit({id, "k", "body"});
     }
-    ASSERT_LE(publisher_.state().in_flight, 16U);
+    ASSERT_LE(publisher_.state(now_).in_flight, 16U);
   }
 
   void connect(std::size_t node) {
@@ -78,6 +81,7 @@ class History {
     for (unsigned n = broker_.below(5); n > 0; --n) {
       const BusMessage* message = publisher_.next_to_send(now_);
       if (message == nullptr) break;
+      ASSERT_EQ(message->body, "body") << message->id;
       ASSERT_FALSE(blocked_) << "sent to a broker that blocks";
       // Lost on its way, the connection with it.
       if (happens(faults_.lost)) return lose();
