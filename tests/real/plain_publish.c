@@ -22,16 +22,21 @@ static void want(int good, const char* what) {
   exit(1);
 }
 
-// Confirms that wait; a multiple one counts from the highest before it.
-static unsigned long confirmed(amqp_connection_state_t state, unsigned long* last) {
+// Confirms that have come: they come out of order, and a multiple one is of all up to its tag.
+static unsigned long confirmed(amqp_connection_state_t state, char* done, unsigned long* first) {
   amqp_frame_t frame;
   struct timeval patience = {60, 0};
   want(amqp_simple_wait_frame_noblock(state, &frame, &patience) == AMQP_STATUS_OK, "no confirm");
   if (frame.frame_type != AMQP_FRAME_METHOD) return 0;
   want(frame.payload.method.id == AMQP_BASIC_ACK_METHOD, "something else than a confirm");
   const amqp_basic_ack_t* ack = frame.payload.method.decoded;
-  const unsigned long count = ack->multiple ? (unsigned long)ack->delivery_tag - *last : 1;
-  if (ack->multiple) *last = (unsigned long)ack->delivery_tag;
+  unsigned long count = 0;
+  for (unsigned long tag = ack->multiple ? *first : ack->delivery_tag; tag <= ack->delivery_tag;
+       ++tag) {
+    count += !done[tag];
+    done[tag] = 1;
+  }
+  if (ack->multiple) *first = (unsigned long)ack->delivery_tag + 1;
   return count;
 }
 
@@ -54,7 +59,9 @@ int main(int argc, char** argv) {
   amqp_bytes_t body = amqp_bytes_malloc(bytes);
   memset(body.bytes, 'x', bytes);
   const double begin = now();
-  unsigned long sent = 0, done = 0, last = 0;
+  char* told = calloc(messages + 1, 1);
+  want(told != NULL, "memory");
+  unsigned long sent = 0, done = 0, first = 1;
   while (done < messages) {
     if (sent < messages && sent - done < kWindow) {
       want(amqp_basic_publish(state, 1, amqp_cstring_bytes(argv[2]), amqp_cstring_bytes(argv[3]), 1,
@@ -62,11 +69,12 @@ int main(int argc, char** argv) {
            "publish");
       ++sent;
     } else {
-      done += confirmed(state, &last);
+      done += confirmed(state, told, &first);
       amqp_maybe_release_buffers(state);
     }
   }
   printf("%.0f\n", (double)messages / (now() - begin));
+  free(told);
   amqp_bytes_free(body);
   amqp_connection_close(state, AMQP_REPLY_SUCCESS);
   amqp_destroy_connection(state);

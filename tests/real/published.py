@@ -8,7 +8,7 @@ from harness import BUILD, PATIENCE, toml, wait_for
 from rabbit import PASSWORD, USER
 
 BEGIN = 1_790_000_000 // 86_400 * 86_400  # a midnight in September 2026
-MACHINERY = ("connecting", "connected", "blocked", "returned", "nacked", "down", "refused")
+STATES = ("connecting", "connected", "blocked", "unconfirmed", "returned", "nacked", "down", "refused")
 
 
 def period_name(n):
@@ -58,7 +58,7 @@ class Publisher:
         if answer.returncode != 0:
             return None
         outbox = json.loads(answer.stdout)["billing"]["outbox"]
-        assert outbox["state"] in MACHINERY, outbox
+        assert outbox["state"] in STATES, outbox
         assert PASSWORD not in answer.stdout
         return outbox
 
@@ -75,23 +75,50 @@ class Publisher:
         for n in range(self.released, self.released + periods):
             at = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=BEGIN + n * 3600)
             lines += [f"host:old-01,netif_transmit_bytes_total,{at.isoformat()}Z,60,"
-                      f"{1000 * (n + 1) + c},1,ifindex={c + 1},interface=eth{c}" for c in range(self.customers)]
+                      f"{5_000_000 * (n + 1) + c},1,ifindex={c + 1},interface=eth{c}" for c in range(self.customers)]
             names.append(period_name(n))
         file = self.site.directory / f"slots-{self.released}.csv"
         file.write_text("\n".join(lines) + "\n")
-        self.ask("import", "--kind", "slots", "--agent", "old-01", str(file))
+        self.ask("import", "--kind", "slots", "--agent", "old-01", "--why", "a test", str(file))
         for name in names:
             self.ask("close", name, "--why", "a test")
             self.ask("release", name, "--why", "a test")
         self.released += periods
         return names
 
+    def adjust(self, n=0):
+        """Imports more of a released period for every third customer, and releases what comes of it."""
+        at = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=BEGIN + n * 3600 + 120)
+        lines = ["source,metric,slot,seconds,bytes,coverage,labels,info"]
+        lines += [f"host:old-01,netif_transmit_bytes_total,{at.isoformat()}Z,60,{7_000_000 + c},1,"
+                  f"ifindex={c + 1},interface=eth{c}" for c in range(0, self.customers, 3)]
+        file = self.site.directory / "late.csv"
+        file.write_text("\n".join(lines) + "\n")
+        self.ask("import", "--kind", "slots", "--agent", "old-01", "--why", "a test", str(file))
+        wait_for("the adjustments", lambda: self.ask("review", period_name(n))["adjustments"])
+        self.ask("release", period_name(n), "--why", "late usage")
+
     def ledger(self):
         """Every event that is released, by its id, byte for byte."""
         with sqlite3.connect(f"file:{self.site.directory / 'ledger.db'}?mode=ro", uri=True) as ledger:
             rows = ledger.execute("SELECT r.id, r.body FROM record r JOIN period p ON p.id = r.period"
-                                  " WHERE p.state = 2").fetchall()
+                                  " WHERE p.state = 2 UNION ALL SELECT a.id, a.body FROM adjustment a JOIN"
+                                  " adjustment_round r USING(period, revision) WHERE r.state = 2").fetchall()
         return {row[0]: row[1].encode() for row in rows}
+
+    def reconcile(self, invoices, n=0):
+        return self.reconcile_name(invoices, period_name(n))
+
+    def reconcile_name(self, invoices, name):
+        """Hands the invoice system's list to `reconcile`; what it says of a period."""
+        file = self.site.directory / "received.csv"
+        file.write_text(invoices.received_csv())
+        done = subprocess.run([BUILD / "bin/tallyman-rater", "reconcile", name, "--json", "--ledger",
+                               self.site.directory / "ledger.db", "--received", file],
+                              capture_output=True, text=True, timeout=PATIENCE)
+        answer = json.loads(done.stdout)
+        assert done.returncode == (1 if answer["findings"] else 0), done
+        return answer
 
     def same_as(self, invoices):
         """Waits until all is confirmed and taken, then compares."""

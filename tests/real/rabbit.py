@@ -5,7 +5,10 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
+import struct
 import subprocess
+import threading
 import time
 
 PATH = "/usr/lib/rabbitmq/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -49,6 +52,7 @@ class Node:
         self.folder = pathlib.Path(folder) / name
         self.port, self.tls_port, self.dist = free_port(), free_port(), free_port()
         self.process = None
+        self.queues = []  # quorum queues that it has to know again once it was killed
         for part in ("mnesia", "log", "home", "run"):
             (self.folder / part).mkdir(parents=True)
         cookie = self.folder / "home/.erlang.cookie"
@@ -94,10 +98,19 @@ class Node:
             return listens(self.port)
         wait_for(f"{self.name} to listen", up)
 
-    def kill(self):
+    def settle(self):
+        """Waits until its queues are on its disk. RabbitMQ 3.10 writes its directory of them each half
+        second, and one that was killed before comes back with a queue that never elects a leader."""
+        names = self.folder / f"mnesia/{self.name}/quorum/{self.name}/names.dets"
+        wait_for("the queues to be on disk", lambda: names.exists() and all(
+            queue.encode() in names.read_bytes() for queue in self.queues))
+
+    def kill(self, settled=True):
         """kill -9 of all of it."""
         if self.process is None:
             return
+        if settled:
+            self.settle()
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -146,10 +159,77 @@ class Rabbit:
 
     def close(self):
         for node in self.nodes:
-            node.kill()
+            node.kill(settled=False)
         if self.epmd:
             self.epmd.terminate()
             self.epmd.wait()
+
+
+class Proxy:
+    """In front of a node: speaks TLS with a certificate of its own, if one is given, and breaks connections
+    when it is told to. Usable as a context."""
+
+    def __init__(self, certificates, port):
+        self.context = None
+        if certificates:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(certificates / "node.crt", certificates / "node.key")
+        self.to = port
+        self.pairs = []
+        self.flows = threading.Event()  # not set: what comes is kept
+        self.flows.set()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                if self.context:
+                    client = self.context.wrap_socket(client, server_side=True)
+                server = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                client.close()
+                continue
+            self.pairs.append((client, server))
+            for source, to in ((client, server), (server, client)):
+                threading.Thread(target=self.copy, args=(source, to), daemon=True).start()
+
+    def copy(self, source, to):
+        try:
+            while data := source.recv(65536):
+                self.flows.wait()
+                to.sendall(data)
+        except OSError:
+            pass
+        for end in (source, to):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        """Resets what is connected, whatever is under way."""
+        pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            for end in pair:
+                try:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.flows.set()
+        self.cut()
 
 
 def certify(folder, name="localhost"):

@@ -32,6 +32,7 @@ def test_a_month_goes_out(site, tmp_path):
         rabbit.start()
         node = rabbit.nodes[0]
         on_channel(node.port, declare)
+        node.queues = [QUEUE]
         publisher = Publisher(site, customers=CUSTOMERS)
         publisher.configure([tcp(node)])
         node.kill()
