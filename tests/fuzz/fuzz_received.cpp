@@ -25,6 +25,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (finding.what != Unreconciled::What::unknown) std::abort();
     if (!unknown.insert(finding.id).second) std::abort();
   }
-  if (unknown.size() + done.repeated != list.lines.size()) std::abort();
+  if (unknown.size() + done.elsewhere + done.repeated != list.lines.size()) std::abort();
   return 0;
 }

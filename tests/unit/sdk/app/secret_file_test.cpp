@@ -50,7 +50,7 @@ TEST_F(Secrets, a_password_is_one_line) {
 }
 
 TEST_F(Secrets, what_others_may_open_is_refused) {
-  for (const mode_t mode : {0640, 0604, 0620, 0602, 0666}) {
+  for (const mode_t mode : {0640u, 0604u, 0620u, 0602u, 0666u}) {
     write("s3cret\n", mode);
     EXPECT_NE(wrong().find("0600"), std::string::npos) << mode;
     EXPECT_EQ(wrong().find("s3cret"), std::string::npos);
