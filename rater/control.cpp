@@ -17,12 +17,17 @@ constexpr unsigned kSocketMode = 0660;
 constexpr std::size_t kMaxFollowers = 64;
 constexpr std::size_t kMaxFiles = 1000;  ///< of one catalogue
 constexpr std::size_t kLongestRequest = std::size_t{32}
-                                        << 20U;  ///< a catalogue of 50,000 customers
+                                        << 20U;                ///< a catalogue of 50,000 customers
+constexpr std::size_t kLongestPlain = std::size_t{64} << 10U;  ///< of one without files
 constexpr const char* kDecisions[] = {
     "close",           "release",        "import",         "agent approve",
     "agent revoke",    "agent replace",  "agent move",     "agent retire",
     "catalogue apply", "anomaly accept", "anomaly reject", "waive",
     "correct",         "outbox retry",   "outbox skip",    "outbox resend"};
+/// What request.hpp names.
+constexpr const char* kFields[] = {"period",   "against", "unattributed", "from",
+                                   "to",       "open",    "id",           "resource",
+                                   "withdraw", "record",  "quantity"};
 /// What Billing::decide() answers, decisions or not.
 constexpr const char* kDesk[] = {"catalogue apply", "catalogue diff", "catalogue log",
                                  "audit log",       "anomaly ls",     "anomaly accept",
@@ -83,8 +88,9 @@ DecisionRequest desk_request(const Json& request, const Decision& decision) {
   out.command = text_of(request, "command");
   out.adjust = flag_of(request, "adjust");
   out.decision = decision;
-  for (const auto& [key, value] : request.items()) {
-    if (value.is_string()) out.fields[key] = value.get<std::string>();
+  for (const char* key : kFields) {
+    const std::string value = text_of(request, key);
+    if (!value.empty()) out.fields[key] = value;
   }
   const auto files = request.find("files");
   if (files == request.end() || !files->is_array()) return out;
@@ -198,6 +204,11 @@ void Control::answer(const std::shared_ptr<app::ControlSession>& session,
     return;
   }
   const std::string command = text_of(json, "command");
+  if (request.size() > kLongestPlain && command != "catalogue apply" &&
+      command != "catalogue diff") {
+    return session->fail({"a request without a catalogue has at most 64 KiB", command.substr(0, 64),
+                          "say it in fewer words"});
+  }
   if (decides(command)) {
     const app::Peer& peer = session->peer();
     const Status allowed = Deciders::of_system().check(peer, command);

@@ -79,17 +79,28 @@ std::string error_line(const Error& error) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+class Session;
+
+/// Requests that are not handed over yet, of all sessions of a server.
+struct Requests {
+  std::size_t bytes = 0;
+  std::uint64_t reads = 0;  ///< parts of them that came so far
+  std::set<Session*> sessions{};
+
+  /// The long one of which nothing has come for longest; nullptr: all are short.
+  [[nodiscard]] Session* idle() const;
+};
+
 class Session final : public ControlSession, public std::enable_shared_from_this<Session> {
  public:
-  /// `held`: bytes of all sessions' requests that are not handed over yet; it outlives the session
-  /// as long as that is not shut. `asked`: its request was taken already.
+  /// `requests` outlive it as long as it is not shut. `asked`: its request was taken already.
   Session(EventLoop& loop, Fd fd, ControlServer::Handler& handler, std::size_t max_request,
-          std::size_t& held, bool asked)
+          Requests& requests, bool asked)
       : loop_(loop),
         fd_(std::move(fd)),
         handler_(handler),
         max_request_(max_request),
-        held_(held),
+        requests_(requests),
         peer_(peer_of(fd_.get())),
         asked_(asked) {}
   ~Session() override { shut(); }
@@ -126,6 +137,9 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   [[nodiscard]] const Peer& peer() const override { return peer_; }
   [[nodiscard]] int descriptor() const override { return fd_.get(); }
 
+  [[nodiscard]] std::size_t held() const { return in_.size(); }
+  [[nodiscard]] std::uint64_t last_read() const { return last_read_; }
+
   void shut() {
     if (!fd_.valid()) return;
     const auto keep = weak_from_this().lock();
@@ -144,25 +158,29 @@ class Session final : public ControlSession, public std::enable_shared_from_this
     if (asked_) return;  // one request a connection; what follows is ignored
     const std::size_t seen = in_.size();
     in_.append(buffer, static_cast<std::size_t>(n));
-    held_ += static_cast<std::size_t>(n);
+    requests_.bytes += static_cast<std::size_t>(n);
+    last_read_ = ++requests_.reads;
     const auto end = in_.find('\n', seen);
     const auto mib = [](std::size_t bytes) { return std::to_string(bytes >> 20U) + " MiB"; };
     if (end == std::string::npos && in_.size() > max_request_) {
       return refuse({"a request is one line of at most " + mib(max_request_), "", ""});
     }
-    if (in_.size() > kShortRequest && held_ > 2 * max_request_) {
-      return refuse({"the requests that clients are sending are longer than " +
-                         mib(2 * max_request_) + " together",
-                     "", "ask again when those before are answered"});
+    while (requests_.bytes > 2 * max_request_) {
+      Session* idle = requests_.idle();
+      if (idle == nullptr) break;
+      idle->refuse({"the requests that clients are sending are longer than " +
+                        mib(2 * max_request_) +
+                        " together, and of this one nothing has come for longest",
+                    "", "ask again"});
     }
-    if (end == std::string::npos) return;
+    if (end == std::string::npos || asked_) return;
     asked_ = true;
     const std::string request = let_go();
     handler_(shared_from_this(), std::string_view(request).substr(0, end));
   }
 
   std::string let_go() {
-    if (!in_.empty()) held_ -= in_.size();
+    if (!in_.empty()) requests_.bytes -= in_.size();
     return std::exchange(in_, {});
   }
 
@@ -203,7 +221,8 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   Fd fd_;
   ControlServer::Handler& handler_;
   std::size_t max_request_;
-  std::size_t& held_;
+  Requests& requests_;
+  std::uint64_t last_read_ = 0;  ///< of the server's reads
   Peer peer_;
   std::function<void(Session*)> on_end_;
   WatchId watch_ = 0;
@@ -211,6 +230,15 @@ class Session final : public ControlSession, public std::enable_shared_from_this
   std::size_t sent_ = 0;  ///< of out_
   bool asked_, answered_ = false, closing_ = false;
 };
+
+Session* Requests::idle() const {
+  Session* out = nullptr;
+  for (Session* each : sessions) {
+    const bool older = out == nullptr || each->last_read() < out->last_read();
+    if (each->held() > kShortRequest && older) out = each;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -221,8 +249,7 @@ struct ControlServer::State {
   Fd fd;
   std::size_t max_request;
   WatchId watch = 0;
-  std::set<Session*> sessions{};
-  std::size_t held = 0;  ///< bytes of requests that are not handed over yet
+  Requests requests{};
 
   void accept() {
     while (true) {
@@ -234,15 +261,15 @@ struct ControlServer::State {
 
   std::shared_ptr<Session> serve(Fd client, bool asked) {
     auto session =
-        std::make_shared<Session>(loop, std::move(client), handler, max_request, held, asked);
-    sessions.insert(session.get());
-    session->begin([this](Session* ended) { sessions.erase(ended); });
+        std::make_shared<Session>(loop, std::move(client), handler, max_request, requests, asked);
+    requests.sessions.insert(session.get());
+    session->begin([this](Session* ended) { requests.sessions.erase(ended); });
     return session;
   }
 
   ~State() {
     loop.unwatch(watch);
-    while (!sessions.empty()) (*sessions.begin())->shut();
+    while (!requests.sessions.empty()) (*requests.sessions.begin())->shut();
     ::unlink(path.c_str());
   }
 };

@@ -48,8 +48,8 @@ class ControlServer {
 
   /// Listens at `path` with `mode`; a socket file that nobody listens on is replaced, a live one is
   /// an error. The request is one line of at most `max_request` bytes; what clients have sent of
-  /// requests that are not handed over yet is at most twice that together, and who sends more is
-  /// told so.
+  /// requests that are not handed over yet is at most twice that together: beyond it, the long one
+  /// of which nothing has come for longest is refused.
   static Result<std::unique_ptr<ControlServer>> listen(EventLoop& loop, const std::string& path,
                                                        unsigned mode, Handler handler,
                                                        std::size_t max_request = kMaxRequest);
