@@ -101,6 +101,9 @@ Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& int
   if (Status status = state->check_slot(); !status.ok()) return status.error();
   if (Status status = state->load_marks(); !status.ok()) return status.error();
   if (Status status = state->count_to_compare(); !status.ok()) return status.error();
+  if (state->comparing > 0) {
+    if (Status status = state->recall_beats(); !status.ok()) return status.error();
+  }
   return std::unique_ptr<UsageStore>(new UsageStore(std::move(state)));
 }
 
@@ -269,6 +272,29 @@ Status UsageStore::State::fetch(Work& work) {
     work.fetched.push_back(std::move(batch));
   }
   return {};
+}
+
+Status UsageStore::State::recall_beats() {
+  const auto streams = intake.streams();
+  if (!streams.ok()) return streams.error();
+  Transaction transaction(ledger.database());
+  if (!transaction.begun().ok()) return transaction.begun();
+  auto write = ledger.database().prepare(
+      "INSERT INTO usage_beat VALUES(?, ?, ?) ON CONFLICT(agent, instance) DO UPDATE"
+      " SET beat = max(beat, excluded.beat)");
+  for (const Stream& stream : *streams) {
+    if (stream.imported || !done.contains(stream.id)) continue;
+    const auto definitions = intake.definitions_after(stream.id, 0);
+    if (!definitions.ok()) return definitions.error();
+    for (const wire::Definition& definition : *definitions) {
+      const auto* instance = std::get_if<wire::InstanceDef>(&definition.body);
+      if (instance == nullptr || instance->interval <= 0) continue;
+      write.bind(1, stream.agent).bind(2, instance->instance);
+      write.bind(3, std::min(instance->interval, kLongestBeat));
+      if (Status status = write.done(); !status.ok()) return status;
+    }
+  }
+  return transaction.commit();
 }
 
 void UsageStore::State::learn_beats(Agent& agent, const Done& stream, const wire::Batch& batch) {

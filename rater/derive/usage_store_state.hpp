@@ -85,6 +85,8 @@ struct UsageStore::State {
   /// Some of what witnesses have to be compared in anew.
   Status compare_past();
   Status count_to_compare();
+  /// Before the past is compared: how often instances poll, as they told when they were derived.
+  Status recall_beats();
   Status persist();
   /// Widens `touched` by what was derived.
   void touch(const Derived& derived);

@@ -279,6 +279,37 @@ TEST(WitnessStore, ComparesThePastWithoutABatch) {
   }
 }
 
+// Given a ledger of the version that knew no beats, of witnesses that poll every second slot and
+// one after the other, when it is opened, then their past is compared by the beats they told, and
+// what they are late by is no disagreement for a moment.
+TEST(WitnessStore, RecallsBeatsBeforeThePastIsCompared) {
+  Rater rater;
+  StreamMaker one("stor-01"), two("stor-02");
+  constexpr Ns kBeat = 5 * kSlot;
+  const auto truth = [](std::size_t i) { return i % 8 < 4 ? 1000 : 9'000'000; };
+  for (const Bytes& batch : batches_of(one, 60, kBeat, truth)) rater.take(one, batch);
+  for (const Bytes& batch : batches_of(two, 60, kBeat, truth, kNoon + 4 * kSlot)) {
+    rater.take(two, batch);
+  }
+  rater.derive();
+  EXPECT_TRUE(rater.anomalies().empty());
+  ASSERT_TRUE(rater.ledger->database()
+                  .run("DROP TABLE usage_witness; DROP TABLE usage_beat; DROP TABLE usage_compare;"
+                       "UPDATE part SET version = 3 WHERE name = 'usage'")
+                  .ok());
+  rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
+  int changed = 0;
+  rater.store->on_keep([&](Ns, Ns) {
+    ++changed;
+    return Status();
+  });
+  ASSERT_EQ(rater.store->comparing(), 1U);
+  rater.derive();
+  EXPECT_EQ(rater.store->comparing(), 0U);
+  EXPECT_EQ(changed, 0);
+  EXPECT_TRUE(rater.anomalies().empty());
+}
+
 // Given two months of two witnesses that disagree now and then, when one of them begins to poll too
 // slowly for anybody to tell, then all the past is compared again a part at a time, over restarts,
 // and until that is done it is said so.
