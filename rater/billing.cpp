@@ -67,8 +67,8 @@ Status Billing::start_catalogue() {
 void Billing::reload_catalogue(std::function<void(const Status&)> done) {
   State& s = *state_;
   const auto read = std::make_shared<bool>(false);
-  auto made = std::make_unique<Work>(
-      "the catalogue's file", [&s, read, done = std::move(done)](const Status& how) {
+  auto made =
+      std::make_unique<Work>(kCatalogueFile, [&s, read, done = std::move(done)](const Status& how) {
         Status told = how;
         if (!how && *read)
           told = Error{s.options.catalogue_path + ": " + how.error().text(), "", ""};

@@ -369,6 +369,7 @@ std::string status_document(const BillingStatus& s) {
                        {"meters", s.meters},
                        {"plans", s.plans},
                        {"resources", s.resources}};
+  if (!s.catalogue_read.empty()) json["catalogue"]["reading"] = s.catalogue_read;
   json["deriving"] = s.deriving;
   json["comparing"] = s.comparing > 0 ? Json(s.comparing) : Json(nullptr);
   json["running"] = json_of(s.running);

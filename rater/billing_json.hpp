@@ -58,8 +58,8 @@ struct Review {
 [[nodiscard]] std::string resend_subject(const std::string& what, std::uint64_t messages);
 
 struct BillingStatus {
-  std::string catalogue_path;
-  std::optional<Hash> catalogue;  ///< none is in force
+  std::string catalogue_path, catalogue_read;  ///< read: the file that is being compared
+  std::optional<Hash> catalogue;               ///< none is in force
   std::size_t customers = 0, meters = 0, plans = 0, resources = 0;
   std::optional<PeriodLine> running, next;  ///< next: the one to close next
   std::optional<PeriodLine> draft, latest;  ///< earliest draft; the last one closed

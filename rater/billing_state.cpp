@@ -58,6 +58,7 @@ Status Billing::State::open_periods(std::vector<PeriodLine>& lines) {
 Result<BillingStatus> Billing::State::status() {
   BillingStatus s;
   s.catalogue_path = options.catalogue_path;
+  if (works.find(kCatalogueFile) != nullptr) s.catalogue_read = options.catalogue_path;
   s.deriving = deriving;
   s.comparing = usage->comparing();
   s.error = error_text();

@@ -27,6 +27,8 @@
 
 namespace tallyman::rater {
 
+inline constexpr const char* kCatalogueFile = "the catalogue's file";  ///< a work's name
+
 /// What another catalogue changes in one period.
 struct PeriodChanges {
   std::string period, state;
@@ -57,13 +59,15 @@ struct Billing::State {
   std::size_t streams_known = 0;             ///< with batches, that the beginning was sought in
   std::uint64_t derived = 0;                 ///< batches since the start
 
-  WorkQueue works{};             ///< while one is under way nothing is derived but by itself
-  bool rest = false;             ///< one has ended, and nothing was derived since
-  Ns rest_until = 0;             ///< boot clock: so long those that wait let it be derived
-  Ns begun = 0;                  ///< boot clock: the one under way
-  bool was_by_itself = false;    ///< the last one: those that wait come next
-  std::size_t due_next = 0;      ///< which step of a tick is asked first whether it is due
-  std::function<void()> wake{};  ///< may be empty
+  WorkQueue works{};              ///< while one is under way nothing is derived but by itself
+  bool rest = false;              ///< one has ended, and nothing was derived since
+  Ns rest_until = 0;              ///< boot clock: so long those that wait let it be derived
+  Ns begun = 0;                   ///< boot clock: the one under way
+  bool was_by_itself = false;     ///< the last one: those that wait come next
+  std::size_t due_next = 0;       ///< which step of a tick is asked first whether it is due
+  Step begun_by_itself = kClose;  ///< the last one
+  std::array<Ns, kSteps> due_not_before{};                ///< boot clock: after a step has failed
+  std::function<void()> wake{};                           ///< may be empty
   std::function<std::optional<Importing>()> importing{};  ///< may be empty
   std::string bus_said{};                                 ///< its state, as the log has it
 

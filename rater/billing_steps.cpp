@@ -57,6 +57,8 @@ void Billing::State::tick() {
 Status Billing::State::derive_some() {
   deriving = true;
   const Result<UsageStore::Progress> progress = usage->advance(options.batches_per_tick);
+  // An error may have come after something was kept, and comparing changes what counts as well.
+  if (!progress || usage->comparing() > 0) fresh.reset();
   if (!progress) return progress.error();
   derived += progress->batches;
   deriving = more = progress->more;

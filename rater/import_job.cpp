@@ -104,7 +104,9 @@ void ImportJob::step() {
     log::info("import of {} given up: nobody waits for it any more", request_.file);
   }
   if (thread_.joinable() && !looked()) return;
-  if (stop_) return end(Error{"the import was given up", request_.file, "import it again"});
+  if (stop_)
+    return end(Error{"the import was given up", request_.file,
+                     "import it again: what was taken of it counts, and may be billed"});
   commit_some();
 }
 

@@ -29,8 +29,12 @@ class Work {
   /// A step comes before those that are there already. A step that adds others does so in its last
   /// part.
   void then(Step step) { steps_.push_back(std::move(step)); }
-  /// A question: it is dropped once `wanted` says no.
-  void only_while(Wanted wanted) { wanted_ = std::move(wanted); }
+  /// A question, that decides nothing: it is dropped once `wanted` says no; empty: it is wanted.
+  void only_while(Wanted wanted) {
+    question_ = true;
+    wanted_ = std::move(wanted);
+  }
+  [[nodiscard]] bool question() const { return question_; }
   [[nodiscard]] bool wanted() const { return !wanted_ || wanted_(); }
   /// So many bytes of a request it keeps until it ends.
   void keeps(std::size_t bytes) { bytes_ = bytes; }
@@ -53,6 +57,7 @@ class Work {
   std::string name_;
   Done done_;
   Wanted wanted_;
+  bool question_ = false;
   std::size_t bytes_ = 0;
   std::vector<Step> steps_;  ///< the last one is the next
 };

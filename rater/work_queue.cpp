@@ -20,7 +20,8 @@ void WorkQueue::drop_unwanted() {
 
 bool WorkQueue::push(std::unique_ptr<Work> work) {
   drop_unwanted();
-  if (asked_.size() + (busy() ? 1 : 0) >= kMostWaiting) {
+  const std::size_t most = kMostWaiting - (work->question() ? kForDecisions : 0);
+  if (asked_.size() + (busy() ? 1 : 0) >= most) {
     work->end(Error{"too many questions wait for an answer", work->name(), "ask again"});
     return false;
   }
@@ -32,8 +33,14 @@ bool WorkQueue::push(std::unique_ptr<Work> work) {
                     work->name(), "ask again when those before are answered"});
     return false;
   }
-  asked_.push_back(std::move(work));
+  push_always(std::move(work));
   return true;
+}
+
+void WorkQueue::push_always(std::unique_ptr<Work> work) {
+  const auto first_question =
+      std::find_if(asked_.begin(), asked_.end(), [](const auto& each) { return each->question(); });
+  asked_.insert(work->question() ? asked_.end() : first_question, std::move(work));
 }
 
 void WorkQueue::begin(std::unique_ptr<Work> work) {

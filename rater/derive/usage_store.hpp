@@ -65,7 +65,7 @@ class UsageStore {
     bool more = false;        ///< committed batches are waiting, or something is to be compared
   };
   /// Derives at most `max_batches` of what was committed and keeps it, the state of each agent
-  /// once. After an error everything stands as before the call. An agent whose batch, definitions
+  /// once. After an error nothing is half kept: all of it may be. An agent whose batch, definitions
   /// or state cannot be read stops there, watermark and all, and is stuck(); the others go on.
   [[nodiscard]] Result<Progress> advance(std::size_t max_batches);
   /// The same, but no stream beyond the sequence number a mark gives it; streams without a mark not

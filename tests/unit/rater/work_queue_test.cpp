@@ -68,7 +68,9 @@ TEST_F(WorkQueueTest, DropsWhatNobodyWants) {
   second->only_while([&] { return second_there; });
   queue_.push(std::move(first));
   queue_.push(std::move(second));
-  queue_.push(work("c"));
+  auto third = work("c");
+  third->only_while({});
+  queue_.push(std::move(third));
   ASSERT_TRUE(queue_.begin_next());
   EXPECT_FALSE(queue_.go_on());
   first_there = second_there = false;
@@ -79,15 +81,41 @@ TEST_F(WorkQueueTest, DropsWhatNobodyWants) {
   EXPECT_THAT(told_, ElementsAre("c"));
 }
 
+// Given decisions behind questions, then they come first, in their order; and questions leave room
+// for them.
+TEST_F(WorkQueueTest, DecisionsComeFirst) {
+  const auto question = [&](const std::string& name) {
+    auto made = work(name);
+    made->only_while({});
+    return made;
+  };
+  queue_.push(question("q1"));
+  EXPECT_FALSE(queue_.decision_waits());
+  queue_.push(work("d1"));
+  EXPECT_TRUE(queue_.decision_waits());
+  queue_.push(question("q2"));
+  queue_.push_always(work("file"));
+  queue_.push(work("d2"));
+  finish();
+  EXPECT_THAT(told_, ElementsAre("d1", "file", "d2", "q1", "q2"));
+  told_.clear();
+  for (std::size_t n = 0; n < WorkQueue::kMostWaiting; ++n) queue_.push(question("q"));
+  EXPECT_EQ(told_.size(), WorkQueue::kForDecisions);
+  EXPECT_TRUE(queue_.push(work("d")));
+}
+
 // Given more than may wait, then the rest is refused, until those before are answered or gone.
 TEST_F(WorkQueueTest, RefusesTooMany) {
   bool there = true;
-  for (std::size_t n = 0; n < WorkQueue::kMostWaiting; ++n) {
+  const std::size_t most = WorkQueue::kMostWaiting - WorkQueue::kForDecisions;
+  for (std::size_t n = 0; n < most; ++n) {
     auto one = work("question");
     one->only_while([&] { return there; });
     ASSERT_TRUE(queue_.push(std::move(one)));
   }
-  EXPECT_FALSE(queue_.push(work("late")));
+  auto late = work("late");
+  late->only_while({});
+  EXPECT_FALSE(queue_.push(std::move(late)));
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_THAT(told_[0], HasSubstr("too many questions wait"));
   there = false;
