@@ -195,6 +195,7 @@ Json json_of(const std::vector<MetricTotal>& totals) {
   Json json = Json::array();
   for (const MetricTotal& sum : totals) {
     json.push_back({{"metric", sum.metric},
+                    {"source", sum.source},
                     {"unit", sum.unit},
                     {"read", to_decimal(sum.read)},
                     {"customers", to_decimal(sum.customers)},

@@ -56,7 +56,7 @@ struct Attributor::State {
   std::vector<Series> series{};                            ///< ascending by key
   std::map<std::size_t, std::vector<std::size_t>> held{};  ///< customer → series, ascending
   std::vector<Conflict> conflicts{};
-  std::map<std::string, MetricTotal> totals{};
+  std::map<std::pair<std::string, std::string>, MetricTotal> totals{};  ///< by metric and source
   /// What nobody holds, by metric and source.
   std::map<std::pair<std::string, std::string>, Unattributed> unattributed{};
   std::vector<LooseSeries> loose{};
@@ -67,9 +67,10 @@ struct Attributor::State {
   }
   MetricTotal& total(const Series& each) {
     const SeriesKey& of = key(each);
-    MetricTotal& sum = totals[of.metric];
+    MetricTotal& sum = totals[{of.metric, of.source}];
     sum.metric = of.metric;
     sum.unit = of.unit;
+    sum.source = of.source;
     return sum;
   }
   void claim(const Catalogue& catalogue, std::span<const Waiver> waivers) {
@@ -182,7 +183,7 @@ std::vector<LooseSeries> Attributor::loose() const {
 
 std::vector<MetricTotal> Attributor::totals() const {
   std::vector<MetricTotal> out;
-  for (const auto& [metric, sum] : state_->totals) out.push_back(sum);
+  for (const auto& [which, sum] : state_->totals) out.push_back(sum);
   return out;
 }
 
@@ -211,7 +212,8 @@ Status conserved(std::span<const MetricTotal> totals) {
     return Error{"usage is not conserved: of " + to_decimal(sum.read) + " " + sum.unit +
                      " read, customers hold " + to_decimal(sum.customers) + ", nobody " +
                      to_decimal(sum.nobody) + ", other periods " + to_decimal(sum.elsewhere),
-                 sum.metric, "nothing was closed; report this, with the catalogue"};
+                 sum.metric + (sum.source.empty() ? "" : " of " + sum.source),
+                 "nothing was closed; report this, with the catalogue"};
   }
   return {};
 }

@@ -49,14 +49,15 @@ struct LooseSeries {
   u128 amount = 0;
 };
 
-/// Where all of a metric's usage has gone. What was read is summed up from the slots as they are;
-/// what customers hold from their pieces.
+/// Where all usage of one metric of one source has gone. What was read is summed up from the slots
+/// as they are; what customers hold from their pieces.
 struct MetricTotal {
   std::string metric, unit;
-  u128 read = 0;       ///< within the bounds of everybody's period; gauges: units × nanoseconds
-  u128 customers = 0;  ///< of that: what they hold, waived or not
-  u128 nobody = 0;     ///< unattributed
-  u128 elsewhere = 0;  ///< of other periods: time zones differ
+  u128 read = 0;         ///< within the bounds of everybody's period; gauges: units × nanoseconds
+  u128 customers = 0;    ///< of that: what they hold, waived or not
+  u128 nobody = 0;       ///< unattributed
+  u128 elsewhere = 0;    ///< of other periods: time zones differ
+  std::string source{};  ///< empty: of all, as ledgers of older raters have it
   friend bool operator==(const MetricTotal&, const MetricTotal&) = default;
 };
 
@@ -64,7 +65,7 @@ struct Attribution {
   std::vector<std::vector<OwnedSeries>> customers;  ///< as in Catalogue::customers; series ascend
   std::vector<Unattributed> unattributed;           ///< ascending by metric and source
   std::vector<LooseSeries> loose;                   ///< ascending; with an amount
-  std::vector<MetricTotal> totals;                  ///< ascending by metric
+  std::vector<MetricTotal> totals;                  ///< ascending by metric and source
   std::vector<Conflict> conflicts;                  ///< ascending
 };
 
@@ -91,7 +92,7 @@ class Attributor {
                                            std::vector<OwnedSeries>& out);
   /// The next series that no customer holds any part of; false: there are no more.
   [[nodiscard]] Result<bool> next_unclaimed();
-  /// Once all of that is done; ascending by metric.
+  /// Once all of that is done; ascending by metric and source.
   [[nodiscard]] std::vector<Unattributed> unattributed() const;
   [[nodiscard]] std::vector<LooseSeries> loose() const;
   [[nodiscard]] std::vector<MetricTotal> totals() const;
@@ -106,8 +107,8 @@ class Attributor {
                                     std::span<const ViewUsage> usage, Ns until = kForever,
                                     std::span<const Waiver> waivers = {});
 
-/// An error that names a metric and its sums when not everything that was read is with a customer,
-/// with nobody, or elsewhere.
+/// An error that names metric, source and sums when not everything that was read is with a
+/// customer, with nobody, or elsewhere.
 [[nodiscard]] Status conserved(std::span<const MetricTotal> totals);
 
 /// The part of `amount` that falls to [from, to) of a length: shares of neighbouring parts add up

@@ -1,8 +1,9 @@
 #pragma once
 // Where all usage of a closed period has gone, in the ledger: what conservation was checked on.
 //
-// Table: period_total(period, metric, unit, read, customers, nobody, elsewhere): quantities of
-// sixteen bytes each, as in MetricTotal.
+// Table: period_total(period, metric, source, unit, read, customers, nobody, elsewhere): quantities
+// of sixteen bytes each, as in MetricTotal. The first version had one row for all sources of a
+// metric: two that fail it in opposite directions conserve nothing, and agree.
 
 #include <span>
 #include <string>
@@ -19,7 +20,7 @@ namespace tallyman::rater {
 /// Replaces a period's totals, inside the caller's transaction.
 [[nodiscard]] Status store_totals(Database& db, const std::string& period,
                                   std::span<const MetricTotal> totals);
-/// Ascending by metric; none of a period that was closed before they were kept.
+/// Ascending by metric and source; none of a period that was closed before they were kept.
 [[nodiscard]] Result<std::vector<MetricTotal>> totals_of(Database& db, const std::string& period);
 
 }  // namespace tallyman::rater

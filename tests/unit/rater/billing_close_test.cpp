@@ -51,6 +51,7 @@ TEST_F(BillingClose, GoesOnBetweenBatches) {
   EXPECT_EQ(stepped.at("records").at(0), answer(billing_->records_json(id)).at("records").at(0));
   ASSERT_EQ(review.at("totals").size(), 1U);
   const json& total = review.at("totals").at(0);
+  EXPECT_EQ(total.at("source"), "host:stor-01");
   EXPECT_EQ(total.at("read"), "1800");
   EXPECT_EQ(total.at("customers"), "1800");
   EXPECT_EQ(total.at("unattributed"), "0");

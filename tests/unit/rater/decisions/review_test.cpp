@@ -111,7 +111,15 @@ TEST_F(Reviews, TakesInOlderPeriods) {
   const std::string second =
       "; ALTER TABLE period DROP COLUMN decision_hash; ALTER TABLE period DROP COLUMN decision;"
       "UPDATE part SET version = 2 WHERE name = 'billing'";
-  for (const std::string& sql : {third, third + second}) {
+  before["totals"][0]["source"] = "";
+  const std::string totals =
+      "; ALTER TABLE period_total RENAME TO newer;"
+      "CREATE TABLE period_total(period TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT NOT NULL,"
+      " read BLOB NOT NULL, customers BLOB NOT NULL, nobody BLOB NOT NULL,"
+      " elsewhere BLOB NOT NULL, PRIMARY KEY(period, metric)) WITHOUT ROWID;"
+      "INSERT INTO period_total SELECT period, metric, unit, read, customers, nobody, elsewhere"
+      " FROM newer; DROP TABLE newer; UPDATE part SET version = 1 WHERE name = 'totals'";
+  for (const std::string& sql : {third + totals, third + second}) {
     const Status done = ledger_->database().run(sql);
     ASSERT_TRUE(done) << sql << ": " << done.error().text();
     open();

@@ -166,6 +166,32 @@ TEST(Claims, TheIndexFindsWhatMatches) {
   }
 }
 
+// Given two sources of one metric, then each has a total of its own, and one that lost what the
+// other has too much of is a breach.
+TEST(Claims, ConserveEachSourceByItself) {
+  std::vector<ViewUsage> usage;
+  for (const char* source : {"one", "two"}) {
+    usage.push_back(testing::view_of("z", {{kStart / kSlot, 100, kSlot}}));
+    usage.back().view.series.source = source;
+  }
+  usage.back().slots[0].amount = 7;
+  Catalogue catalogue;
+  catalogue.zone = "UTC";
+  catalogue.period.length = kSlots * kSlot;
+  std::vector<MetricTotal> totals = attribute(catalogue, kPeriod, kSlot, usage).totals;
+  ASSERT_EQ(totals.size(), 2U);
+  EXPECT_EQ(totals[0].source, "one");
+  EXPECT_TRUE(totals[0].read == 100 && totals[0].nobody == 100);
+  EXPECT_EQ(totals[1].source, "two");
+  EXPECT_TRUE(totals[1].read == 7 && totals[1].nobody == 7);
+  EXPECT_TRUE(conserved(totals).ok());
+  totals[0].nobody += 5;
+  totals[1].nobody -= 5;
+  const Status all = conserved(totals);
+  ASSERT_FALSE(all.ok());
+  EXPECT_NE(all.error().text().find("one"), std::string::npos) << all.error().text();
+}
+
 // Given sums that do not agree, then the error names the metric and every number.
 TEST(Claims, ABreachOfConservationNamesItsNumbers) {
   const std::vector<MetricTotal> totals{{"fine", "bytes", 10, 5, 3, 2},
