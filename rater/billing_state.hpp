@@ -113,6 +113,9 @@ struct Billing::State {
   [[nodiscard]] Status close_in(Work& work, const Period& period, const PeriodStore::Also& also);
   [[nodiscard]] Status release_in(Work& work, const std::string& id, const Decision& decision,
                                   const std::shared_ptr<std::string>& text);
+  /// A work of its own for a question; `begin` gives it the steps that fill its answer.
+  using View = std::function<Status(Work&, const std::shared_ptr<std::string>&)>;
+  void show(std::string name, Answer answer, Wanted wanted, View begin);
   [[nodiscard]] Status usage_in(Work& work, const std::string& customer, const std::string& id,
                                 const std::shared_ptr<std::string>& text);
   struct StatementOf;

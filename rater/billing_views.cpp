@@ -35,16 +35,22 @@ struct Billing::State::StatementOf {
   Ns now = 0;
 };
 
+void Billing::State::show(std::string name, Answer answer, Wanted wanted, View begin) {
+  const auto text = std::make_shared<std::string>();
+  auto made = std::make_unique<Work>(std::move(name), answering(std::move(answer), text));
+  Work& work = *made;
+  work.only_while(std::move(wanted));
+  work.then(once([&work, begin = std::move(begin), text] { return begin(work, text); }));
+  start(std::move(made));
+}
+
 void Billing::usage_json(const std::string& customer, const std::string& id, Answer answer,
                          Wanted wanted) {
   State& s = *state_;
-  const auto text = std::make_shared<std::string>();
-  auto made = std::make_unique<Work>("running figures", State::answering(std::move(answer), text));
-  Work& work = *made;
-  work.only_while(std::move(wanted));
-  work.then(State::once(
-      [&s, &work, customer, id, text] { return s.usage_in(work, customer, id, text); }));
-  s.start(std::move(made));
+  s.show("running figures", std::move(answer), std::move(wanted),
+         [&s, customer, id](Work& work, const auto& text) {
+           return s.usage_in(work, customer, id, text);
+         });
 }
 
 Status Billing::State::usage_in(Work& work, const std::string& customer, const std::string& id,
@@ -76,13 +82,10 @@ Status Billing::State::usage_in(Work& work, const std::string& customer, const s
 void Billing::statement_json(const std::string& customer, const std::string& named, Answer answer,
                              Wanted wanted) {
   State& s = *state_;
-  const auto text = std::make_shared<std::string>();
-  auto made = std::make_unique<Work>("statement", State::answering(std::move(answer), text));
-  Work& work = *made;
-  work.only_while(std::move(wanted));
-  work.then(State::once(
-      [&s, &work, customer, named, text] { return s.statement_in(work, customer, named, text); }));
-  s.start(std::move(made));
+  s.show("statement", std::move(answer), std::move(wanted),
+         [&s, customer, named](Work& work, const auto& text) {
+           return s.statement_in(work, customer, named, text);
+         });
 }
 
 Status Billing::State::statement_in(Work& work, const std::string& id, const std::string& named,

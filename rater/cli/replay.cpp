@@ -77,30 +77,30 @@ Json json_of(const std::vector<MessageDifference>& differences) {
   return out;
 }
 
+/// What a close and a round have to tell alike, after what names it; `count` is called `counted`.
+template <typename Replayed>
+void add_outcome(Json& out, const Replayed& of, const char* counted, std::uint64_t count) {
+  out["state"] = of.state;
+  out["identical"] = of.identical();
+  out[counted] = count;
+  out["sums"] = of.sums;
+  out["streams"] = of.streams;
+  out["batches"] = of.batches;
+  out["stored"] = to_hex(of.stored);
+  out["again"] = to_hex(of.again);
+}
+
 Json json_of(const RoundReplay& round) {
-  return {{"revision", round.revision},
-          {"state", round.state},
-          {"identical", round.identical()},
-          {"adjustments", round.adjustments},
-          {"sums", round.sums},
-          {"streams", round.streams},
-          {"batches", round.batches},
-          {"stored", to_hex(round.stored)},
-          {"again", to_hex(round.again)},
-          {"tz", round.tz_then},
-          {"differences", json_of(round.differences)}};
+  Json out{{"revision", round.revision}};
+  add_outcome(out, round, "adjustments", round.adjustments);
+  out["tz"] = round.tz_then;
+  out["differences"] = json_of(round.differences);
+  return out;
 }
 
 Json json_of(const Replay& replay) {
-  Json out{{"period", replay.period.id},
-           {"state", replay.state},
-           {"identical", replay.identical()},
-           {"records", replay.records},
-           {"sums", replay.sums},
-           {"streams", replay.streams},
-           {"batches", replay.batches},
-           {"stored", to_hex(replay.stored)},
-           {"again", to_hex(replay.again)}};
+  Json out{{"period", replay.period.id}};
+  add_outcome(out, replay, "records", replay.records);
   out["tz"] = {{"then", replay.tz_then}, {"now", replay.tz_now}};
   out["differences"] = json_of(replay.differences);
   out["rounds"] = Json::array();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -40,6 +41,10 @@ customer = "acme"
 [resource.match]
 source = "host:stor-01"
 )";
+
+/// The periods of the first two minutes.
+inline constexpr const char* kFirst = "2026-11-22T12:00:00Z/1m";
+inline constexpr const char* kNext = "2026-11-22T12:01:00Z/1m";
 
 class BillingTest : public ::testing::Test {
  protected:
@@ -111,6 +116,20 @@ class BillingTest : public ::testing::Test {
     while (billing_->more_to_do());
   }
 
+  /// A command of ann's, on a catalogue "shop/new.toml" when there is `text`. What was asked, with
+  /// the mistakes that were found, stays in asked_.
+  Result<std::string> decide(const std::string& command,
+                             const std::map<std::string, std::string>& fields = {},
+                             const std::string& text = "", bool adjust = false) {
+    asked_ = {};
+    asked_.command = command;
+    asked_.fields = fields;
+    asked_.adjust = adjust;
+    asked_.decision = {"ann", "it was wrong", 1000};
+    if (!text.empty()) asked_.files.push_back({"shop/new.toml", text});
+    return billing_->decide(asked_);
+  }
+
   json answer(const Result<std::string>& result) {
     EXPECT_TRUE(result) << (result ? "" : result.error().text());
     return result ? json::parse(*result) : json();
@@ -127,9 +146,19 @@ class BillingTest : public ::testing::Test {
   FakeClock clock_{kNoon, kHour};
   BillingOptions options_;
   StreamMaker maker_;
+  DecisionRequest asked_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Billing> billing_;
+};
+
+/// Only what people say is closed and released.
+class ByHandTest : public BillingTest {
+ protected:
+  ByHandTest() {
+    options_.close_automatically = options_.release_automatically = false;
+    open();
+  }
 };
 
 }  // namespace tallyman::rater::testing

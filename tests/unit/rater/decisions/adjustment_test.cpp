@@ -14,28 +14,12 @@ namespace {
 using ::testing::HasSubstr;
 using testing::json;
 using testing::kCatalogue;
+using testing::kFirst;
+using testing::kNext;
 using testing::kNoon;
 
-constexpr const char* kFirst = "2026-11-22T12:00:00Z/1m";
-constexpr const char* kNext = "2026-11-22T12:01:00Z/1m";
-
-class Adjustments : public testing::BillingTest {
+class Adjustments : public testing::ByHandTest {
  protected:
-  Adjustments() {
-    options_.close_automatically = options_.release_automatically = false;
-    open();
-  }
-  Result<std::string> decide(const std::string& command,
-                             const std::map<std::string, std::string>& fields,
-                             const std::string& text = "", bool adjust = false) {
-    DecisionRequest request;
-    request.command = command;
-    request.fields = fields;
-    request.adjust = adjust;
-    request.decision = {"ann", "it was wrong", 1000};
-    if (!text.empty()) request.files.push_back({"new.toml", text});
-    return billing_->decide(request);
-  }
   /// The first minute of stor-01, closed without the rest and released.
   void released_first() {
     minute(0);

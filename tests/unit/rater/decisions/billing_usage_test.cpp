@@ -17,21 +17,9 @@ using testing::kNoon;
 using testing::poll;
 using testing::StreamMaker;
 
-class UsageDecisions : public testing::BillingTest {
+class UsageDecisions : public testing::ByHandTest {
  protected:
-  UsageDecisions() {
-    options_.close_automatically = options_.release_automatically = false;
-    open();
-    minute(0);
-  }
-  Result<std::string> decide(const std::string& command,
-                             const std::map<std::string, std::string>& fields) {
-    DecisionRequest request;
-    request.command = command;
-    request.fields = fields;
-    request.decision = {"ann", "looked at the line", 1000};
-    return billing_->decide(request);
-  }
+  UsageDecisions() { minute(0); }
   /// Another value of the counter at an instant at which it is known.
   void dispute(std::uint64_t value) {
     StreamMaker other("stor-01", 2);

@@ -16,44 +16,30 @@ using ::testing::HasSubstr;
 using testing::json;
 using testing::kCatalogue;
 
-class CatalogueApply : public testing::BillingTest {
+class CatalogueApply : public testing::ByHandTest {
  protected:
-  CatalogueApply() {
-    options_.close_automatically = options_.release_automatically = false;
-    open();
-  }
-  Result<std::string> decide(const std::string& command, const std::string& text = "",
-                             bool adjust = false) {
-    asked_ = {};
-    asked_.command = command;
-    asked_.adjust = adjust;
-    asked_.decision = {"ann", "a new price", 1000};
-    if (!text.empty()) asked_.files.push_back({"shop/new.toml", text});
-    return billing_->decide(asked_);
-  }
   static std::string priced(const std::string& price) {
     return catalogue_with("price = \"0.01\"", "price = \"" + price + "\"");
   }
   std::string in_force() {
     return answer(billing_->status_json()).at("catalogue").at("version").get<std::string>();
   }
-  DecisionRequest asked_;
 };
 
 /// Given a catalogue applied, then it is in force and in the log, and the same again changes
 /// nothing.
 TEST_F(CatalogueApply, KeepsVersions) {
-  const json applied = answer(decide("catalogue apply", priced("0.02")));
+  const json applied = answer(decide("catalogue apply", {}, priced("0.02")));
   EXPECT_EQ(applied.at("changed"), true);
   EXPECT_EQ(in_force(), applied.at("version"));
-  const json again = answer(decide("catalogue apply", priced("0.02") + "# the same\n"));
+  const json again = answer(decide("catalogue apply", {}, priced("0.02") + "# the same\n"));
   EXPECT_EQ(again.at("changed"), false);
   EXPECT_EQ(again.at("decision"), applied.at("decision"));
   const json log = answer(decide("catalogue log")).at("versions");
   ASSERT_EQ(log.size(), 2U);
   EXPECT_EQ(log[0].at("user"), "configuration");
   EXPECT_EQ(log[1].at("user"), "ann");
-  EXPECT_EQ(log[1].at("why"), "a new price");
+  EXPECT_EQ(log[1].at("why"), "it was wrong");
   EXPECT_EQ(log[1].at("in_force"), true);
   const json audit = answer(decide("audit log")).at("decisions");
   ASSERT_EQ(audit.size(), 2U);
@@ -67,7 +53,7 @@ TEST_F(CatalogueApply, TellsMistakes) {
   const std::string before = in_force();
   std::string text = priced("-1");
   text.replace(text.find("unit = \"B\""), 10, "unit = \"X\"");
-  EXPECT_FALSE(decide("catalogue apply", text));
+  EXPECT_FALSE(decide("catalogue apply", {}, text));
   ASSERT_EQ(asked_.mistakes.size(), 2U);
   EXPECT_THAT(asked_.mistakes[0], HasSubstr("shop/new.toml:9:"));
   EXPECT_THAT(asked_.mistakes[1], HasSubstr("shop/new.toml:15:"));
@@ -93,7 +79,7 @@ TEST_F(CatalogueApply, RefusesAPercentileOfACoarseSeries) {
   const std::string before = in_force();
   std::string ranked = catalogue_with("measure = \"volume\"", "measure = \"p95\"");
   ranked.replace(ranked.find("unit = \"B\""), 10, "unit = \"bit/s\"");
-  EXPECT_FALSE(decide("catalogue apply", ranked));
+  EXPECT_FALSE(decide("catalogue apply", {}, ranked));
   ASSERT_EQ(asked_.mistakes.size(), 1U);
   EXPECT_THAT(asked_.mistakes[0], HasSubstr("shop/new.toml:7:7: "));
   EXPECT_THAT(asked_.mistakes[0], HasSubstr("one value in 1h"));
@@ -105,10 +91,10 @@ TEST_F(CatalogueApply, RefusesAPercentileOfACoarseSeries) {
   EXPECT_THAT(by_file.error().text(), HasSubstr("catalogue.toml:7:7: "));
   EXPECT_EQ(in_force(), before);
 
-  answer(decide("catalogue apply", priced("0.03")));
+  answer(decide("catalogue apply", {}, priced("0.03")));
   std::string elsewhere = ranked;
   elsewhere.replace(elsewhere.find("host:stor-01"), 12, "host:stor-02");
-  answer(decide("catalogue apply", elsewhere));
+  answer(decide("catalogue apply", {}, elsewhere));
 }
 
 /// Given a decision without a reason, then nothing changes.
@@ -127,7 +113,7 @@ TEST_F(CatalogueApply, WantsAReason) {
 /// Given a file that is older than what was applied since, then a restart leaves that in force; and
 /// given the file is changed, then it comes into force.
 TEST_F(CatalogueApply, TheFileCountsWhenItChanges) {
-  answer(decide("catalogue apply", priced("0.02")));
+  answer(decide("catalogue apply", {}, priced("0.02")));
   const std::string applied = in_force();
   open();
   EXPECT_EQ(in_force(), applied);

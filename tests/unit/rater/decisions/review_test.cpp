@@ -15,18 +15,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::json;
 using testing::kCatalogue;
+using testing::kFirst;
+using testing::kNext;
 
-constexpr const char* kFirst = "2026-11-22T12:00:00Z/1m";
-constexpr const char* kNext = "2026-11-22T12:01:00Z/1m";
-
-class Reviews : public testing::BillingTest {
+class Reviews : public testing::ByHandTest {
  protected:
-  Reviews() { options_.close_automatically = options_.release_automatically = false; }
   Result<std::string> review(const std::map<std::string, std::string>& fields) {
-    DecisionRequest request;
-    request.command = "review";
-    request.fields = fields;
-    return billing_->decide(request);
+    return decide("review", fields);
   }
 };
 

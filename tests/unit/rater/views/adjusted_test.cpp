@@ -18,17 +18,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::json;
+using testing::kFirst;
+using testing::kNext;
 using testing::kNoon;
 
-constexpr const char* kFirst = "2026-11-22T12:00:00Z/1m";
-constexpr const char* kNext = "2026-11-22T12:01:00Z/1m";
-
-class Adjusted : public testing::BillingTest {
+class Adjusted : public testing::ByHandTest {
  protected:
-  Adjusted() {
-    options_.close_automatically = options_.release_automatically = false;
-    open();
-  }
   /// The first minute, released, and a second one that came after its own release.
   void late_minute() {
     minute(0);
@@ -41,15 +36,9 @@ class Adjusted : public testing::BillingTest {
     minute(1);
     settle();
   }
-  void decide(const std::string& command, const std::map<std::string, std::string>& fields,
+  void adjust(const std::string& command, const std::map<std::string, std::string>& fields,
               const std::string& text = "") {
-    DecisionRequest request;
-    request.command = command;
-    request.fields = fields;
-    request.adjust = true;
-    request.decision = {"ann", "it was wrong", 1000};
-    if (!text.empty()) request.files.push_back({"new.toml", text});
-    answer(billing_->decide(request));
+    answer(decide(command, fields, text, true));
     settle();
   }
   void release(const std::string& period) {
@@ -118,13 +107,13 @@ TEST_F(Adjusted, LateDataIsExplainedAndReplayed) {
 /// rounds, each with its own cause, each rated by its own catalogue and decisions.
 TEST_F(Adjusted, EveryRoundHasItsOwnCatalogueAndDecisions) {
   late_minute();
-  decide("catalogue apply", {}, catalogue_with("price = \"0.01\"", "price = \"0.02\""));
+  adjust("catalogue apply", {}, catalogue_with("price = \"0.01\"", "price = \"0.02\""));
   release(kFirst);
   release(kNext);
   const std::string id = original(kFirst).record.id;
-  decide("correct", {{"record", id}, {"quantity", "1500"}});
+  adjust("correct", {{"record", id}, {"quantity", "1500"}});
   release(kFirst);
-  decide("correct", {{"record", id}, {"quantity", ""}});
+  adjust("correct", {{"record", id}, {"quantity", ""}});
 
   const Explanation record = original(kFirst);
   EXPECT_THAT(record.faults, IsEmpty());
@@ -160,7 +149,7 @@ TEST_F(Adjusted, ARecordThatIsGone) {
   text +=
       "[[meter]]\nid = \"other\"\nmeasure = \"volume\"\ndirection = \"out\"\nunit = \"B\"\n"
       "out = \"netif_transmit_bytes_total\"\n";
-  decide("catalogue apply", {}, text);
+  adjust("catalogue apply", {}, text);
   const Explanation record = original(kFirst);
   ASSERT_EQ(record.adjusted.size(), 1U);
   const Explanation gone = explained({record.adjusted[0], "", "", ""});

@@ -19,10 +19,9 @@ namespace {
 using testing::BillingTest;
 using ::testing::HasSubstr;
 using testing::kCatalogue;
+using testing::kFirst;
 using testing::kNoon;
 using testing::StreamMaker;
-
-constexpr const char* kFirst = "2026-11-22T12:00:00Z/1m";
 
 class ExplainTest : public BillingTest {
  protected:
