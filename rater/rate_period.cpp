@@ -6,8 +6,6 @@
 #include <set>
 #include <utility>
 
-#include "rater/derive/witness.hpp"
-
 namespace tallyman::rater {
 
 namespace {
@@ -81,7 +79,7 @@ Result<std::vector<ViewFacts>> unseen_views(UsageStore& usage,
 
 Result<Decisions> standing(UsageStore& usage, Decisions decisions, const Span& span) {
   const auto may_go = [](const AnomalyContent& each) {
-    return each.why.starts_with(kWitnessesDisagree);
+    return each.cause == AnomalyCause::witnesses;
   };
   if (std::none_of(decisions.accepted.begin(), decisions.accepted.end(), may_go)) return decisions;
   const auto kept = usage.anomalies(span.from, span.to);

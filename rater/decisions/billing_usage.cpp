@@ -47,7 +47,7 @@ Result<std::vector<Correction>> records_named(Database& database, const std::str
 std::vector<AnomalyContent> content_of(const std::vector<KeptAnomaly>& kept) {
   std::vector<AnomalyContent> all;
   for (const KeptAnomaly& each : kept) {
-    all.push_back({each.view, each.from, each.to, each.value, each.why, 0});
+    all.push_back({each.view, each.from, each.to, each.value, each.why, 0, each.cause});
   }
   std::sort(all.begin(), all.end());
   for (std::size_t i = 1; i < all.size(); ++i) {

@@ -45,6 +45,7 @@ struct AnomalyContent {
   std::string why;
   /// Of several alike, which one: from 0.
   std::uint64_t ordinal = 0;
+  AnomalyCause cause = AnomalyCause::speed;  ///< no part of the id: `why` tells it
 
   [[nodiscard]] Hash id() const;
   friend auto operator<=>(const AnomalyContent&, const AnomalyContent&) = default;

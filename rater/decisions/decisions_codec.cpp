@@ -27,6 +27,7 @@ class Members {
  public:
   explicit Members(const Json& json) : json_(json), ok_(json.is_object()) {}
   [[nodiscard]] bool ok() const { return ok_; }
+  [[nodiscard]] bool has(const char* key) const { return find(key) != nullptr; }
 
   std::string text(const char* key) {
     const Json* member = find(key);
@@ -71,7 +72,7 @@ class Members {
   }
 
  private:
-  const Json* find(const char* key) {
+  const Json* find(const char* key) const {
     if (!json_.is_object()) return nullptr;
     const auto at = json_.find(key);
     return at == json_.end() ? nullptr : &*at;
@@ -96,7 +97,10 @@ Status take_anomaly(const AuditEntry& entry, Members in, Decisions& decisions) {
   anomaly.value = in.quantity("value");
   anomaly.why = in.text("why");
   anomaly.ordinal = static_cast<std::uint64_t>(in.quantity("ordinal"));
-  if (!in.ok() || in.text("id") != to_hex(anomaly.id())) return unreadable(entry);
+  // Decisions of older raters tell the cause by its words alone.
+  const auto cause = in.has("cause") ? cause_named(in.text("cause")) : cause_of_words(anomaly.why);
+  if (!in.ok() || !cause || in.text("id") != to_hex(anomaly.id())) return unreadable(entry);
+  anomaly.cause = *cause;
   if (entry.kind == kAnomalyAccept) {
     decisions.accept(anomaly);
   } else {
@@ -122,6 +126,7 @@ std::string what_of(const AnomalyContent& anomaly) {
                   {"to", std::to_string(anomaly.to)},
                   {"value", to_decimal(anomaly.value)},
                   {"ordinal", std::to_string(anomaly.ordinal)},
+                  {"cause", name_of(anomaly.cause)},
                   {"why", anomaly.why}});
 }
 

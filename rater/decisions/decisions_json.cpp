@@ -72,6 +72,7 @@ std::string anomalies_document(const std::vector<AnomalyContent>& anomalies,
                      {"value_at_risk", to_decimal(anomaly.value)},
                      // A gauge's is what it would have held, for how long.
                      {"unit", anomaly.view.series.unit + (gauge ? " × ns" : "")},
+                     {"cause", name_of(anomaly.cause)},
                      {"why", anomaly.why}});
   }
   return text_of(Json{{"anomalies", std::move(lines)}});

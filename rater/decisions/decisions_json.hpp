@@ -24,8 +24,8 @@ namespace tallyman::rater {
 [[nodiscard]] std::string applied_document(const Hash& version, bool changed,
                                            const AuditMark& head);
 
-/// {"anomalies":[{"id","state","series","agent","from","to","value_at_risk","unit","why"}]}; a
-/// state is open, accepted or rejected.
+/// {"anomalies":[{"id","state","series","agent","from","to","value_at_risk","unit","cause","why"}]};
+/// a state is open, accepted or rejected.
 [[nodiscard]] std::string anomalies_document(const std::vector<AnomalyContent>& anomalies,
                                              const Decisions& decisions);
 

@@ -48,6 +48,7 @@
 
 #include "base/result.hpp"
 #include "base/u128.hpp"
+#include "rater/derive/anomaly_cause.hpp"
 #include "wire/batch.hpp"
 
 namespace tallyman::rater {
@@ -102,7 +103,7 @@ struct Anomaly {
   std::uint64_t view = 0;
   Ns from = 0, to = 0;
   u128 value = 0;  ///< at risk: what it would have added
-  std::string why;
+  AnomalyCause cause = AnomalyCause::speed;
   friend bool operator==(const Anomaly&, const Anomaly&) = default;
 };
 

@@ -5,8 +5,6 @@
 namespace tallyman::rater::fold {
 namespace {
 
-constexpr const char* kForgottenTime = "lies in a time whose ended counters are forgotten";
-
 /// The most that the info labels told of for any part of [from, to]; 0 = unknown. What the poll at
 /// `to` tells was so before it, nobody knows since when.
 std::uint64_t most_within(const View& view, Ns from, Ns to) {
@@ -55,15 +53,15 @@ bool Reader::shape_guessed(const Target& target, const Interval& interval) const
   });
 }
 
-void Reader::quarantine(const View& view, const Interval& interval, const char* why) {
+void Reader::quarantine(const View& view, const Interval& interval, AnomalyCause cause) {
   if (interval.delta == 0) return;
-  anomalies_.push_back({view.id, interval.from, interval.to, interval.delta, why});
+  anomalies_.push_back({view.id, interval.from, interval.to, interval.delta, cause});
 }
 
 bool Reader::count(const Target& target, const Placed& reading, Interval interval) {
   View& view = *target.view;
   if (!plausible(view, reading, interval)) {
-    quarantine(view, interval, "more than the line can carry in this time");
+    quarantine(view, interval, AnomalyCause::speed);
     return false;
   }
   interval.from = spreader_.bounded(interval.from, interval.to);
@@ -89,7 +87,7 @@ void Reader::first(const Target& target, const Placed& reading) {
                           .estimated = reading.estimated,
                           .blurred = reading.estimated};
   if (target.start <= target.view->instance->forgotten) {
-    quarantine(*target.view, interval, kForgottenTime);
+    quarantine(*target.view, interval, AnomalyCause::forgotten);
     return;
   }
   if (!count(target, reading, interval)) {
@@ -125,7 +123,7 @@ bool Reader::disputed(const Target& target, const Placed& reading, bool other) {
                                                            : 0;
   const Interval interval{
       .from = std::min(c.from, c.position - 1), .to = c.position, .delta = reading.value - known};
-  quarantine(*target.view, interval, "two values of one counter at one instant");
+  quarantine(*target.view, interval, AnomalyCause::disputed);
   c.disputed = reading.value;
   return true;
 }
@@ -137,7 +135,7 @@ bool Reader::told_again(const Target& target, const Placed& reading, Ns at) {
   Counter& c = *target.counter;
   const std::uint64_t delta = reading.value < c.value ? reading.value : reading.value - c.value;
   quarantine(*target.view, {.from = std::min(c.position, at - 1), .to = at, .delta = delta},
-             kForgottenTime);
+             AnomalyCause::forgotten);
   c.from = at;
   c.within = 0;
   return true;
@@ -204,8 +202,7 @@ void Reader::hold(View& view, Counter& gauge, Ns to) {
   const std::uint64_t most = most_within(view, gauge.from, to);
   if (most != 0 && gauge.value > most) {
     const u128 amount = static_cast<u128>(gauge.value) * static_cast<u128>(to - gauge.from);
-    quarantine(view, {.from = gauge.from, .to = to, .delta = amount},
-               "more than there is room for");
+    quarantine(view, {.from = gauge.from, .to = to, .delta = amount}, AnomalyCause::room);
   } else {
     const Ns from = spreader_.bounded(gauge.from, to);
     spreader_.hold(view, from, to, gauge.value);

@@ -50,7 +50,7 @@ class Reader {
   /// Whether it stands, at `at`, where nothing tells what was counted; then it is an anomaly.
   bool told_again(const Target& target, const Placed& reading, Ns at);
   bool count(const Target& target, const Placed& reading, Interval interval);
-  void quarantine(const View& view, const Interval& interval, const char* why);
+  void quarantine(const View& view, const Interval& interval, AnomalyCause cause);
   [[nodiscard]] bool plausible(const View& view, const Placed& reading,
                                const Interval& interval) const;
   [[nodiscard]] bool shape_guessed(const Target& target, const Interval& interval) const;

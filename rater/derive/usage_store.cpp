@@ -13,7 +13,7 @@
 namespace tallyman::rater {
 namespace {
 
-constexpr std::int64_t kUsageVersion = 5;
+constexpr std::int64_t kUsageVersion = 6;
 constexpr Ns kClocksDiffer = kSecond;        ///< by this much an agent's clock may lead unnoticed
 constexpr std::size_t kUpgradeSlots = 8192;  ///< rows of one view held in memory at a time
 constexpr Ns kLongestBeat = 366 * kDay;
@@ -24,6 +24,11 @@ constexpr const char* kSlotRows =
     " covered INTEGER NOT NULL, estimated INTEGER NOT NULL, peak INTEGER NOT NULL,"
     " PRIMARY KEY(view, slot)) WITHOUT ROWID";
 
+/// As the fifth version kept anomalies, and those before it.
+constexpr const char* kWordyAnomalies =
+    ";CREATE TABLE usage_anomaly(id INTEGER PRIMARY KEY, view INTEGER NOT NULL,"
+    " from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, value BLOB NOT NULL, why TEXT NOT NULL)";
+
 /// What the first version kept is derived again from the log.
 Status derive_anew(Database& db) {
   for (const char* table :
@@ -32,7 +37,8 @@ Status derive_anew(Database& db) {
       return status;
     }
   }
-  return db.run(std::string(kUsageTables) + kSlotRows);
+  return db.run(std::string(kUsageTables) + kSlotRows + ";DROP TABLE usage_anomaly" +
+                kWordyAnomalies);
 }
 
 /// The second version kept a row for each slot.
@@ -76,6 +82,21 @@ Status compare_again(Database& db) {
   return compare_all_anew(db);
 }
 
+/// The fifth version told the causes of anomalies by their words alone.
+Status name_causes(Database& db) {
+  if (Status made = db.run("ALTER TABLE usage_anomaly ADD COLUMN cause INTEGER NOT NULL DEFAULT 0");
+      !made.ok()) {
+    return made;
+  }
+  auto name = db.prepare("UPDATE usage_anomaly SET cause = ? WHERE why = ?");
+  for (std::int64_t number = 1; const auto cause = cause_of_number(number); ++number) {
+    if (Status named = name.bind(1, number).bind(2, why_of(*cause)).done(); !named.ok()) {
+      return named;
+    }
+  }
+  return db.run("ALTER TABLE usage_anomaly DROP COLUMN why");
+}
+
 }  // namespace
 
 UsageStore::UsageStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -90,10 +111,10 @@ Result<std::unique_ptr<UsageStore>> UsageStore::open(Ledger& ledger, Intake& int
     return Error{"a slot is between a nanosecond and a day long", ledger.path(),
                  "configure a slot length such as 5m"};
   }
-  if (Status status =
-          ledger.prepare_part("usage", kUsageVersion,
-                              std::string(kUsageTables) + ";" + kSlotTables + ";" + kWitnessTables,
-                              {derive_anew, pack_slots, compare_witnesses, compare_again});
+  if (Status status = ledger.prepare_part(
+          "usage", kUsageVersion,
+          std::string(kUsageTables) + ";" + kSlotTables + ";" + kWitnessTables,
+          {derive_anew, pack_slots, compare_witnesses, compare_again, name_causes});
       !status.ok()) {
     return status.error();
   }

@@ -42,6 +42,7 @@ struct KeptAnomaly {
   ViewKey view;
   Ns from = 0, to = 0;
   u128 value = 0;
+  AnomalyCause cause = AnomalyCause::speed;
   std::string why;
 };
 

@@ -144,6 +144,11 @@ SlotArray only_crossing(const SlotArray& slots, std::int64_t first, std::int64_t
   return left;
 }
 
+Error unknown_cause(std::int64_t number) {
+  return {"an anomaly has the unknown cause " + std::to_string(number), "ledger",
+          "restore the ledger from a backup"};
+}
+
 /// What the ledger holds of a span.
 class LedgerUsage : public UsageSource {
  public:
@@ -262,12 +267,12 @@ Result<std::vector<StreamMark>> UsageStore::marks() {
 
 Result<std::vector<KeptAnomaly>> UsageStore::anomalies(Ns from, Ns to) {
   auto read = state_->ledger.database().prepare(
-      "SELECT a.id, v.key, a.from_ns, a.to_ns, a.value, a.why FROM usage_anomaly a"
+      "SELECT a.id, v.key, a.from_ns, a.to_ns, a.value, a.cause, '' FROM usage_anomaly a"
       " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2 UNION ALL"
-      " SELECT 0, v.key, a.from_ns, a.to_ns, a.value, a.why FROM usage_witness a"
+      " SELECT 0, v.key, a.from_ns, a.to_ns, a.value, ?3, a.why FROM usage_witness a"
       " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2"
       " AND a.value IS NOT NULL");
-  read.bind(1, to).bind(2, from);
+  read.bind(1, to).bind(2, from).bind(3, static_cast<std::int64_t>(AnomalyCause::witnesses));
   std::vector<KeptAnomaly> out;
   for (;;) {
     const auto row = read.step();
@@ -275,12 +280,16 @@ Result<std::vector<KeptAnomaly>> UsageStore::anomalies(Ns from, Ns to) {
     if (!*row) return out;
     auto key = decode_view_key(read.blob(1));
     if (!key.ok()) return key.error();
+    const auto cause = cause_of_number(read.integer(5));
+    if (!cause) return unknown_cause(read.integer(5));
+    std::string why = read.text(6);
     out.push_back({.id = read.integer(0),
                    .view = std::move(*key),
                    .from = read.integer(2),
                    .to = read.integer(3),
                    .value = read.quantity(4),
-                   .why = read.text(5)});
+                   .cause = *cause,
+                   .why = why.empty() ? std::string(why_of(*cause)) : std::move(why)});
   }
 }
 

@@ -246,13 +246,13 @@ Status UsageStore::State::persist_events(const std::string& name, Agent& agent,
     if (!status.ok()) return status;
   }
   auto anomaly = db.prepare(
-      "INSERT INTO usage_anomaly(view, from_ns, to_ns, value, why) VALUES(?, ?, ?, ?, ?)");
+      "INSERT INTO usage_anomaly(view, from_ns, to_ns, value, cause) VALUES(?, ?, ?, ?, ?)");
   for (const Anomaly& each : derived.anomalies) {
     Status status = anomaly.bind(1, agent.views.at(each.view))
                         .bind(2, each.from)
                         .bind(3, each.to)
                         .bind(4, each.value)
-                        .bind(5, each.why)
+                        .bind(5, static_cast<std::int64_t>(each.cause))
                         .done();
     if (!status.ok()) return status;
   }

@@ -21,7 +21,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "rater/slots/slot_array.hpp"
@@ -39,9 +38,6 @@ struct Witness {
   SlotArray slots;
   std::int64_t seen_to = 0;  ///< slots before this one are told: it polled after their end
 };
-
-/// How the text of an anomaly begins that tells of a disagreement.
-inline constexpr std::string_view kWitnessesDisagree = "witnesses disagree";
 
 /// Slots [first, end) in which not all can be right.
 struct Disagreement {

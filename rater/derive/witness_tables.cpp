@@ -283,9 +283,10 @@ Result<std::vector<WitnessTables::Row>> WitnessTables::found(const Views& views,
     for (std::size_t v = 0; v < views.size(); ++v) {
       const bool counts = v == each.lowest;
       rows.push_back({views[v].id, from, to, counts, counts ? each.excess : 0,
-                      counts ? std::string(kWitnessesDisagree) + ": " + views[each.highest].name +
-                                   " read so much more; the lowest counts"
-                             : std::string()});
+                      counts
+                          ? std::string(why_of(AnomalyCause::witnesses)) + ": " +
+                                views[each.highest].name + " read so much more; the lowest counts"
+                          : std::string()});
     }
   }
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {

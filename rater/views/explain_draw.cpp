@@ -4,7 +4,6 @@
 #include <set>
 #include <utility>
 
-#include "rater/derive/witness.hpp"
 #include "rater/rating/measure.hpp"
 
 namespace tallyman::rater {
@@ -121,18 +120,12 @@ Result<std::optional<ExplainedCorrection>> correction_of(Snapshot& snapshot,
   return std::optional(std::move(out));
 }
 
-/// Whether an anomaly is an interval of readings that is not counted. Others tell of readings that
-/// dispute some that are: those count all the same.
-bool is_interval(const AnomalyContent& anomaly) {
-  return !anomaly.why.starts_with("two values") && !anomaly.why.starts_with(kWitnessesDisagree);
-}
-
 /// The raw path leaves out what is an anomaly; what was accepted it is given by the decision.
 void note_anomalies(const std::vector<KeptAnomaly>& kept, const Decisions& decisions,
                     Explanation& e, RawQuestion& question) {
   for (const AnomalyContent& anomaly : content_of(kept)) {
     const bool accepted = decisions.accepts(anomaly.id());
-    if (is_interval(anomaly)) {
+    if (is_interval(anomaly.cause)) {
       question.kept_out[anomaly.view].insert({anomaly.from, anomaly.to, anomaly.value});
     }
     for (ExplainedSeries& series : e.series) {
@@ -160,7 +153,7 @@ void count_accepted(const Explanation& e, const Span& span, RawWalk& walk) {
       const u128 mean = gauge ? anomaly.value / static_cast<u128>(anomaly.to - anomaly.from) : 0;
       const auto level = static_cast<std::uint64_t>(std::min<u128>(mean, UINT64_MAX));
       RawView& view = walk.views[anomaly.view];
-      const bool beside = is_interval(anomaly);
+      const bool beside = is_interval(anomaly.cause);
       view.spread({anomaly.from, anomaly.to, anomaly.value}, beside ? level : 0, span, e.slot);
       if (!beside && gauge) raise(view, anomaly, level, span, e.slot);
     }

@@ -27,7 +27,7 @@ Name name_of(const rater::ViewKey& key) {
 /// Everything that billing goes by, whoever is numbered how.
 struct Outcome {
   std::map<std::pair<Name, std::int64_t>, std::tuple<u128, Ns, Ns, std::uint64_t>> slots;
-  std::vector<std::tuple<Name, Ns, Ns, u128, std::string>> anomalies;
+  std::vector<std::tuple<Name, Ns, Ns, u128, rater::AnomalyCause>> anomalies;
   std::vector<std::tuple<Name, Ns, bool>> presence;
   std::map<Name, std::vector<std::pair<Ns, Ns>>> seen;
   std::map<std::pair<std::string, Ns>, Ns> runs;
@@ -51,8 +51,8 @@ Outcome derive(const std::vector<Delivered>& delivered, Ns slot) {
   }
   for (const auto& each : derived.anomalies) {
     // Readings of two incarnations at one instant: told and not counted; fewer readings meet.
-    if (each.why == "two values of one counter at one instant") continue;
-    out.anomalies.emplace_back(names[each.view], each.from, each.to, each.value, each.why);
+    if (each.cause == rater::AnomalyCause::disputed) continue;
+    out.anomalies.emplace_back(names[each.view], each.from, each.to, each.value, each.cause);
   }
   std::sort(out.anomalies.begin(), out.anomalies.end());
   for (const auto& each : derived.presence)

@@ -38,7 +38,7 @@ TEST_F(Capacity, MoreThanThereIsRoomForIsAnAnomaly) {
   EXPECT_EQ(anomalies_[0].from, kNoon + 10 * kSecond);
   EXPECT_EQ(anomalies_[0].to, kNoon + 20 * kSecond);
   EXPECT_TRUE(anomalies_[0].value == u128{1001} * 10 * kSecond);
-  EXPECT_EQ(anomalies_[0].why, "more than there is room for");
+  EXPECT_EQ(anomalies_[0].cause, AnomalyCause::room);
   EXPECT_EQ(slots_[0].peak, 1000U);
 }
 

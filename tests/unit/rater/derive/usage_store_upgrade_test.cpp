@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "older_usage.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "stream_maker.hpp"
 
@@ -11,7 +12,43 @@ namespace tallyman::rater {
 namespace {
 
 using testing::kNoon;
+using testing::kWordyAnomalies;
 using testing::StreamMaker;
+
+// Given anomalies whose causes are told by their words alone, then each has its cause, and its
+// words as they were.
+TEST(UsageStoreUpgrade, NamesTheCausesOfAnomalies) {
+  FakeClock clock(kNoon + 40 * kDay, kHour);
+  const auto ledger = *Ledger::open(":memory:", clock);
+  const auto intake = *Intake::open(*ledger, clock);
+  auto store = *UsageStore::open(*ledger, *intake, 5 * kMinute);
+  StreamMaker maker;
+  ASSERT_TRUE(intake->commit_batch("stor-01", maker.life(), maker.next(100).bytes).ok());
+  ASSERT_FALSE(store->advance(100)->more);
+  Database& db = ledger->database();
+  ASSERT_TRUE(db.run(kWordyAnomalies).ok());
+  ASSERT_TRUE(db.run("UPDATE part SET version = 5 WHERE name = 'usage'").ok());
+  const std::vector<std::string> words{"more than the line can carry in this time",
+                                       "more than there is room for",
+                                       "lies in a time whose ended counters are forgotten",
+                                       "two values of one counter at one instant"};
+  auto insert = db.prepare(
+      "INSERT INTO usage_anomaly(view, from_ns, to_ns, value, why) VALUES(1, ?, ?, ?, ?)");
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const Ns from = kNoon + static_cast<Ns>(i) * kMinute;
+    insert.bind(1, from).bind(2, from + kMinute).bind(3, u128{7}).bind(4, words[i]);
+    ASSERT_TRUE(insert.done().ok());
+  }
+  store = *UsageStore::open(*ledger, *intake, 5 * kMinute);
+  const auto kept = *store->anomalies(0, wire::kMaxTime);
+  ASSERT_EQ(kept.size(), words.size());
+  const std::vector causes{AnomalyCause::speed, AnomalyCause::room, AnomalyCause::forgotten,
+                           AnomalyCause::disputed};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    EXPECT_EQ(kept[i].why, words[i]);
+    EXPECT_EQ(kept[i].cause, causes[i]);
+  }
+}
 
 // Given a ledger whose slots are rows, as the version before kept them, when it is opened, then its
 // chunks hold the same slots, and derivation goes on where it was.
@@ -26,6 +63,7 @@ TEST(UsageStoreUpgrade, PacksTheRowsOfTheVersionBefore) {
   }
   ASSERT_FALSE(store->advance(100)->more);
   Database& db = ledger->database();
+  ASSERT_TRUE(db.run(kWordyAnomalies).ok());
   ASSERT_TRUE(db.run("DROP TABLE usage_recent; DROP TABLE usage_slots;"
                      "UPDATE part SET version = 2 WHERE name = 'usage';"
                      "CREATE TABLE usage_slot(view INTEGER NOT NULL, slot INTEGER NOT NULL,"

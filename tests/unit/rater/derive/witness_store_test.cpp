@@ -7,6 +7,7 @@
 #include <functional>
 #include <random>
 
+#include "older_usage.hpp"
 #include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage_store.hpp"
 #include "rater/rate_period.hpp"
@@ -16,6 +17,7 @@ namespace tallyman::rater {
 namespace {
 
 using testing::kNoon;
+using testing::kWordyAnomalies;
 using testing::StreamMaker;
 
 const std::vector<std::string> kMetrics{"pool_held_bytes"};
@@ -131,7 +133,8 @@ TEST(WitnessStore, AnAcceptedDisagreementThatIsNoMoreDoesNotCount) {
   for (const AnomalyContent& each : rater.anomalies()) decisions.accept(each);
   AnomalyContent other = rater.anomalies().front();
   other.value += 1;
-  other.why = "two values";
+  other.why = "witnesses disagree, says somebody";
+  other.cause = AnomalyCause::disputed;
   decisions.accept(other);
   const Decisions right = decisions;
   ASSERT_GE(right.accepted.size(), 2U);
@@ -230,6 +233,7 @@ TEST(WitnessStore, ComparesThePastOfAnOlderLedger) {
                   .run("DROP TABLE usage_witness; DROP TABLE usage_beat;"
                        "UPDATE part SET version = 3 WHERE name = 'usage'")
                   .ok());
+  ASSERT_TRUE(rater.ledger->database().run(kWordyAnomalies).ok());
   rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
   EXPECT_TRUE(rater.anomalies().empty());
   for (std::size_t i = 90; i < 100; ++i) {
@@ -261,6 +265,7 @@ TEST(WitnessStore, ComparesThePastWithoutABatch) {
     ASSERT_FALSE(known.empty());
     EXPECT_EQ(rater.store->comparing(), 0U);
     ASSERT_TRUE(rater.ledger->database().run("DROP TABLE usage_compare").ok());
+    ASSERT_TRUE(rater.ledger->database().run(kWordyAnomalies).ok());
     ASSERT_TRUE(rater.ledger->database().run(older).ok());
     rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
     EXPECT_TRUE(rater.anomalies().empty());
@@ -297,6 +302,7 @@ TEST(WitnessStore, RecallsBeatsBeforeThePastIsCompared) {
                   .run("DROP TABLE usage_witness; DROP TABLE usage_beat; DROP TABLE usage_compare;"
                        "UPDATE part SET version = 3 WHERE name = 'usage'")
                   .ok());
+  ASSERT_TRUE(rater.ledger->database().run(kWordyAnomalies).ok());
   rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
   int changed = 0;
   rater.store->on_keep([&](Ns, Ns) {
