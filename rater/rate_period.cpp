@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "rater/decisions/anomaly_runs.hpp"
+
 namespace tallyman::rater {
 
 namespace {
@@ -81,14 +83,24 @@ Result<Decisions> standing(UsageStore& usage, Decisions decisions, const Span& s
   const auto may_go = [](const AnomalyContent& each) {
     return each.cause == AnomalyCause::witnesses;
   };
-  if (std::none_of(decisions.accepted.begin(), decisions.accepted.end(), may_go)) return decisions;
+  const auto may_differ = [&](const AnomalyContent& each) {
+    return may_go(each) || each.cause == AnomalyCause::room;
+  };
+  if (std::none_of(decisions.accepted.begin(), decisions.accepted.end(), may_differ)) {
+    return decisions;
+  }
   const auto kept = usage.anomalies(span.from, span.to);
   if (!kept) return kept.error();
-  const std::vector<AnomalyContent> there = content_of(*kept);
+  const std::vector<AnomalyRun> there = runs_of(*kept, decisions);
+  const auto before = [](const AnomalyRun& run, const AnomalyContent& of) {
+    return run.content < of;
+  };
   std::erase_if(decisions.accepted, [&](const AnomalyContent& each) {
-    return may_go(each) && !std::binary_search(there.begin(), there.end(), each);
+    if (!may_go(each)) return false;
+    const auto at = std::lower_bound(there.begin(), there.end(), each, before);
+    return at == there.end() || at->content != each;
   });
-  return decisions;
+  return in_parts(std::move(decisions), there);
 }
 
 std::string record_source(const Ledger& ledger) { return "/tallyman/" + ledger.id_text(); }

@@ -28,8 +28,9 @@ namespace tallyman::rater {
 /// The `source` of a ledger's events: "/tallyman/<ledger id>".
 [[nodiscard]] std::string record_source(const Ledger& ledger);
 
-/// The decisions, without accepted disagreements of witnesses that reach into the span and are no
-/// more: usage that came later has settled them, and counts itself.
+/// The decisions as they count in a span: without accepted disagreements of witnesses that reach
+/// into it and are no more (usage that came later has settled them, and counts itself), and with
+/// the parts of accepted runs.
 [[nodiscard]] Result<Decisions> standing(UsageStore& usage, Decisions decisions, const Span& span);
 
 /// What the period's rating reads, with what accepted anomalies come to. The store outlives it, and

@@ -6,6 +6,7 @@
 #include "app/log.hpp"
 #include "base/time_text.hpp"
 #include "rater/billing_state.hpp"
+#include "rater/decisions/anomaly_runs.hpp"
 #include "rater/decisions/decisions_json.hpp"
 
 namespace tallyman::rater {
@@ -44,25 +45,15 @@ Result<std::vector<Correction>> records_named(Database& database, const std::str
 
 }  // namespace
 
-std::vector<AnomalyContent> content_of(const std::vector<KeptAnomaly>& kept) {
-  std::vector<AnomalyContent> all;
-  for (const KeptAnomaly& each : kept) {
-    all.push_back({each.view, each.from, each.to, each.value, each.why, 0, each.cause});
-  }
-  std::sort(all.begin(), all.end());
-  for (std::size_t i = 1; i < all.size(); ++i) {
-    AnomalyContent alike = all[i - 1];
-    alike.ordinal = 0;
-    if (alike == all[i]) all[i].ordinal = all[i - 1].ordinal + 1;
-  }
-  return all;
-}
-
 Result<std::vector<AnomalyContent>> Billing::State::anomalies(Ns from, Ns to) {
   // Of several alike all are in the same interval: they are numbered together, or not at all.
   const Result<std::vector<KeptAnomaly>> kept = usage->anomalies(from, to);
   if (!kept) return kept.error();
-  return content_of(*kept);
+  std::vector<AnomalyContent> all;
+  for (AnomalyRun& run : runs_of(*kept, decisions)) {
+    if (run.content.from < to && run.content.to > from) all.push_back(std::move(run.content));
+  }
+  return all;
 }
 
 Result<AuditMark> Billing::State::take_decision(const char* kind, const std::string& what,
@@ -123,12 +114,10 @@ Result<std::string> Billing::State::list_anomalies(const DecisionRequest& reques
 
 Result<std::string> Billing::State::decide_anomaly(const DecisionRequest& request) {
   const std::string id = request.field("id");
-  const Result<std::vector<AnomalyContent>> all = anomalies(0, kForever);
-  if (!all) return all.error();
+  const Result<std::vector<KeptAnomaly>> kept = usage->anomalies(0, kForever);
+  if (!kept) return kept.error();
   std::vector<AnomalyContent> found;
-  for (const AnomalyContent& each : *all) {
-    if (id.size() >= kShortestId && to_hex(each.id()).starts_with(id)) found.push_back(each);
-  }
+  if (id.size() >= kShortestId) found = runs_named(runs_of(*kept, decisions), decisions, id);
   if (found.size() != 1) {
     return Error{found.empty() ? "no anomaly of that id" : "several anomalies begin with that id",
                  id.substr(0, 64), "see `tallyman-rater anomaly ls`"};

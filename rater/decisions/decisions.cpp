@@ -77,9 +77,7 @@ bool Decisions::accepts(const Hash& id) const {
                      [&](const AnomalyContent& anomaly) { return anomaly.id() == id; });
 }
 
-bool Decisions::rejects(const Hash& id) const {
-  return std::binary_search(rejected.begin(), rejected.end(), id);
-}
+bool Decisions::rejects(const Hash& id) const { return rejected.contains(id); }
 
 const Correction* Decisions::correction(const std::string& customer, const std::string& meter,
                                         const std::string& period) const {
@@ -91,12 +89,12 @@ const Correction* Decisions::correction(const std::string& customer, const std::
 
 void Decisions::accept(const AnomalyContent& anomaly) {
   insert(accepted, anomaly);
-  remove(rejected, anomaly.id());
+  rejected.erase(anomaly.id());
 }
 
 void Decisions::reject(const AnomalyContent& anomaly) {
   remove(accepted, anomaly);
-  insert(rejected, anomaly.id());
+  rejected.emplace(anomaly.id(), anomaly);
 }
 
 void Decisions::waive(const Waiver& waiver, bool withdraw) {

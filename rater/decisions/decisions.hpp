@@ -5,7 +5,8 @@
 // Of an anomaly that is accepted the value counts, spread evenly over its interval, all of it
 // estimated; of each slot it covers what is not covered yet, as far as its part of the interval
 // goes. A gauge stood at the mean of it, on top of what it holds besides where the slot is covered.
-// One that is rejected counts never, and its interval is known to be unknown; of one that nobody
+// Of a run of them, which a person decides on at once (anomaly_runs.hpp), each part counts so. One
+// that is rejected counts never, and its interval is known to be unknown; of one that nobody
 // decided on, the same is true until somebody does.
 //
 // A waiver leaves time out of what a customer is measured by, over the part of it in which the
@@ -19,6 +20,7 @@
 // and evidence stay what was measured.
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,7 +54,7 @@ struct AnomalyContent {
 };
 
 struct KeptAnomaly;
-/// Ascending; what is alike is numbered.
+/// Each as it was found; ascending; what is alike is numbered (anomaly_runs.cpp).
 [[nodiscard]] std::vector<AnomalyContent> content_of(const std::vector<KeptAnomaly>& kept);
 
 /// Time that is left out of series, from an instant to another.
@@ -71,11 +73,11 @@ struct Correction {
 };
 
 struct Decisions {
-  std::vector<AnomalyContent> accepted;  ///< ascending
-  std::vector<Hash> rejected;            ///< ids, ascending
-  std::vector<Waiver> waivers;           ///< ascending
-  std::vector<Correction> corrections;   ///< at most one of a customer, meter and period
-  AuditMark last;                        ///< the last decision that counts here
+  std::vector<AnomalyContent> accepted;     ///< ascending
+  std::map<Hash, AnomalyContent> rejected;  ///< by id
+  std::vector<Waiver> waivers;              ///< ascending
+  std::vector<Correction> corrections;      ///< at most one of a customer, meter and period
+  AuditMark last;                           ///< the last decision that counts here
 
   [[nodiscard]] bool accepts(const Hash& id) const;
   [[nodiscard]] bool rejects(const Hash& id) const;

@@ -91,7 +91,8 @@ class UsageStore {
   /// known, or the ledger was brought up from an older version: each advance() does some of it, and
   /// until all is done what is rated may not be final.
   [[nodiscard]] std::uint64_t comparing() const;
-  /// Those that touch [from, to), as they were found.
+  /// Those that touch [from, to), as they were found; of a view of which one tells that there is no
+  /// room, all that do.
   [[nodiscard]] Result<std::vector<KeptAnomaly>> anomalies(Ns from, Ns to);
   /// Agents that advance() could derive no further, and why; each is tried again by each advance().
   [[nodiscard]] const std::map<std::string, Error>& stuck() const;

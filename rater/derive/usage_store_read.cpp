@@ -268,11 +268,14 @@ Result<std::vector<StreamMark>> UsageStore::marks() {
 Result<std::vector<KeptAnomaly>> UsageStore::anomalies(Ns from, Ns to) {
   auto read = state_->ledger.database().prepare(
       "SELECT a.id, v.key, a.from_ns, a.to_ns, a.value, a.cause, '' FROM usage_anomaly a"
-      " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2 UNION ALL"
+      " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2 OR a.cause = ?4"
+      " AND a.view IN (SELECT view FROM usage_anomaly"
+      "  WHERE cause = ?4 AND from_ns < ?1 AND to_ns > ?2) UNION ALL"
       " SELECT 0, v.key, a.from_ns, a.to_ns, a.value, ?3, a.why FROM usage_witness a"
       " JOIN usage_view v ON v.id = a.view WHERE a.from_ns < ?1 AND a.to_ns > ?2"
       " AND a.value IS NOT NULL");
   read.bind(1, to).bind(2, from).bind(3, static_cast<std::int64_t>(AnomalyCause::witnesses));
+  read.bind(4, static_cast<std::int64_t>(AnomalyCause::room));
   std::vector<KeptAnomaly> out;
   for (;;) {
     const auto row = read.step();

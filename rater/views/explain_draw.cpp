@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "rater/decisions/anomaly_runs.hpp"
 #include "rater/rating/measure.hpp"
 
 namespace tallyman::rater {
@@ -122,16 +123,23 @@ Result<std::optional<ExplainedCorrection>> correction_of(Snapshot& snapshot,
 
 /// The raw path leaves out what is an anomaly; what was accepted it is given by the decision.
 void note_anomalies(const std::vector<KeptAnomaly>& kept, const Decisions& decisions,
-                    Explanation& e, RawQuestion& question) {
-  for (const AnomalyContent& anomaly : content_of(kept)) {
-    const bool accepted = decisions.accepts(anomaly.id());
-    if (is_interval(anomaly.cause)) {
-      question.kept_out[anomaly.view].insert({anomaly.from, anomaly.to, anomaly.value});
+                    const Span& period, Explanation& e, RawQuestion& question) {
+  const auto inside = [&](const AnomalyContent& each) {
+    return each.from < period.to && each.to > period.from;
+  };
+  for (const AnomalyRun& run : runs_of(kept, decisions)) {
+    if (!inside(run.content)) continue;
+    const bool accepted = decisions.accepts(run.content.id());
+    for (const AnomalyContent& part : run.parts) {
+      if (!is_interval(part.cause)) continue;
+      question.kept_out[part.view].insert({part.from, part.to, part.value});
     }
     for (ExplainedSeries& series : e.series) {
-      if (anomaly.view.series != series.key) continue;
-      (accepted ? series.accepted : series.anomalies).push_back(anomaly);
-      if (!accepted) series.at_risk += anomaly.value;
+      if (run.content.view.series != series.key) continue;
+      (accepted ? series.accepted : series.anomalies).push_back(run.content);
+      for (const AnomalyContent& part : run.parts) {
+        if (!accepted && inside(part)) series.at_risk += part.value;
+      }
     }
   }
 }
@@ -146,9 +154,11 @@ void raise(RawView& view, const AnomalyContent& anomaly, std::uint64_t level, co
   }
 }
 
-void count_accepted(const Explanation& e, const Span& span, RawWalk& walk) {
+void count_accepted(const Explanation& e, const Decisions& counted, const Span& span,
+                    RawWalk& walk) {
   for (const ExplainedSeries& series : e.series) {
-    for (const AnomalyContent& anomaly : series.accepted) {
+    for (const AnomalyContent& anomaly : counted.accepted) {
+      if (anomaly.view.series != series.key || anomaly.to <= anomaly.from) continue;
       const bool gauge = series.key.kind == wire::Kind::gauge;
       const u128 mean = gauge ? anomaly.value / static_cast<u128>(anomaly.to - anomaly.from) : 0;
       const auto level = static_cast<std::uint64_t>(std::min<u128>(mean, UINT64_MAX));
@@ -192,12 +202,15 @@ Status draw(Snapshot& snapshot, UsageStore& usage, const Catalogue& catalogue,
   for (const ExplainedSeries& series : e.series) {
     question.views.insert(question.views.end(), series.views.begin(), series.views.end());
   }
-  const auto anomalies = usage.anomalies(line.period.start, line.period.end);
+  const Span period{line.period.start, line.period.end};
+  const auto anomalies = usage.anomalies(period.from, period.to);
   if (!anomalies.ok()) return anomalies.error();
-  note_anomalies(*anomalies, decisions, e, question);
+  note_anomalies(*anomalies, decisions, period, e, question);
+  const auto counted = standing(usage, decisions, question.span);
+  if (!counted.ok()) return counted.error();
   auto walk = walk_raw(snapshot, e.cut, question, progress);
   if (!walk.ok()) return walk.error();
-  count_accepted(e, question.span, *walk);
+  count_accepted(e, *counted, question.span, *walk);
   for (ExplainedSeries& series : e.series) hold_against(series, *walk, e.slot);
   e.streams = std::move(walk->streams);
   e.figures = raw_figures(line, billed_parts(line), holdings_of(e.series));

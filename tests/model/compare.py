@@ -5,7 +5,7 @@ import subprocess
 import catalogue as cat
 import claims
 import rating
-from decisions import Decisions
+from decisions import Decisions, runs
 
 NOTHING_THERE = "the period is before the first one, and nothing was metered in it"
 
@@ -31,6 +31,9 @@ def wanted(history, period, agents, decisions):
             if a < end and b > begin:
                 text = claims.series_text(history["series"][number])
                 anomalies.append([name, text, a, b, value])
+        for view, a, b, value, _ in runs(agent):
+            if a < end and b > begin:
+                anomalies.append([agent.name, claims.series_text(history["series"][view.series]), a, b, value])
     for each in next(iter(agents.values())).disagreements if agents else ():
         a, b = each.first * history["slot"], each.end * history["slot"]
         if a < end and b > begin:

@@ -71,6 +71,25 @@ def escaped(text):
 # ---- what they come to
 
 
+def runs(agent):
+    """A gauge that holds more than there is room for at readings without a break is one anomaly:
+    [(view, from, to, value, [(from, to, value) of each reading])]. What several counters of it tell of
+    one time is never joined."""
+    out = []
+    for view in {id(view): view for view, *_ in agent.overfull}.values():
+        parts = sorted(tuple(part) for other, *part in agent.overfull if other is view)
+        alone = [sum(a < end and b > begin for a, b, _ in parts) == 1 for begin, end, _ in parts]
+        chains = []
+        for part, single in zip(parts, alone):
+            if single and chains and chains[-1][0] and chains[-1][1][-1][1] == part[0]:
+                chains[-1][1].append(part)
+            else:
+                chains.append((single, [part]))
+        out += [(view, chain[0][0], chain[-1][1], sum(part[2] for part in chain), chain)
+                for _, chain in chains]
+    return out
+
+
 class Decisions:
     """All that stands in an audit log; the last word on one thing holds."""
 
@@ -97,6 +116,7 @@ class Decisions:
     def anomalies(agent, slot):
         """All of an agent, and where it has the lowest count of witnesses that disagree."""
         return [tuple(a[1:5]) for a in agent.anomalies] + [
+            (view.series, begin, end, value) for view, begin, end, value, _ in runs(agent)] + [
             (d.series, d.first * slot, d.end * slot, d.excess) for d in agent.disagreements
             if d.counts.agent == agent.name]
 
@@ -111,7 +131,10 @@ class Decisions:
             begin, end, value = int(what["from"]), int(what["to"]), int(what["value"])
             if (number, begin, end, value) not in self.anomalies(agent, slot):
                 unknown.append(what)
-            agent.views[what["instance"], number].accepted.append((begin, end, value))
+            view = agent.views[what["instance"], number]
+            parts = [run[4] for run in runs(agent) if run[0] is view and run[1:4] == (begin, end, value)]
+            alike = int(what["ordinal"])
+            view.accepted += parts[alike] if alike < len(parts) else [(begin, end, value)]
         return unknown
 
     def waived(self, series, labels, customer):

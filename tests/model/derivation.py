@@ -123,6 +123,7 @@ class Agent:
     def __init__(self, name, series, slot):
         self.name, self.series, self.slot = name, series, slot
         self.instances, self.streams, self.views, self.anomalies = {}, {}, {}, []
+        self.overfull = []  # (view, from, to, value): a gauge that held more than there is room for
         self.latest = FOR_EVER
 
     def apply(self, batch):
@@ -313,7 +314,7 @@ class Agent:
         if to > gauge.begin:
             most = self.most(view, gauge.begin, to)
             if most is not None and gauge.value > most:
-                self.anomaly(view, gauge.begin, to, gauge.value * (to - gauge.begin))
+                self.overfull.append((view, gauge.begin, to, gauge.value * (to - gauge.begin)))
             else:
                 view.intervals.append(Interval(gauge.begin, to, gauge.value))
             gauge.begin = to
