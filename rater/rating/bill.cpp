@@ -255,14 +255,7 @@ std::vector<Part> measure_parts(const Line& line, const std::vector<BilledPart>&
   };
   std::vector<Span> spans;
   for (const BilledPart& part : of) spans.push_back(part.active);
-  // What the customer holds lies within its active time: only time without the meter is cut off.
-  const bool throughout =
-      spans.front().from <= std::max(line.period.start, line.customer.from) &&
-      spans.back().to >= std::min(line.period.end, line.customer.to) &&
-      std::adjacent_find(spans.begin(), spans.end(), [](const Span& a, const Span& b) {
-        return a.to != b.from;
-      }) == spans.end();
-  whole = measured(throughout ? held_of(input) : CutInput(input, spans).view());
+  whole = measured(throughout(line, of) ? held_of(input) : CutInput(input, spans).view());
   const bool apart = of.size() > 1 && !(meter.level() && meter.plan_change == PlanChange::whole);
   std::vector<Part> parts;
   for (const BilledPart& part : of) {
@@ -273,6 +266,14 @@ std::vector<Part> measure_parts(const Line& line, const std::vector<BilledPart>&
 }
 
 }  // namespace
+
+bool throughout(const Line& line, const std::vector<BilledPart>& of) {
+  return of.front().active.from <= std::max(line.period.start, line.customer.from) &&
+         of.back().active.to >= std::min(line.period.end, line.customer.to) &&
+         std::adjacent_find(of.begin(), of.end(), [](const BilledPart& a, const BilledPart& b) {
+           return a.active.to != b.active.from;
+         }) == of.end();
+}
 
 std::vector<BilledPart> billed_parts(const Line& line) {
   std::vector<BilledPart> parts;

@@ -27,6 +27,10 @@ struct BilledPart {
 /// Ascending; none when no plan of the customer that is in force within the period has the meter.
 [[nodiscard]] std::vector<BilledPart> billed_parts(const Line& line);
 
+/// Whether parts (at least one) leave out no time in which the customer is active: only time
+/// without the meter is cut off from what it holds.
+[[nodiscard]] bool throughout(const Line& line, const std::vector<BilledPart>& parts);
+
 /// The meters of all plans in force within the customer's period, ascending.
 [[nodiscard]] std::vector<const Meter*> billed_meters(const Catalogue& catalogue,
                                                       const Customer& customer,

@@ -120,19 +120,28 @@ std::vector<std::string> problems_of(const Meter& meter, std::size_t customer,
   return {problems.begin(), problems.end()};
 }
 
+bool reads_both(const Meter& meter) {
+  return !meter.of_gauges() && meter.direction != Direction::in &&
+         meter.direction != Direction::out;
+}
+
 }  // namespace
 
-/// A record whose evidence is hashed, some series at a time.
-struct PeriodRating::Open {
-  UsageRecord record;
-  MeterInput input;
-  FieldHasher evidence;
+/// A meter of the customer whose turn it is, with the evidence of its record. What adds up is
+/// hashed as it is read, and summed up: only its figures are held. Everything else is held as a
+/// whole until the record is made, and hashed then, some series at a time.
+struct PeriodRating::Metered {
+  explicit Metered(const Meter& of) : meter(of) {}
+  const Meter& meter;
+  bool adds_up = false;
+  FieldHasher evidence{};
+  UsageRecord record{};
+  MeterInput input{};
   std::size_t hashed = 0;
 
   /// False once all are.
   bool hash_some() {
-    const std::size_t all = input.in.size() + input.out.size();
-    if (hashed == 0) evidence.field("tallyman evidence 2");
+    const std::size_t all = adds_up ? 0 : input.in.size() + input.out.size();
     for (std::size_t n = 0; n < kHashedAtOnce && hashed < all; ++n, ++hashed) {
       const bool in = hashed < input.in.size();
       const OwnedSeries* series = in ? input.in[hashed] : input.out[hashed - input.in.size()];
@@ -192,9 +201,10 @@ PeriodRating::~PeriodRating() = default;
 
 Result<bool> PeriodRating::step() {
   if (next_ < last_) {
+    if (!begun_) begin_customer();
     if (!all_read_) {
       if (const Status read = read_some(); !read) return read.error();
-    } else if (open_) {
+    } else if (hashing_) {
       hash_some();
     } else if (meter_ < meters_.size()) {
       bill_next();
@@ -207,48 +217,90 @@ Result<bool> PeriodRating::step() {
   return attributor_.next_unclaimed();
 }
 
-Status PeriodRating::read_some() {
-  const Result<bool> more = attributor_.customer_some(next_, read_, owned_);
-  if (!more) return more.error();
-  if (*more) return {};
+Line PeriodRating::line_of(const Meter& meter) const {
   const Catalogue& catalogue = terms_.catalogue;
   const Customer& customer = catalogue.customers[next_];
+  return {catalogue, customer, meter, catalogue.period_of(customer, terms_.period), terms_.slot};
+}
+
+void PeriodRating::begin_customer() {
+  const Catalogue& catalogue = terms_.catalogue;
+  const Customer& customer = catalogue.customers[next_];
+  begun_ = true;
+  std::set<std::string> first;  // evidence begins with what comes in
+  for (const Meter* meter :
+       billed_meters(catalogue, customer, catalogue.period_of(customer, terms_.period))) {
+    meters_.push_back(std::make_unique<Metered>(*meter));
+    meters_.back()->evidence.field("tallyman evidence 2");
+    if (reads_both(*meter)) first.insert(meter->in);
+  }
+  for (const auto& each : meters_) {
+    const Meter& meter = each->meter;
+    const Line line = line_of(meter);
+    const std::vector<BilledPart> parts = billed_parts(line);
+    const bool sum = meter.measure == Measure::volume || meter.measure == Measure::time_weighted;
+    const bool in_order = !reads_both(meter) || !first.contains(meter.out);
+    each->adds_up = !terms_.only && sum && in_order && parts.size() == 1 && throughout(line, parts);
+  }
+  attributor_.read_first(next_, [&](const SeriesKey& key) { return first.contains(key.metric); });
+}
+
+Status PeriodRating::read_some() {
+  const std::size_t held = owned_.size();
+  const Result<bool> more = attributor_.customer_some(next_, read_, owned_);
+  if (!more) return more.error();
+  for (std::size_t i = held; i < owned_.size(); ++i) take_in(owned_[i]);
+  if (*more) return {};
   all_read_ = true;
-  meters_ = billed_meters(catalogue, customer, catalogue.period_of(customer, terms_.period));
-  meter_ = 0;
+  std::sort(owned_.begin(), owned_.end(),
+            [](const OwnedSeries& a, const OwnedSeries& b) { return a.key < b.key; });
   return {};
 }
 
+void PeriodRating::take_in(OwnedSeries& series) {
+  bool needed = terms_.only.has_value();
+  for (const auto& each : meters_) {
+    const MeterInput mine = select(each->meter, std::span(&series, 1), terms_.slot);
+    if (mine.in.empty() && mine.out.empty()) continue;
+    if (each->adds_up) add_series(each->evidence, mine.in.empty() ? "out" : "in", series);
+    needed |= !each->adds_up;
+  }
+  if (!needed) series.pieces.sum_up();
+}
+
 void PeriodRating::bill_next() {
-  const Catalogue& catalogue = terms_.catalogue;
-  const Customer& customer = catalogue.customers[next_];
-  const Meter& meter = *meters_[meter_++];
+  Metered& metered = *meters_[meter_];
+  const Meter& meter = metered.meter;
   MeterInput input = select(meter, owned_, terms_.slot);
   problems_.insert(input.errors.begin(), input.errors.end());
-  const Line line{catalogue, customer, meter, catalogue.period_of(customer, terms_.period),
-                  terms_.slot};
-  UsageRecord record = bill(line, billed_parts(line), input,
-                            terms_.decisions.correction(customer.id, meter.id, terms_.period.id));
+  const Line line = line_of(meter);
+  UsageRecord record =
+      bill(line, billed_parts(line), input,
+           terms_.decisions.correction(line.customer.id, meter.id, terms_.period.id));
   record.catalogue_version = version_;
   record.closed_without = awaited_of(input, terms_.closed_without);
   record.problems = problems_of(meter, next_, input, attributor_.conflicts());
   note_waived(input, meter.of_gauges(), record);
-  open_ = std::make_unique<Open>();
-  open_->record = std::move(record);
-  open_->input = std::move(input);
+  metered.record = std::move(record);
+  metered.input = std::move(input);
+  hashing_ = true;
 }
 
 void PeriodRating::hash_some() {
-  if (open_->hash_some()) return;
-  open_->record.evidence = open_->evidence.finish();
-  rating_.records.push_back(std::move(open_->record));
-  open_.reset();
+  Metered& metered = *meters_[meter_];
+  if (metered.hash_some()) return;
+  metered.record.evidence = metered.evidence.finish();
+  rating_.records.push_back(std::move(metered.record));
+  metered.input = {};
+  hashing_ = false;
+  ++meter_;
 }
 
 void PeriodRating::end_customer() {
   ++next_;
-  read_ = 0;
-  all_read_ = false;
+  read_ = meter_ = 0;
+  begun_ = all_read_ = false;
+  meters_.clear();
   if (!terms_.only) owned_.clear();
 }
 

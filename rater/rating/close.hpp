@@ -49,8 +49,10 @@ struct RatingTerms {
   std::optional<std::size_t> only{};
 };
 
-/// Rates a period customer by customer, in the memory of the largest one's slots. Catalogue and
-/// source outlive it, and stay as they are; one thread.
+struct Line;
+
+/// Rates a period customer by customer, in the memory of the largest one's slots that are not
+/// merely added up. Catalogue and source outlive it, and stay as they are; one thread.
 class PeriodRating {
  public:
   PeriodRating(RatingTerms terms, UsageSource& source);
@@ -67,8 +69,11 @@ class PeriodRating {
   [[nodiscard]] std::vector<OwnedSeries> take_owned() { return std::move(owned_); }
 
  private:
-  struct Open;
+  struct Metered;
+  [[nodiscard]] Line line_of(const Meter& meter) const;
+  void begin_customer();
   [[nodiscard]] Status read_some();
+  void take_in(OwnedSeries& series);
   void bill_next();
   void hash_some();
   void end_customer();
@@ -79,11 +84,11 @@ class PeriodRating {
   std::size_t next_ = 0;  ///< customer
   std::size_t last_;      ///< one behind it
   std::size_t read_ = 0;  ///< of the customer's series
-  bool all_read_ = false;
-  std::vector<OwnedSeries> owned_;      ///< the customer's, so far
-  std::vector<const Meter*> meters_{};  ///< the customer's, once all series are read
-  std::size_t meter_ = 0;               ///< the next one of those
-  std::unique_ptr<Open> open_;          ///< the record that is hashed
+  bool begun_ = false, all_read_ = false;
+  std::vector<OwnedSeries> owned_;                  ///< the customer's, so far
+  std::vector<std::unique_ptr<Metered>> meters_{};  ///< the customer's
+  std::size_t meter_ = 0;                           ///< whose record comes next
+  bool hashing_ = false;                            ///< it is there, but for its evidence
   std::set<std::string> problems_;
   Rating rating_;
 };

@@ -25,9 +25,9 @@ void count_time(const std::vector<const OwnedSeries*>& series, Measured& m) {
   u128 held = 0, covered = 0, estimated = 0;
   for (const OwnedSeries* s : series) {
     held += static_cast<u128>(s->held_ns());
-    covered += static_cast<u128>(s->covered_ns());
-    s->pieces.visit([](const WholeSlots&) {},
-                    [&](const Piece& piece) { estimated += static_cast<u128>(piece.estimated); });
+    const PieceSums sums = s->pieces.sums();
+    covered += static_cast<u128>(sums.covered);
+    estimated += static_cast<u128>(sums.estimated);
   }
   m.series = series.size();
   if (held > 0) m.coverage = Rational(covered, held);
@@ -40,7 +40,7 @@ void measure_volume(const MeterInput& input, Measured& m) {
   u128 bytes = 0;
   Leeway leeway;
   for (const OwnedSeries* s : all_of(input)) {
-    bytes += s->pieces.total();
+    bytes += s->pieces.sums().amount;
     const Leeway mine = leeway_of(s->runs);
     leeway.less += mine.less;
     leeway.more += mine.more;
@@ -57,22 +57,12 @@ void measure_held(const MeterInput& input, Measured& m) {
   u128 unknown_at_peak = 0;
   bool bounded = true;
   for (const OwnedSeries* s : input.out) {
-    std::uint64_t peak = 0;
-    bool measured = false;
-    held += s->pieces.total();
-    s->pieces.visit(
-        [&](const WholeSlots& slots) {
-          measured = true;
-          for (const std::uint64_t each : slots.peak) peak = std::max(peak, each);
-        },
-        [&](const Piece& piece) {
-          measured |= piece.covered > piece.absent;
-          peak = std::max(peak, piece.peak);
-        });
-    const Ns unknown = s->held_ns() - s->covered_ns();
+    const PieceSums sums = s->pieces.sums();
+    held += sums.amount;
+    const Ns unknown = s->held_ns() - sums.covered;
     // What was never read has no peak: that it was absent for a while bounds nothing.
-    if (unknown > 0 && !measured) bounded = false;
-    unknown_at_peak += u128{peak} * static_cast<u128>(unknown);
+    if (unknown > 0 && !sums.measured) bounded = false;
+    unknown_at_peak += u128{sums.peak} * static_cast<u128>(unknown);
   }
   m.base = m.base_low = Rational(held, u128{kSecond});
   if (bounded && m.series > 0) m.base_high = Rational(held + unknown_at_peak, u128{kSecond});

@@ -32,7 +32,7 @@ Ns OwnedSeries::held_ns() const {
   return sum;
 }
 
-Ns OwnedSeries::covered_ns() const { return pieces.covered(); }
+Ns OwnedSeries::covered_ns() const { return pieces.sums().covered; }
 
 u128 share_of(u128 amount, Ns from, Ns to, Ns length) {
   const auto up_to = [&](Ns at) {
@@ -123,7 +123,7 @@ struct Attributor::State {
       }
     }
     OwnedSeries mine = walked.take();
-    sum.customers += mine.pieces.total() + mine.waived;
+    sum.customers += mine.pieces.sums().amount + mine.waived;
     return mine;
   }
 };
@@ -146,6 +146,12 @@ Result<std::vector<OwnedSeries>> Attributor::customer(std::size_t index) {
     if (!more) return more.error();
     if (!*more) return out;
   }
+}
+
+void Attributor::read_first(std::size_t index, const std::function<bool(const SeriesKey&)>& first) {
+  std::vector<std::size_t>& held = state_->held[index];
+  std::stable_partition(held.begin(), held.end(),
+                        [&](std::size_t each) { return first(state_->key(state_->series[each])); });
 }
 
 Result<bool> Attributor::customer_some(std::size_t index, std::size_t& next,

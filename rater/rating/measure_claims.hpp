@@ -6,6 +6,7 @@
 // total, to the unit.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -86,6 +87,8 @@ class Attributor {
   [[nodiscard]] const std::vector<Conflict>& conflicts() const;  ///< ascending
   /// What one customer holds; series ascend. Each customer once, in any order.
   [[nodiscard]] Result<std::vector<OwnedSeries>> customer(std::size_t index);
+  /// Has those of a customer's series that `first` names come before the others, each ascending.
+  void read_first(std::size_t index, const std::function<bool(const SeriesKey&)>& first);
   /// The same in steps: appends what the customer holds of some further series, of which `next`
   /// counts, from 0; false: there were no more.
   [[nodiscard]] Result<bool> customer_some(std::size_t index, std::size_t& next,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace tallyman::rater {
 
@@ -105,18 +106,26 @@ Piece Pieces::operator[](std::size_t at) const {
   return {};
 }
 
-Ns Pieces::covered() const {
-  Ns sum = static_cast<Ns>(low_.size()) * length_;
-  for (const Piece& piece : others_) sum += piece.covered;
-  return sum;
+PieceSums Pieces::sums() const {
+  if (summed_) return *summed_;
+  PieceSums out{0, static_cast<Ns>(low_.size()) * length_, 0, 0, !low_.empty()};
+  for (const std::uint64_t low : low_) out.amount += low;
+  for (const std::uint64_t high : high_) out.amount += u128{high} << 64U;
+  for (const std::uint64_t peak : peak_) out.peak = std::max(out.peak, peak);
+  for (const Piece& piece : others_) {
+    out.amount += piece.amount;
+    out.covered += piece.covered;
+    out.estimated += piece.estimated;
+    out.peak = std::max(out.peak, piece.peak);
+    out.measured |= piece.covered > piece.absent;
+  }
+  return out;
 }
 
-u128 Pieces::total() const {
-  u128 sum = 0;
-  for (const std::uint64_t low : low_) sum += low;
-  for (const std::uint64_t high : high_) sum += u128{high} << 64U;
-  for (const Piece& piece : others_) sum += piece.amount;
-  return sum;
+void Pieces::sum_up() {
+  Pieces summed;
+  summed.summed_ = sums();
+  *this = std::move(summed);
 }
 
 }  // namespace tallyman::rater

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -41,6 +42,15 @@ struct WholeSlots {
   [[nodiscard]] Piece piece(std::size_t i) const;
 };
 
+/// What pieces come to, taken together.
+struct PieceSums {
+  u128 amount = 0;
+  Ns covered = 0, estimated = 0;
+  std::uint64_t peak = 0;  ///< the highest
+  bool measured = false;   ///< some of it is read or spread, not only known to be absent
+  friend bool operator==(const PieceSums&, const PieceSums&) = default;
+};
+
 /// Pieces, ascending. Looks like a sequence of Piece, which it makes as they are read. What it
 /// keeps are runs: whole slots, nearly all of them, as columns (8 bytes a slot of a counter, where
 /// a Piece takes 96), and everything else as it is. Who has to be fast reads the runs: visit().
@@ -73,8 +83,9 @@ class Pieces {
     }
   }
 
-  [[nodiscard]] Ns covered() const;  ///< sum over all
-  [[nodiscard]] u128 total() const;  ///< of the amounts
+  [[nodiscard]] PieceSums sums() const;
+  /// Keeps the sums alone, in the memory of one piece: there are no pieces any more, nor will be.
+  void sum_up();
 
  private:
   struct Run {
@@ -93,6 +104,7 @@ class Pieces {
   std::vector<Piece> others_;
   std::size_t count_ = 0;
   Ns length_ = 0;
+  std::optional<PieceSums> summed_;
 };
 
 class Pieces::Iterator {

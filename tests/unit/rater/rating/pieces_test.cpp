@@ -75,8 +75,17 @@ TEST(Pieces, AreWhatWasPutIn) {
     }
     ASSERT_EQ(pieces.size(), expected.size());
     EXPECT_EQ(pieces.empty(), expected.empty());
-    EXPECT_EQ(pieces.covered(), covered);
-    EXPECT_TRUE(pieces.total() == total);
+    PieceSums sums{total, covered, 0, 0, false};
+    for (const Piece& piece : expected) {
+      sums.estimated += piece.estimated;
+      sums.peak = std::max(sums.peak, piece.peak);
+      sums.measured |= piece.covered > piece.absent;
+    }
+    EXPECT_EQ(pieces.sums(), sums);
+    Pieces summed = pieces;
+    summed.sum_up();
+    EXPECT_TRUE(summed.empty());
+    EXPECT_EQ(summed.sums(), sums);
     EXPECT_EQ(seen(pieces), expected);
     std::vector<Piece> iterated(pieces.begin(), pieces.end());
     EXPECT_EQ(iterated, expected);
