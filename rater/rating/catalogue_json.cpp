@@ -252,6 +252,12 @@ std::string canonical_text(const Catalogue& catalogue) {
 }
 
 TomlOfJson toml_of_json(std::string_view json, const std::string& name, app::ConfigErrors& errors) {
+  // To the grammar the text ends at a zero byte.
+  if (const std::size_t zero = json.find('\0'); zero != std::string_view::npos) {
+    const Place place = place_at(json, zero);
+    errors.add({name, place.line, place.column, "not JSON: a zero byte", "a JSON object"});
+    return {};
+  }
   Grammar grammar;
   if (!Json::sax_parse(json.begin(), json.end(), &grammar)) {
     const Place place = place_at(json, grammar.wrong_at);

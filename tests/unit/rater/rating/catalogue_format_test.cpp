@@ -128,6 +128,9 @@ TEST(CatalogueFormat, JsonTellsPlacesInItsOwnText) {
   EXPECT_THAT(errors_of("{\n\"currency\": \"EUR\"\n\"billing\": {}}"),
               HasSubstr("c:3:9: not JSON"));
   EXPECT_THAT(errors_of("{\"currency\": "), HasSubstr("not JSON"));
+  // What follows a zero byte is none of a JSON parser's text, and yet of the file.
+  EXPECT_THAT(errors_of(std::string("{\"currency\": \"EUR\"}\n") + '\0' + "]}"),
+              HasSubstr("c:2:1: not JSON: a zero byte"));
   EXPECT_THAT(errors_of("{\"plan\": [{\"id\": \"p\", \"item\": [\n{\"meter\": \"x\", "
                         "\"price\": 0.5}]}]}"),
               HasSubstr("c:2:25: `price` is not an exact decimal"));
