@@ -18,24 +18,21 @@ class RatedUsage : public UsageSource {
  public:
   RatedUsage(std::unique_ptr<UsageSource> known, std::vector<ViewFacts> unseen, Decisions decided,
              Ns slot, const Span& span)
-      : known_(std::move(known)),
-        views_(known_->views()),
-        decided_(std::move(decided)),
-        slot_(slot),
-        span_(span) {
+      : known_(std::move(known)), views_(known_->views()), slot_(slot), span_(span) {
     std::move(unseen.begin(), unseen.end(), std::back_inserter(views_));
+    for (AnomalyContent& each : decided.accepted) {
+      accepted_[each.view].accepted.push_back(std::move(each));
+    }
   }
   [[nodiscard]] const std::vector<ViewFacts>& views() const override { return views_; }
   [[nodiscard]] Result<SlotArray> slots(std::size_t view) override {
     Result<SlotArray> slots =
         view < known_->views().size() ? known_->slots(view) : Result<SlotArray>(SlotArray(slot_));
     const ViewFacts& facts = views_[view];
-    const bool accepted =
-        std::any_of(decided_.accepted.begin(), decided_.accepted.end(),
-                    [&](const AnomalyContent& each) { return each.view == facts.view; });
-    if (!slots || !accepted) return slots;
+    const auto accepted = accepted_.find(facts.view);
+    if (!slots || accepted == accepted_.end()) return slots;
     ViewUsage usage{facts, slots->list()};
-    apply_accepted(decided_, slot_, span_.from, span_.to, usage);
+    apply_accepted(accepted->second, slot_, span_.from, span_.to, usage);
     SlotArray out(slot_);
     for (const SlotUsage& each : usage.slots) out.add(each);
     return out;
@@ -44,7 +41,7 @@ class RatedUsage : public UsageSource {
  private:
   std::unique_ptr<UsageSource> known_;
   std::vector<ViewFacts> views_;
-  Decisions decided_;
+  std::map<ViewKey, Decisions> accepted_;
   Ns slot_;
   Span span_;
 };
@@ -55,15 +52,17 @@ Result<std::vector<ViewFacts>> unseen_views(UsageStore& usage,
                                             const std::vector<std::string>& metrics,
                                             const Decisions& decisions, const Span& span,
                                             const std::vector<ViewFacts>& seen) {
-  std::map<std::string, std::set<ViewKey>> wanted;  // by agent
+  std::set<ViewKey> accepted;
   for (const AnomalyContent& each : decisions.accepted) {
-    const bool there = std::any_of(seen.begin(), seen.end(),
-                                   [&](const ViewFacts& facts) { return facts.view == each.view; });
     const bool metered =
         std::find(metrics.begin(), metrics.end(), each.view.series.metric) != metrics.end();
-    if (there || !metered || each.from >= span.to || each.to <= span.from) continue;
-    wanted[each.view.agent].insert(each.view);
+    if (metered && each.from < span.to && each.to > span.from) accepted.insert(each.view);
   }
+  if (!accepted.empty()) {
+    for (const ViewFacts& facts : seen) accepted.erase(facts.view);
+  }
+  std::map<std::string, std::set<ViewKey>> wanted;  // by agent
+  for (const ViewKey& view : accepted) wanted[view.agent].insert(view);
   std::vector<ViewFacts> out;
   for (const auto& [agent, views] : wanted) {
     const auto later = usage.source(metrics, span.from, kForever, agent);
@@ -100,7 +99,7 @@ Result<Decisions> standing(UsageStore& usage, Decisions decisions, const Span& s
     const auto at = std::lower_bound(there.begin(), there.end(), each, before);
     return at == there.end() || at->content != each;
   });
-  return in_parts(std::move(decisions), there);
+  return in_parts(std::move(decisions), there, span);
 }
 
 std::string record_source(const Ledger& ledger) { return "/tallyman/" + ledger.id_text(); }

@@ -1,11 +1,14 @@
 #include "rater/decisions/anomaly_runs.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
 namespace tallyman::rater {
 namespace {
+
+constexpr std::size_t kDigits = 64;  ///< of a whole id
 
 /// Numbers what is alike; ascending.
 template <typename Each, typename ContentOf>
@@ -106,26 +109,28 @@ std::vector<AnomalyContent> runs_named(const std::vector<AnomalyRun>& runs,
   for (const AnomalyRun& run : runs) {
     const Hash mine = run.content.id();
     if (to_hex(mine).starts_with(id)) whole.push_back(run.content);
-    if (decisions.accepts(mine) || decisions.rejects(mine)) continue;
+    if (id.size() < kDigits || decisions.accepts(mine) || decisions.rejects(mine)) continue;
     AnomalyContent then = run.content;
     then.value = 0;
     for (std::size_t i = 0; i + 1 < run.parts.size(); ++i) {
       then.to = run.parts[i].to;
       then.value += run.parts[i].value;
-      if (to_hex(then.id()).starts_with(id)) begun.push_back(then);
+      if (to_hex(then.id()) == id) begun.push_back(then);
     }
   }
   return whole.empty() ? begun : whole;
 }
 
-Decisions in_parts(Decisions decisions, const std::vector<AnomalyRun>& runs) {
+Decisions in_parts(Decisions decisions, const std::vector<AnomalyRun>& runs, const Span& span) {
   std::vector<AnomalyContent> counted;
   for (AnomalyContent& each : decisions.accepted) {
     const auto at = std::lower_bound(
         runs.begin(), runs.end(), each,
         [](const AnomalyRun& run, const AnomalyContent& of) { return run.content < of; });
     if (at != runs.end() && at->content == each && at->parts.size() > 1) {
-      counted.insert(counted.end(), at->parts.begin(), at->parts.end());
+      std::copy_if(
+          at->parts.begin(), at->parts.end(), std::back_inserter(counted),
+          [&](const AnomalyContent& part) { return part.from < span.to && part.to > span.from; });
     } else {
       counted.push_back(std::move(each));
     }

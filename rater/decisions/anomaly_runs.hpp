@@ -26,12 +26,15 @@ struct AnomalyRun {
 [[nodiscard]] std::vector<AnomalyRun> runs_of(const std::vector<KeptAnomaly>& kept,
                                               const Decisions& decisions);
 
-/// Those whose id begins so: as they are, or, of open ones, as they were when less was known.
+/// Those whose id begins so. A whole id names an open one also as it was when less was known; the
+/// beginning of one would meet some of all those by chance.
 [[nodiscard]] std::vector<AnomalyContent> runs_named(const std::vector<AnomalyRun>& runs,
                                                      const Decisions& decisions,
                                                      const std::string& id);
 
-/// The decisions, with the parts of accepted runs in their place: each counts where it was read.
-[[nodiscard]] Decisions in_parts(Decisions decisions, const std::vector<AnomalyRun>& runs);
+/// The decisions, with those parts of accepted runs in their place that reach into the span: each
+/// counts where it was read.
+[[nodiscard]] Decisions in_parts(Decisions decisions, const std::vector<AnomalyRun>& runs,
+                                 const Span& span);
 
 }  // namespace tallyman::rater

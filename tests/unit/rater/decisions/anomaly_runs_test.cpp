@@ -62,6 +62,8 @@ TEST(AnomalyRuns, StayAsTheyWereDecidedOn) {
   EXPECT_EQ(runs_named(now, {}, to_hex(then.id())), std::vector{then});
   EXPECT_EQ(runs_named(now, {}, to_hex(now.at(0).content.id())), std::vector{now.at(0).content});
   EXPECT_TRUE(runs_named(now, {}, std::string(64, '0')).empty());
+  EXPECT_TRUE(runs_named(now, {}, to_hex(then.id()).substr(0, 63)).empty()) << "as it was: whole";
+  EXPECT_EQ(runs_named(now, {}, to_hex(now.at(0).content.id()).substr(0, 8)).size(), 1U);
   for (const bool accept : {true, false}) {
     Decisions decisions;
     if (accept) decisions.accept(then);
@@ -81,7 +83,8 @@ TEST(AnomalyRuns, CountEachReadingWhereItWas) {
   const std::vector<KeptAnomaly> kept{full(0, 10, 50), full(10, 20, 60), full(20, 40, 800)};
   Decisions decisions;
   decisions.accept(runs_of(kept, decisions).at(0).content);
-  const Decisions counted = in_parts(decisions, runs_of(kept, decisions));
+  EXPECT_EQ(in_parts(decisions, runs_of(kept, decisions), {10, 20}).accepted.size(), 1U);
+  const Decisions counted = in_parts(decisions, runs_of(kept, decisions), {0, 30});
   ASSERT_EQ(counted.accepted.size(), 3U);
   ViewUsage usage{{view_named("p"), {}, 0, {}}, {}};
   apply_accepted(counted, 10, 0, 30, usage);
