@@ -94,6 +94,17 @@ Status name_causes(Database& db) {
       return named;
     }
   }
+  auto unknown = db.prepare("SELECT count(*), min(why) FROM usage_anomaly WHERE cause = 0");
+  const auto row = unknown.step();
+  if (!row.ok()) return row.error();
+  if (unknown.integer(0) > 0) {
+    return Error{std::to_string(unknown.integer(0)) +
+                     " anomalies give a cause that is not known: " + unknown.text(1),
+                 "usage_anomaly", "decide on them with the rater that found them"};
+  }
+  unknown.reset();
+  // What was compared with beats unknown is told by nothing else.
+  if (Status anew = compare_all_anew(db); !anew.ok()) return anew;
   return db.run("ALTER TABLE usage_anomaly DROP COLUMN why");
 }
 
@@ -302,7 +313,8 @@ Status UsageStore::State::recall_beats() {
   if (!transaction.begun().ok()) return transaction.begun();
   auto write = ledger.database().prepare(
       "INSERT INTO usage_beat VALUES(?, ?, ?) ON CONFLICT(agent, instance) DO UPDATE"
-      " SET beat = max(beat, excluded.beat)");
+      " SET beat = excluded.beat WHERE beat < excluded.beat RETURNING beat");
+  bool news = false;
   for (const Stream& stream : *streams) {
     if (stream.imported || !done.contains(stream.id)) continue;
     const auto definitions = intake.definitions_after(stream.id, 0);
@@ -312,8 +324,14 @@ Status UsageStore::State::recall_beats() {
       if (instance == nullptr || instance->interval <= 0) continue;
       write.bind(1, stream.agent).bind(2, instance->instance);
       write.bind(3, std::min(instance->interval, kLongestBeat));
-      if (Status status = write.done(); !status.ok()) return status;
+      const auto raised = write.step();
+      if (!raised.ok()) return raised.error();
+      news = news || *raised;
+      write.reset();
     }
+  }
+  if (news) {
+    if (Status anew = compare_all_anew(ledger.database()); !anew.ok()) return anew;
   }
   return transaction.commit();
 }

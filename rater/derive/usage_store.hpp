@@ -7,7 +7,8 @@
 //   usage_view(id, key, agent, metric, resolution, first_ns, last_ns)   key = the ViewKey, fields
 //                                           length-prefixed; positions first and last seen, 0 = not
 //   usage_recent(view, slots) · usage_slots(view, chunk, slots)   slots/slot_tables.hpp
-//   usage_info(view, from_ns, labels) · usage_anomaly(id, view, from_ns, to_ns, value, why)
+//   usage_info(view, from_ns, labels) · usage_anomaly(id, view, from_ns, to_ns, value,
+//   cause)
 //   usage_absent(view, from_ns, to_ns)      known not to exist; to_ns NULL = still; from_ns 0 =
 //   before its birth usage_part_gap(agent, instance, subject, from_ns, to_ns)   what was no absence
 //   after all usage_run(agent, instance, from_ns, to_ns)   uninterrupted polling usage_agent(agent,

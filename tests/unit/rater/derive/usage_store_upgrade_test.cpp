@@ -50,6 +50,28 @@ TEST(UsageStoreUpgrade, NamesTheCausesOfAnomalies) {
   }
 }
 
+// Given an anomaly in words that are not known, when the ledger is upgraded, then it says so and
+// keeps them.
+TEST(UsageStoreUpgrade, LosesNoWordsThatAreNotKnown) {
+  FakeClock clock(kNoon, kHour);
+  const auto ledger = *Ledger::open(":memory:", clock);
+  const auto intake = *Intake::open(*ledger, clock);
+  ASSERT_TRUE(UsageStore::open(*ledger, *intake, 5 * kMinute).ok());
+  Database& db = ledger->database();
+  ASSERT_TRUE(db.run(kWordyAnomalies).ok());
+  ASSERT_TRUE(db.run("INSERT INTO usage_view VALUES(1, x'00', 'stor-01', 'm', 1, 0, 0);"
+                     "INSERT INTO usage_anomaly(view, from_ns, to_ns, value, why)"
+                     " VALUES(1, 0, 9, zeroblob(16), 'a bad hair day');"
+                     "UPDATE part SET version = 5 WHERE name = 'usage'")
+                  .ok());
+  const auto refused = UsageStore::open(*ledger, *intake, 5 * kMinute);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().what.find("a bad hair day"), std::string::npos);
+  auto why = db.prepare("SELECT why FROM usage_anomaly");
+  ASSERT_TRUE(*why.step());
+  EXPECT_EQ(why.text(0), "a bad hair day");
+}
+
 // Given a ledger whose slots are rows, as the version before kept them, when it is opened, then its
 // chunks hold the same slots, and derivation goes on where it was.
 TEST(UsageStoreUpgrade, PacksTheRowsOfTheVersionBefore) {

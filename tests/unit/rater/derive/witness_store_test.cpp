@@ -10,6 +10,7 @@
 #include "older_usage.hpp"
 #include "rater/decisions/decisions.hpp"
 #include "rater/derive/usage_store.hpp"
+#include "rater/derive/witness_tables.hpp"
 #include "rater/rate_period.hpp"
 #include "stream_maker.hpp"
 
@@ -313,6 +314,37 @@ TEST(WitnessStore, RecallsBeatsBeforeThePastIsCompared) {
   rater.derive();
   EXPECT_EQ(rater.store->comparing(), 0U);
   EXPECT_EQ(changed, 0);
+  EXPECT_TRUE(rater.anomalies().empty());
+}
+
+// Given a ledger of the version before, which compared the past of such witnesses without knowing
+// their beats, when it is opened, then that is compared anew.
+TEST(WitnessStore, ComparesAnewWhatWasComparedWithoutBeats) {
+  Rater rater;
+  StreamMaker one("stor-01"), two("stor-02");
+  constexpr Ns kBeat = 5 * kSlot;
+  const auto truth = [](std::size_t i) { return i % 8 < 4 ? 1000 : 9'000'000; };
+  for (const Bytes& batch : batches_of(one, 60, kBeat, truth)) rater.take(one, batch);
+  for (const Bytes& batch : batches_of(two, 60, kBeat, truth, kNoon + 4 * kSlot)) {
+    rater.take(two, batch);
+  }
+  rater.derive();
+  // As if each polled once a slot: the past is compared with what is not so.
+  ASSERT_TRUE(rater.ledger->database().run("UPDATE usage_beat SET beat = 1").ok());
+  {
+    WitnessTables wrong(rater.ledger->database(), kSlot);
+    ASSERT_TRUE(compare_all_anew(rater.ledger->database()).ok());
+    ASSERT_TRUE(wrong.compare_past([](Ns, Ns) {}).ok());
+  }
+  ASSERT_FALSE(rater.anomalies().empty());
+  ASSERT_TRUE(rater.ledger->database()
+                  .run("DELETE FROM usage_compare; DELETE FROM usage_beat;"
+                       "UPDATE part SET version = 5 WHERE name = 'usage'")
+                  .ok());
+  ASSERT_TRUE(rater.ledger->database().run(kWordyAnomalies).ok());
+  rater.store = *UsageStore::open(*rater.ledger, *rater.intake, kSlot);
+  rater.derive();
+  EXPECT_EQ(rater.store->comparing(), 0U);
   EXPECT_TRUE(rater.anomalies().empty());
 }
 
