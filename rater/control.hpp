@@ -27,7 +27,7 @@
 // on agents and anomalies are for those whom control_rights.hpp allows, are logged with the user's
 // name and, but for retry, want a "why"; the rest is for everybody who may connect. A request is
 // one line of at most 32 MiB, of 64 KiB where it has no files; those that are being sent have at
-// most 64 MiB together, and so have those that wait.
+// most 64 MiB together, and so have the questions that wait, and the decisions.
 
 #include <memory>
 #include <string>

@@ -25,9 +25,12 @@ bool WorkQueue::push(std::unique_ptr<Work> work) {
     work->end(Error{"too many questions wait for an answer", work->name(), "ask again"});
     return false;
   }
+  const auto counts = [&](const Work& each) {
+    return work->question() == each.question() ? each.bytes() : 0;
+  };
   const std::size_t kept =
-      std::accumulate(asked_.begin(), asked_.end(), busy() ? current_->bytes() : 0,
-                      [](std::size_t sum, const auto& each) { return sum + each->bytes(); });
+      std::accumulate(asked_.begin(), asked_.end(), busy() ? counts(*current_) : 0,
+                      [&](std::size_t sum, const auto& each) { return sum + counts(*each); });
   if (work->bytes() > kShort && kept + work->bytes() > kMostBytes) {
     work->end(Error{"the requests that wait for an answer are longer than 64 MiB together",
                     work->name(), "ask again when those before are answered"});

@@ -19,7 +19,8 @@ class WorkQueue {
  public:
   static constexpr std::size_t kMostWaiting = 256;  ///< with the one under way
   static constexpr std::size_t kForDecisions = 32;  ///< of those; no question takes their places
-  /// Of requests that are kept by works: twice the longest one. A short one is always taken.
+  /// Of requests that are kept by works, of questions and as many of decisions, so that no question
+  /// takes their room: twice the longest one. A short one is always taken.
   static constexpr std::size_t kMostBytes = std::size_t{64} << 20U;
   static constexpr std::size_t kShort = 4096;
 

@@ -140,6 +140,10 @@ TEST_F(WorkQueueTest, BoundsWhatRequestsKeep) {
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_THAT(told_[0], HasSubstr("longer than 64 MiB together"));
   EXPECT_TRUE(queue_.push(keeping("short", WorkQueue::kShort)));
+  auto other = keeping("question", WorkQueue::kMostBytes);
+  other->only_while({});
+  EXPECT_TRUE(queue_.push(std::move(other)))
+      << "questions and decisions take no room of each other";
   finish();
   EXPECT_TRUE(queue_.push(keeping("again", WorkQueue::kMostBytes)));
 }
