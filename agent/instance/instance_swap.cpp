@@ -198,8 +198,14 @@ bool Instance::begin_trial(Ns instant, Ns late, bool stepped) {
 void Instance::trial_over_deadline() {
   successor_.take_in();
   if (!flight_ || !flight_->trial) return;
-  successor_.fail({Cause::hang, "its first poll was over half the deadline of " +
-                                    to_duration_text(config_.deadline)});
+  const std::string why =
+      "its first poll was over half the deadline of " + to_duration_text(config_.deadline);
+  if (!successor_.may_try_again()) return successor_.fail({Cause::hang, why});
+  context_.event(*this, "version " +
+                            version_text(successor_.described(), successor_.version()->digest) +
+                            " is tried again: " + why);
+  fall_back();
+  successor_.try_again();
 }
 
 // Another instant is due: the timer of the half deadline did not come through, so it was the agent

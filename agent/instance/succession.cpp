@@ -12,8 +12,8 @@ using A = SuccessorAction;
 using Cell = std::optional<Succession>;  // nothing = the event means nothing here
 
 struct Row {
-  Cell offer{}, described{}, free{}, created{}, outdated{}, poll{}, good{}, bad{}, withdraw{},
-      orphaned{};
+  Cell offer{}, described{}, free{}, created{}, outdated{}, poll{}, good{}, bad{}, slow{},
+      withdraw{}, orphaned{};
 };
 
 constexpr Cell kRenew{{P::loading, A::renew}};
@@ -49,7 +49,8 @@ constexpr Row kReady{.offer = kRenew,
                      .bad = kRefuse,
                      .withdraw = kDrop,
                      .orphaned = kHandOver};
-constexpr Row kCanary{.good = {{P::none, A::promote}}, .bad = kRefuse, .withdraw = kDrop};
+constexpr Row kCanary{
+    .good = {{P::none, A::promote}}, .bad = kRefuse, .slow = kRenew, .withdraw = kDrop};
 
 constexpr std::array<const Row*, kSuccessorPhases> kTable{
     &kNone, &kLoading, &kLoaded, &kCreating, &kStale, &kReady, &kCanary,
@@ -57,8 +58,8 @@ constexpr std::array<const Row*, kSuccessorPhases> kTable{
 
 Cell Row::*column(SuccessorEvent event) {
   static constexpr std::array<Cell Row::*, kSuccessorEvents> kColumns{
-      &Row::offer, &Row::described, &Row::free, &Row::created,  &Row::outdated,
-      &Row::poll,  &Row::good,      &Row::bad,  &Row::withdraw, &Row::orphaned,
+      &Row::offer, &Row::described, &Row::free, &Row::created,  &Row::outdated, &Row::poll,
+      &Row::good,  &Row::bad,       &Row::slow, &Row::withdraw, &Row::orphaned,
   };
   return kColumns[static_cast<std::size_t>(event)];
 }

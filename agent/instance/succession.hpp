@@ -5,7 +5,8 @@
 // The running version polls instant N and saves. The successor, loaded beside it by then, is
 // created with what was saved, and polls instant N+1 first, within half the deadline: the canary.
 // If that is good, its readings are the poll and the former version retires unpolled; if not, the
-// former one polls N+1 in the other half and goes on.
+// former one polls N+1 in the other half and goes on. A canary that only took too long says little
+// of its version on a machine that stalls: it is begun with anew a few times, and then refused.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,10 +33,11 @@ enum class SuccessorEvent : std::uint8_t {
   poll,      ///< an instant is due
   good,      ///< its poll is good
   bad,       ///< it crashed, hung, refused, wrote garbage or broke a limit, at any time
+  slow,      ///< its poll took too long, for the first times
   withdraw,  ///< nobody is to take over any more
   orphaned,  ///< the running version ended by itself: it need not be waited for
 };
-constexpr std::size_t kSuccessorEvents = 10;
+constexpr std::size_t kSuccessorEvents = 11;
 
 enum class SuccessorAction : std::uint8_t {
   none,

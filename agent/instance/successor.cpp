@@ -16,6 +16,8 @@ using A = SuccessorAction;
 constexpr Ns kUsageLook = 100 * kMillisecond;
 /// So often at least it may miss the moment between two polls before it is given up.
 constexpr unsigned kFewCreations = 3;
+/// Polls over their time until it is given up.
+constexpr unsigned kMostSlow = 3;
 
 Fault protocol(const char* why) { return {Cause::protocol, why}; }
 
@@ -94,6 +96,7 @@ SuccessorAction Successor::take(E event) {
 void Successor::offer(PluginVersion version) {
   if (phase_ == P::canary) return;
   version_ = std::move(version);
+  slow_ = 0;
   take(E::offer);
 }
 
@@ -124,6 +127,15 @@ void Successor::take_in() {
 
 void Successor::fail(const Fault& fault) {
   if (take(E::bad) == A::refuse) handlers_.refused(fault);
+}
+
+bool Successor::may_try_again() const {
+  return phase_ == P::canary && slow_ + 1 < kMostSlow && retired_.size() == 0;
+}
+
+void Successor::try_again() {
+  slow_++;
+  take(E::slow);
 }
 
 Heir Successor::promote() {
@@ -226,7 +238,9 @@ std::string Successor::words() const {
   if (phase_ == P::loaded || phase_ == P::creating || phase_ == P::stale) how = "is being created";
   if (phase_ == P::ready) how = "is ready to take over";
   if (phase_ == P::canary) how = "polls first";
-  return "version " + version_text(described_, version_->digest) + " " + how;
+  const std::string again =
+      slow_ == 0 ? "" : ", after first polls that were too slow: " + std::to_string(slow_);
+  return "version " + version_text(described_, version_->digest) + " " + how + again;
 }
 
 // ---- frames -------------------------------------------------------------------------------------

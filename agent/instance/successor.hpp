@@ -72,6 +72,11 @@ class Successor {
   /// Gives the frames that wait unread, now.
   void take_in();
   void fail(const Fault& fault);
+  /// Its poll is over its time. True: it is to be tried again, by try_again(). False: it was too
+  /// often, or a former process has yet to end; fail() it.
+  [[nodiscard]] bool may_try_again() const;
+  /// Begins with it anew.
+  void try_again();
   void withdraw() { take(SuccessorEvent::withdraw); }
   /// Its poll was good.
   [[nodiscard]] Heir promote();
@@ -128,6 +133,7 @@ class Successor {
   std::uint64_t received_before_ = 0;  ///< bytes, when its poll began
   std::uint64_t readings_ = 0;         ///< of its poll
   unsigned creations_ = 0;
+  unsigned slow_ = 0;  ///< polls of this version that were over their time
   bool given_state_ = false;
   std::uint64_t polled_ = 0;  ///< number of its poll
   app::TimerId timer_ = 0;

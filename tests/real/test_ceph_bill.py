@@ -202,11 +202,18 @@ def test_the_plugin_is_killed(cluster, site):
         cluster.write_image("kept", MIB)
         pid = site.plugin_status("ceph")["pid"]
         end(site, pid)
-        wait_for("another process", lambda before=pid: (
-            (p := site.plugin_status("ceph")) and p["state"] == "running" and p["pid"] != before))
+        another_process(site, pid)
     cluster.s3(keys, "PUT", "/plugin/last", MIB)
     cluster.write_image("kept", MIB)
     all_billed(site, {("acme", "received"): 4 * MIB, ("acme", "written"): 4 * MIB})
+
+
+def another_process(site, before):
+    try:
+        wait_for("another process", lambda: (
+            (p := site.plugin_status("ceph")) and p["state"] == "running" and p["pid"] != before))
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {site.plugin_status('ceph')}\n{site.agent.tail()}") from None
 
 
 def kill_plugin(_, pid):

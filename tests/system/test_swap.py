@@ -152,6 +152,59 @@ def test_refused_until_it_changes(swapped):
     assert "refused" not in changeling.wait_version("2")["notes"]
 
 
+def stop_successor(swapped, agents):
+    """Stops what is about to take over, as a machine does that stalls; returns its processes."""
+    wait_for("another version to be ready", lambda: (
+        "is ready to take over" in told_notes(swapped)), patience=30)
+    stopped = [pid for pid in descendants(swapped.agent.process.pid) if pid not in agents]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    return stopped
+
+
+def told_notes(site):
+    status = site.plugin_status("changeling")
+    return status["notes"] if status else ""
+
+
+def descendants(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+            for child in map(int, file.read().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
+@pytest.mark.parametrize("stalls, taken", [(2, True), (3, False)])
+def test_first_polls_that_stall(swapped, stalls, taken):
+    """Given a version whose first poll is over half the deadline because the machine stalls, then it is
+    tried again and takes over, and refused for the third; the one before it misses no poll."""
+    changeling = Changeling(swapped)
+    changeling.configure("2s")
+    changeling.place("0")
+    swapped.start_agent()
+    changeling.wait_version("0")
+    agents = descendants(swapped.agent.process.pid)
+    changeling.replace("1")
+    for stall in range(1, stalls + 1):
+        assert stop_successor(swapped, agents)
+        wait_for("it to be over its time", lambda count=stall: told(swapped).count(
+            "its first poll was over half the deadline") >= count)
+    if taken:
+        status = changeling.wait_version("1")
+        assert "refused" not in status["notes"]
+    else:
+        status = changeling.wait_refused("1")
+        assert status["version"] == "0" and "hang: its first poll was over" in status["notes"]
+    status = changeling.wait_polls(2)
+    assert (status["gaps"], status["restarts"], status["last_cause"]) == (0, 0, ""), status
+    assert swapped.agent.stop() == 0, swapped.agent.tail()
+    account = Account(swapped)
+    account.assert_counted_once()
+    account.assert_none_missed(2.0)
+
+
 def test_limits_of_the_first_poll(swapped):
     """Given a version whose first poll gives more readings than are allowed, then it is refused for that,
     and none of them counts."""

@@ -16,8 +16,8 @@ using A = SuccessorAction;
 
 constexpr std::array kPhases{P::none,  P::loading, P::loaded, P::creating,
                              P::stale, P::ready,   P::canary};
-constexpr std::array kEvents{E::offer, E::described, E::free, E::created,  E::outdated,
-                             E::poll,  E::good,      E::bad,  E::withdraw, E::orphaned};
+constexpr std::array kEvents{E::offer, E::described, E::free, E::created,  E::outdated, E::poll,
+                             E::good,  E::bad,       E::slow, E::withdraw, E::orphaned};
 /// Those that lead on.
 constexpr std::array kOnward{E::described, E::free, E::created, E::poll, E::good, E::outdated};
 static_assert(kPhases.size() == kSuccessorPhases && kEvents.size() == kSuccessorEvents);
@@ -56,6 +56,7 @@ TEST(Succession, table_is_as_designed) {
       {{P::ready, E::orphaned}, {P::none, A::hand_over}},
       {{P::canary, E::good}, {P::none, A::promote}},
       {{P::canary, E::bad}, {P::none, A::refuse}},
+      {{P::canary, E::slow}, {P::loading, A::renew}},
       {{P::canary, E::withdraw}, {P::none, A::drop}},
   };
   for (const P phase : kPhases) {
