@@ -192,7 +192,8 @@ def test_the_plugin_is_killed(cluster, site):
     file = site.directory / "versions" / "ceph.so"
     file.parent.mkdir()
     file.write_bytes((BUILD / "plugins/ceph.so").read_bytes())
-    metered(site, cluster, {"acme": [{"user": "proj-p"}, {"image": "kept"}]}, plugin=str(file))
+    metered(site, cluster, {"acme": [{"user": "proj-p"}, {"image": "kept"}]}, plugin=str(file),
+            interval="3s")
     wait_for("the image to be known", lambda: [
         r for r in readings(site, "ceph_rbd_written_bytes_total") if r["labels"]["image"] == "kept"])
     polled(site)
