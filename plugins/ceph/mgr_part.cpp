@@ -13,6 +13,7 @@ using tallyman::plugin::epoch;
 using tallyman::plugin::Labels;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr const char* kNoRoom = "more figures than fit into a poll";
 
 struct PoolMetric {
   Metric metric;
@@ -129,13 +130,15 @@ void MgrPart::tell(Outlet& out, const PoolTold& pool) const {
     }
     if (each.quota && figure->value == 0) continue;  // there is none
     const std::string name = printable(pool.figures->name), type = printable(pool.figures->type);
-    out.emit({.metric = each.metric,
-              .value = figure->value,
-              .epoch = each.counter ? life : 0,
-              .start = each.counter ? pool.life.start() : 0,
-              .identity = {pool.id},
-              .info = each.metric == kPoolUsed ? Labels{name, type, capacity_} : Labels{name, type},
-              .source = *options_.pools});
+    const bool told = out.emit(
+        {.metric = each.metric,
+         .value = figure->value,
+         .epoch = each.counter ? life : 0,
+         .start = each.counter ? pool.life.start() : 0,
+         .identity = {pool.id},
+         .info = each.metric == kPoolUsed ? Labels{name, type, capacity_} : Labels{name, type},
+         .source = *options_.pools});
+    if (!told) out.gap(each.metric, {pool.id}, kNoRoom, *options_.pools);
   }
 }
 
@@ -151,12 +154,13 @@ void MgrPart::tell(Outlet& out, const ImageTold& image) const {
       out.gap(metric, {pool, space, only}, image.why, *options_.images);
       continue;
     }
-    out.emit({.metric = metric,
-              .value = (image.figures->*figure)->value,
-              .epoch = life,
-              .start = image.life.start(),
-              .identity = {pool, space, only},
-              .source = *options_.images});
+    const bool told = out.emit({.metric = metric,
+                                .value = (image.figures->*figure)->value,
+                                .epoch = life,
+                                .start = image.life.start(),
+                                .identity = {pool, space, only},
+                                .source = *options_.images});
+    if (!told) out.gap(metric, {pool, space, only}, kNoRoom, *options_.images);
     if (!image.lost.empty()) {
       out.gap(metric, {pool, space, only}, image.lost, *options_.images);
     }

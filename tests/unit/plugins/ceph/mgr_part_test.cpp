@@ -30,6 +30,7 @@ class Mgrs {
         std::to_string(looks) + ".0");
     set(answer.body, "\nceph_cluster_total_bytes ", total);
     if (broken) answer.body += "ceph_pool_stored";
+    answer.body += more;
     host.poll(now, [&](Outlet& out) { part_.take(answer, out, state); });
     now += 60;
     return first;
@@ -38,6 +39,7 @@ class Mgrs {
   std::int64_t now = kNow;
   RecordingHost host;
   MgrState state;
+  std::string more;  ///< that each answers besides
 
   /// What else than the pool's name and type was told of the bytes that pools take up, each once.
   [[nodiscard]] std::set<std::string> capacities() const {
@@ -105,6 +107,22 @@ TEST(MgrPart, Capacity) {
   EXPECT_THAT(mgrs.capacities(), ElementsAre("8589934592"));
   mgrs.poll("http://x", 22, false, "1099511627776000.0");
   EXPECT_THAT(mgrs.capacities(), ElementsAre("1125899906842624"));
+}
+
+// Given more images than fit into a poll, then what does not fit is unknown, and said to be: a
+// series without a word would have ended.
+TEST(MgrPart, MoreImagesThanFit) {
+  Mgrs mgrs;
+  constexpr std::size_t kImages = 30'000;
+  for (std::size_t i = 0; i < kImages; ++i) {
+    const std::string labels = "{pool=\"p\",namespace=\"\",image=\"" + std::to_string(i) + "\"} ";
+    mgrs.more += "ceph_rbd_read_bytes" + labels + "1.0\nceph_rbd_write_bytes" + labels + "2.0\n";
+  }
+  mgrs.poll("http://x", 10);
+  mgrs.poll("http://x", 14);
+  EXPECT_EQ(mgrs.host.readings.size(), 49'000U);
+  EXPECT_EQ(mgrs.host.series_gaps.size(), 200U);
+  EXPECT_THAT(mgrs.host.source_gaps, ElementsAre(HasSubstr("more figures than fit into a poll")));
 }
 
 }  // namespace
